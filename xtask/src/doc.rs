@@ -1,0 +1,19 @@
+//! `cargo xtask doc`: the documentation.
+
+use crate::cargo::{cargo, execute};
+use crate::failure::{Result, refuse};
+
+/// Builds the documentation of our crates with every feature on, and denies its warnings: a link
+/// that leads nowhere fails. With `--open` it is shown in a browser.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let open = arguments == ["--open"];
+    if !open {
+        refuse(arguments)?;
+    }
+    let mut command = cargo(["doc", "--workspace", "--no-deps", "--all-features"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    if open {
+        command.arg("--open");
+    }
+    execute(&mut command)
+}

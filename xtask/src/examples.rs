@@ -1,0 +1,10 @@
+//! `cargo xtask examples`: the programs a person can run.
+
+use crate::cargo::{cargo, execute};
+use crate::failure::{Result, refuse};
+
+/// Builds the example programs.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    refuse(arguments)?;
+    execute(&mut cargo(["build", "--package", "examples", "--all-targets"]))
+}
