@@ -1,0 +1,230 @@
+//! The input that a filter has not parsed yet.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
+use std::mem;
+
+use bytes::{Buf, Bytes};
+
+use crate::FilterError;
+
+/// Input in order: the start of an unfinished record, the chunk being parsed, and later chunks.
+///
+/// A record within one chunk is a slice of it. Only a record that is spread over several is put
+/// together in `head`, each octet being copied once. All three are empty, and hold no memory, when
+/// there is no input.
+#[derive(Default)]
+pub(crate) struct InputBuffer {
+    /// The octets of an unfinished record that came with former chunks. Invariant: the parser has
+    /// seen them all.
+    head: Vec<u8>,
+    /// The chunk being parsed.
+    chunk: Bytes,
+    /// Chunks that came before the ones before them were parsed. None is empty, and there is none
+    /// if `chunk` is empty.
+    later: VecDeque<Bytes>,
+    /// How many octets `later` holds.
+    later_len: usize,
+}
+
+impl InputBuffer {
+    /// Adds a chunk. If more than `limit` octets are held then, that is an error, but they are held.
+    #[inline]
+    pub(crate) fn append(&mut self, chunk: Bytes, limit: usize) -> Result<(), FilterError> {
+        if !chunk.is_empty() {
+            if self.chunk.is_empty() {
+                self.chunk = chunk;
+            } else {
+                self.later_len += chunk.len();
+                self.later.push_back(chunk);
+            }
+        }
+        let held = self.len();
+        if held > limit { Err(FilterError::BufferTooLong { held, limit }) } else { Ok(()) }
+    }
+
+    /// How many octets are held.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.head.len() + self.chunk.len() + self.later_len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.chunk.is_empty()
+    }
+
+    /// The octets of an unfinished record that are in no chunk any more.
+    #[inline]
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The octets that follow the head.
+    #[inline]
+    pub(crate) fn chunk(&self) -> &[u8] {
+        &self.chunk
+    }
+
+    /// The octet `index` places behind the start of the chunk, be it in the next one.
+    #[inline]
+    pub(crate) fn octet(&self, index: usize) -> Option<u8> {
+        match self.chunk.get(index) {
+            Some(octet) => Some(*octet),
+            None => self.later.front()?.get(index - self.chunk.len()).copied(),
+        }
+    }
+
+    /// Moves the chunk to the head, so that it is let go, and goes on to the next chunk; `false` if
+    /// there is none.
+    pub(crate) fn next_chunk(&mut self) -> bool {
+        let chunk = self.drop_chunk();
+        if !chunk.is_empty() {
+            self.head.extend_from_slice(&chunk);
+        }
+        !self.chunk.is_empty()
+    }
+
+    /// All octets in one piece, which takes copying unless they are in one already.
+    pub(crate) fn join(&mut self) -> &[u8] {
+        if self.head.is_empty() && self.later.is_empty() {
+            return &self.chunk;
+        }
+        while self.next_chunk() {}
+        &self.head
+    }
+
+    /// Takes the first `count` octets out, in one piece; `None`, and nothing changes, if there are
+    /// fewer.
+    #[inline]
+    pub(crate) fn take(&mut self, count: usize) -> Option<Bytes> {
+        if self.head.is_empty() {
+            if count < self.chunk.len() {
+                return Some(self.chunk.split_to(count));
+            }
+            if count == self.chunk.len() {
+                return Some(self.drop_chunk());
+            }
+        }
+        self.take_spread(count)
+    }
+
+    #[cold]
+    fn take_spread(&mut self, count: usize) -> Option<Bytes> {
+        if count > self.len() {
+            return None;
+        }
+        if count < self.head.len() {
+            self.unparse_head();
+            return Some(self.chunk.split_to(count));
+        }
+        let mut record = mem::take(&mut self.head);
+        while record.len() < count {
+            let part = self.chunk.len().min(count - record.len());
+            record.extend_from_slice(&self.chunk[..part]);
+            self.advance_chunk(part);
+        }
+        Some(Bytes::from(record))
+    }
+
+    /// Drops up to `count` octets from the front, and tells how many.
+    pub(crate) fn skip(&mut self, count: usize) -> usize {
+        if count < self.head.len() {
+            self.unparse_head();
+        }
+        let mut skipped = self.head.len().min(count);
+        self.head = Vec::new();
+        while skipped < count && !self.chunk.is_empty() {
+            let part = self.chunk.len().min(count - skipped);
+            self.advance_chunk(part);
+            skipped += part;
+        }
+        skipped
+    }
+
+    /// Keeps only the last `count` octets of the head.
+    pub(crate) fn shorten_head(&mut self, count: usize) {
+        if self.head.len() > count {
+            // A copy, so that the memory of a long head is given back.
+            self.head = self.head[self.head.len() - count..].to_vec();
+        }
+    }
+
+    /// A look at the first `count` octets, or fewer if there are fewer.
+    #[inline]
+    pub(crate) fn peek(&self, count: usize) -> Cow<'_, [u8]> {
+        if self.head.is_empty() && (self.chunk.len() >= count || self.later.is_empty()) {
+            return Cow::Borrowed(&self.chunk[..self.chunk.len().min(count)]);
+        }
+        if self.head.len() >= count {
+            return Cow::Borrowed(&self.head[..count]);
+        }
+        Cow::Owned(self.octets().take(count).collect())
+    }
+
+    /// Takes everything out, in one piece.
+    pub(crate) fn take_all(&mut self) -> Bytes {
+        if self.head.is_empty() && self.later.is_empty() {
+            return mem::take(&mut self.chunk);
+        }
+        while self.next_chunk() {}
+        Bytes::from(mem::take(&mut self.head))
+    }
+
+    /// A copy of everything.
+    pub(crate) fn copy_all(&self) -> Bytes {
+        if self.head.is_empty() && self.later.is_empty() {
+            return self.chunk.clone();
+        }
+        self.octets().collect()
+    }
+
+    fn octets(&self) -> impl Iterator<Item = u8> {
+        let chunks = std::iter::once(&self.chunk).chain(&self.later);
+        self.head.iter().chain(chunks.flatten()).copied()
+    }
+
+    /// Drops octets from the chunk, which is let go when it is empty: even an empty slice would keep
+    /// its memory alive.
+    fn advance_chunk(&mut self, count: usize) {
+        if count == self.chunk.len() {
+            self.drop_chunk();
+        } else {
+            self.chunk.advance(count);
+        }
+    }
+
+    /// Takes the chunk out and puts the next one, if any, in its place.
+    #[inline]
+    fn drop_chunk(&mut self) -> Bytes {
+        let next = if self.later.is_empty() { Bytes::new() } else { self.pop_later() };
+        mem::replace(&mut self.chunk, next)
+    }
+
+    #[cold]
+    fn pop_later(&mut self) -> Bytes {
+        let next = self.later.pop_front().unwrap_or_default();
+        self.later_len -= next.len();
+        if self.later.is_empty() {
+            self.later = VecDeque::new();
+        }
+        next
+    }
+
+    /// Makes the head a chunk again.
+    fn unparse_head(&mut self) {
+        let head = Bytes::from(mem::take(&mut self.head));
+        let chunk = mem::replace(&mut self.chunk, head);
+        if !chunk.is_empty() {
+            self.later_len += chunk.len();
+            self.later.push_front(chunk);
+        }
+    }
+}
+
+/// Tells sizes, as the octets may be many, or secret.
+impl fmt::Debug for InputBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputBuffer").field("octets", &self.len()).finish_non_exhaustive()
+    }
+}

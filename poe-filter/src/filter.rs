@@ -1,0 +1,154 @@
+//! The interface of all filters.
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+
+use crate::{FilterError, Sink};
+
+/// Turns a stream of octets into records, and records into octets. POE's `POE::Filter`.
+///
+/// Both directions are independent of one another, and neither touches a handle: whoever has octets
+/// gives them to [`get_one_start`](Filter::get_one_start) and asks [`get_one`](Filter::get_one)
+/// until it says `None`; whoever has a record gives it to [`put`](Filter::put) and sends what comes
+/// out.
+///
+/// # For those who write one
+///
+/// - A record must not depend on how the stream was divided into chunks.
+/// - `get_one_start` only keeps the chunk. It does not parse, and so gives no record away when the
+///   filter is about to be replaced.
+/// - `None` from `get_one` means "more input is needed", never "this record was swallowed": a filter
+///   that drops a record goes on to the next one in the same call.
+/// - When `get_one` says `None`, the chunk has been let go: it is likely a piece of a large buffer
+///   that many connections share. What is left of it is copied, and no more than a record is left.
+/// - An error that is not [fatal](FilterError::is_fatal) has consumed what it complains about.
+/// - [`take_pending`](Filter::take_pending) leaves nothing behind, and
+///   [`fresh`](Filter::fresh) inherits nothing but the configuration.
+///
+/// ```
+/// use poe_filter::{Filter, Line};
+///
+/// let mut filter = Line::new();
+/// filter.get_one_start("one\ntwo\nthr".into())?;
+/// assert_eq!(filter.get_one()?.unwrap(), "one");
+/// assert_eq!(filter.get_one()?.unwrap(), "two");
+/// assert!(filter.get_one()?.is_none());
+/// assert_eq!(filter.get_pending(), "thr");
+/// # Ok::<(), poe_filter::FilterError>(())
+/// ```
+pub trait Filter: Debug {
+    /// The record that input is turned into.
+    type In: 'static;
+
+    /// The record that output is made of.
+    type Out: 'static;
+
+    /// Adds input, without looking for records in it.
+    ///
+    /// # Errors
+    ///
+    /// If the filter holds more than its `MaxBuffer` now. The chunk has been added all the same,
+    /// and its records can be taken out.
+    fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError>;
+
+    /// Takes the next record out of the input; `None` if that needs more input.
+    ///
+    /// # Errors
+    ///
+    /// If the next record breaks a limit or is malformed. Unless the error is
+    /// [fatal](FilterError::is_fatal), the next call goes on behind it.
+    fn get_one(&mut self) -> Result<Option<Self::In>, FilterError>;
+
+    /// Adds input and takes out all records that are complete.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// assert_eq!(Line::new().get("one\ntwo\nthr".into())?, ["one", "two"]);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first error of [`get_one_start`](Filter::get_one_start) and
+    /// [`get_one`](Filter::get_one). Records taken before it are dropped: where errors are to be
+    /// expected, call these two instead.
+    fn get(&mut self, chunk: Bytes) -> Result<Vec<Self::In>, FilterError> {
+        self.get_one_start(chunk)?;
+        let mut records = Vec::new();
+        while let Some(record) = self.get_one()? {
+            records.push(record);
+        }
+        Ok(records)
+    }
+
+    /// Takes a record out of what is left when the input has ended; `None` if there is none.
+    ///
+    /// It is called after [`get_one`](Filter::get_one) said `None`, until it says `None` itself.
+    /// POE has no such method, and loses the last line of a file that lacks its newline.
+    ///
+    /// # Errors
+    ///
+    /// If what is left is no record, such as half a block.
+    fn finish(&mut self) -> Result<Option<Self::In>, FilterError>;
+
+    /// Serializes a record.
+    ///
+    /// # Errors
+    ///
+    /// If the record can not be serialized. Nothing has been put into the sink then.
+    fn put(&mut self, record: Self::Out, sink: &mut dyn Sink) -> Result<(), FilterError>;
+
+    /// A copy of the input that no record was made of yet; empty if there is none.
+    ///
+    /// This is for looking at. To hand input over to another filter, use
+    /// [`take_pending`](Filter::take_pending).
+    fn get_pending(&self) -> Bytes;
+
+    /// Takes the input that no record was made of yet out of the filter.
+    ///
+    /// Fed to another filter, it lets that one go on exactly behind the last record.
+    fn take_pending(&mut self) -> Bytes;
+
+    /// A new filter of the same configuration, without any input or knowledge of this one's.
+    /// POE's `clone`.
+    fn fresh(&self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>>;
+}
+
+impl<F: Filter + ?Sized> Filter for Box<F> {
+    type In = F::In;
+    type Out = F::Out;
+
+    fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
+        (**self).get_one_start(chunk)
+    }
+
+    fn get_one(&mut self) -> Result<Option<Self::In>, FilterError> {
+        (**self).get_one()
+    }
+
+    fn get(&mut self, chunk: Bytes) -> Result<Vec<Self::In>, FilterError> {
+        (**self).get(chunk)
+    }
+
+    fn finish(&mut self) -> Result<Option<Self::In>, FilterError> {
+        (**self).finish()
+    }
+
+    fn put(&mut self, record: Self::Out, sink: &mut dyn Sink) -> Result<(), FilterError> {
+        (**self).put(record, sink)
+    }
+
+    fn get_pending(&self) -> Bytes {
+        (**self).get_pending()
+    }
+
+    fn take_pending(&mut self) -> Bytes {
+        (**self).take_pending()
+    }
+
+    fn fresh(&self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>> {
+        (**self).fresh()
+    }
+}

@@ -1,0 +1,354 @@
+//! Lines of text, or records ended by any terminator.
+
+use bytes::Bytes;
+
+use crate::buffer::InputBuffer;
+use crate::newline::{Found, Newline};
+use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterError, Sink};
+
+/// The terminator that lines are put with unless told otherwise.
+const NETWORK_NEWLINE: &[u8] = b"\r\n";
+
+/// Splits input at line terminators, and ends output with one. POE's `POE::Filter::Line`.
+///
+/// A record is a line without its terminator; it may be empty. Lines are octets and need not be
+/// UTF-8.
+///
+/// By default, any of CR LF, LF, CR and LF CR ends a line of input, and CR LF ends a line of output.
+/// As a lone CR ends a line, a CR LF that arrives in two pieces ends two lines, the second one being
+/// empty: where that matters, say what ends a line with [`literal`](LineBuilder::literal), or let
+/// the filter find out with [`autodetect`](LineBuilder::autodetect).
+///
+/// A line longer than `MaxLength` is one [`FilterError::LineTooLong`], reported as soon as that is
+/// certain. The filter then holds none of it, skips the rest of it, and goes on with the next line.
+///
+/// ```
+/// use poe_filter::{Filter, Line};
+///
+/// let mut filter = Line::new();
+/// assert_eq!(filter.get("one\r\ntwo\nthree".into())?, ["one", "two"]);
+/// assert_eq!(filter.finish()?.unwrap(), "three");
+///
+/// let mut out = Vec::new();
+/// filter.put("one".into(), &mut out)?;
+/// assert_eq!(out, b"one\r\n");
+/// # Ok::<(), poe_filter::FilterError>(())
+/// ```
+#[derive(Debug)]
+pub struct Line {
+    buffer: InputBuffer,
+    newline: Newline,
+    /// The line being read has been reported as too long.
+    discarding: bool,
+    config: LineConfig,
+}
+
+/// What does not change while a filter runs.
+#[derive(Debug, Clone)]
+struct LineConfig {
+    /// How `newline` began.
+    detects: bool,
+    output: Bytes,
+    max_length: usize,
+    max_buffer: usize,
+}
+
+impl Line {
+    /// A filter with the default terminators and limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Newline::Generic, Bytes::from_static(NETWORK_NEWLINE))
+    }
+
+    /// A filter whose lines end with these octets in both directions. POE's `Literal`.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// let mut filter = Line::literal("; ")?;
+    /// assert_eq!(filter.get("a; b; c".into())?, ["a", "b"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::EmptyLiteral`].
+    pub fn literal(literal: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Self::builder().literal(literal).build()
+    }
+
+    /// A filter that takes what ends the first line of input for what ends all of them.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// let mut filter = Line::autodetect();
+    /// assert_eq!(filter.get("one\r".into())?, ["one"]);
+    /// assert_eq!(filter.get("\ntwo\r\n\r\n".into())?, ["two", ""]);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    #[must_use]
+    pub fn autodetect() -> Self {
+        Self::with(Newline::Autodetect, Bytes::from_static(NETWORK_NEWLINE))
+    }
+
+    /// A filter with other terminators or limits.
+    #[must_use]
+    pub fn builder() -> LineBuilder {
+        LineBuilder::default()
+    }
+
+    fn with(newline: Newline, output: Bytes) -> Self {
+        let detects = matches!(newline, Newline::Autodetect);
+        let config = LineConfig {
+            detects,
+            output,
+            max_length: DEFAULT_MAX_LENGTH,
+            max_buffer: DEFAULT_MAX_BUFFER,
+        };
+        Self { buffer: InputBuffer::default(), newline, discarding: false, config }
+    }
+
+    /// Takes a line that was found, with its terminator, out of the buffer.
+    #[inline]
+    fn take_line(&mut self, found: Found) -> Option<Bytes> {
+        let mut line = self.buffer.take(found.line + found.terminator)?;
+        self.newline.learn(&line[found.line..], self.buffer.is_empty());
+        line.truncate(found.line);
+        Some(line)
+    }
+
+    /// Sees to it that no more is held of a line than can become a record.
+    fn check_unfinished(&mut self) -> Result<(), FilterError> {
+        let unrecognized = self.newline.unrecognized();
+        if self.discarding {
+            self.buffer.shorten_head(unrecognized);
+            self.newline.restart();
+        } else if self.buffer.head().len() > self.config.max_length.saturating_add(unrecognized) {
+            self.discarding = true;
+            self.buffer.shorten_head(unrecognized);
+            self.newline.restart();
+            return Err(self.too_long());
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn too_long(&self) -> FilterError {
+        FilterError::LineTooLong { limit: self.config.max_length }
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Filter for Line {
+    type In = Bytes;
+    type Out = Bytes;
+
+    #[inline]
+    fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
+        self.buffer.append(chunk, self.config.max_buffer)
+    }
+
+    #[inline]
+    fn get_one(&mut self) -> Result<Option<Bytes>, FilterError> {
+        loop {
+            if !self.newline.settle(&mut self.buffer) {
+                return Ok(None);
+            }
+            let Some(found) = self.newline.find(&mut self.buffer) else {
+                self.check_unfinished()?;
+                return Ok(None);
+            };
+            let Some(line) = self.take_line(found) else { return Ok(None) };
+            if self.discarding {
+                self.discarding = false;
+            } else if line.len() > self.config.max_length {
+                return Err(self.too_long());
+            } else {
+                return Ok(Some(line));
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Option<Bytes>, FilterError> {
+        self.newline.restart();
+        let line = self.buffer.take_all();
+        if std::mem::take(&mut self.discarding) || line.is_empty() {
+            Ok(None)
+        } else if line.len() > self.config.max_length {
+            Err(self.too_long())
+        } else {
+            Ok(Some(line))
+        }
+    }
+
+    fn put(&mut self, record: Bytes, sink: &mut dyn Sink) -> Result<(), FilterError> {
+        sink.put_bytes(record);
+        sink.put_slice(&self.config.output);
+        Ok(())
+    }
+
+    fn get_pending(&self) -> Bytes {
+        self.buffer.copy_all()
+    }
+
+    fn take_pending(&mut self) -> Bytes {
+        self.discarding = false;
+        self.newline.restart();
+        self.buffer.take_all()
+    }
+
+    fn fresh(&self) -> Box<dyn Filter<In = Bytes, Out = Bytes>> {
+        let mut newline =
+            if self.config.detects { Newline::Autodetect } else { self.newline.clone() };
+        newline.restart();
+        let config = self.config.clone();
+        Box::new(Self { buffer: InputBuffer::default(), newline, discarding: false, config })
+    }
+}
+
+/// The parameters of a [`Line`].
+///
+/// ```
+/// use poe_filter::{Filter, Line};
+///
+/// let mut filter = Line::builder().input_literal("\n").output_literal("\r\n").max_length(80).build()?;
+/// assert_eq!(filter.get("one\ntwo\n".into())?, ["one", "two"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct LineBuilder {
+    literal: Option<Bytes>,
+    input_literal: Option<Bytes>,
+    output_literal: Option<Bytes>,
+    autodetect: bool,
+    #[cfg(feature = "regex")]
+    input_regexp: Option<String>,
+    max_length: Option<usize>,
+    max_buffer: Option<usize>,
+}
+
+impl LineBuilder {
+    /// What ends lines in both directions.
+    pub fn literal(mut self, literal: impl AsRef<[u8]>) -> Self {
+        self.literal = Some(Bytes::copy_from_slice(literal.as_ref()));
+        self
+    }
+
+    /// What ends a line of input.
+    pub fn input_literal(mut self, literal: impl AsRef<[u8]>) -> Self {
+        self.input_literal = Some(Bytes::copy_from_slice(literal.as_ref()));
+        self
+    }
+
+    /// What a line of output is ended with: CR LF by default. It may be empty.
+    pub fn output_literal(mut self, literal: impl AsRef<[u8]>) -> Self {
+        self.output_literal = Some(Bytes::copy_from_slice(literal.as_ref()));
+        self
+    }
+
+    /// Takes whichever of CR LF, LF CR, CR and LF ends the first line of input for what ends all of
+    /// them. POE's `InputLiteral => undef`.
+    pub fn autodetect(mut self) -> Self {
+        self.autodetect = true;
+        self
+    }
+
+    /// A regular expression for what ends a line of input. It must not match the empty string.
+    ///
+    /// The earliest match in the input that is there ends the line, as in POE: an expression whose
+    /// match could grow with more input, such as `\n+`, may split a terminator that arrives in two
+    /// pieces. One without a longest match is searched from the start of the line each time input
+    /// arrives, so give it a moderate [`max_length`](LineBuilder::max_length).
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// let mut filter = Line::builder().input_regexp("[xy]").output_literal("!").build()?;
+    /// assert_eq!(filter.get("axbyc".into())?, ["a", "b"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "regex")]
+    pub fn input_regexp(mut self, pattern: impl Into<String>) -> Self {
+        self.input_regexp = Some(pattern.into());
+        self
+    }
+
+    /// How long a line of input may be, in octets and without its terminator: 64 MiB by default.
+    pub fn max_length(mut self, octets: usize) -> Self {
+        self.max_length = Some(octets);
+        self
+    }
+
+    /// How much unparsed input may be held, in octets: 512 MiB by default.
+    pub fn max_buffer(mut self, octets: usize) -> Self {
+        self.max_buffer = Some(octets);
+        self
+    }
+
+    /// Makes the filter.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if parameters exclude one another, if an input terminator is or can be empty,
+    /// if a limit is 0, if `max_buffer` is less than `max_length`, or if the expression is none.
+    pub fn build(self) -> Result<Line, ConfigError> {
+        let max_length = self.max_length.unwrap_or(DEFAULT_MAX_LENGTH);
+        let max_buffer = self.max_buffer.unwrap_or(DEFAULT_MAX_BUFFER);
+        crate::check_limits(max_length, max_buffer, max_length)?;
+        let newline = self.newline()?;
+        let output = self.output_literal.or(self.literal);
+        let output = output.unwrap_or(Bytes::from_static(NETWORK_NEWLINE));
+        let mut line = Line::with(newline, output);
+        line.config.max_length = max_length;
+        line.config.max_buffer = max_buffer;
+        Ok(line)
+    }
+
+    fn newline(&self) -> Result<Newline, ConfigError> {
+        self.check_conflicts()?;
+        for (parameter, literal) in
+            [("literal", &self.literal), ("input_literal", &self.input_literal)]
+        {
+            match literal {
+                Some(literal) if literal.is_empty() => {
+                    return Err(ConfigError::EmptyLiteral { parameter });
+                }
+                Some(literal) => return Ok(Newline::Literal(literal.clone())),
+                None => {}
+            }
+        }
+        #[cfg(feature = "regex")]
+        if let Some(pattern) = &self.input_regexp {
+            return Ok(Newline::Regexp(Box::new(crate::regexp::Regexp::new(pattern)?)));
+        }
+        Ok(if self.autodetect { Newline::Autodetect } else { Newline::Generic })
+    }
+
+    fn check_conflicts(&self) -> Result<(), ConfigError> {
+        #[cfg(feature = "regex")]
+        let regexp = self.input_regexp.is_some();
+        #[cfg(not(feature = "regex"))]
+        let regexp = false;
+        let inputs = [
+            ("literal", self.literal.is_some()),
+            ("input_literal", self.input_literal.is_some()),
+            ("input_regexp", regexp),
+            ("autodetect", self.autodetect),
+        ];
+        let mut given = inputs.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
+        if let (Some(first), Some(second)) = (given.next(), given.next()) {
+            return Err(ConfigError::Conflict { first, second });
+        }
+        if self.literal.is_some() && self.output_literal.is_some() {
+            return Err(ConfigError::Conflict { first: "literal", second: "output_literal" });
+        }
+        Ok(())
+    }
+}

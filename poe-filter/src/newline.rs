@@ -1,0 +1,157 @@
+//! Where a line ends.
+
+use bytes::Bytes;
+
+use crate::buffer::InputBuffer;
+#[cfg(feature = "regex")]
+use crate::regexp::Regexp;
+
+/// How the end of a line is recognized, and what of that has been found out so far.
+#[derive(Debug, Clone)]
+pub(crate) enum Newline {
+    /// Any of CR, LF, CR LF and LF CR.
+    Generic,
+    /// Exactly these octets; never empty.
+    Literal(Bytes),
+    /// Whatever ends the first line.
+    Autodetect,
+    /// Autodetection has seen this octet at the end of the input; the next octet tells whether it is
+    /// all of the terminator.
+    AutodetectSecond(u8),
+    /// What the expression matches.
+    #[cfg(feature = "regex")]
+    Regexp(Box<Regexp>),
+}
+
+/// The first line in a buffer, in octets from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) line: usize,
+    pub(crate) terminator: usize,
+}
+
+impl Newline {
+    /// Looks for the end of the first line in all of the buffer that was not searched yet.
+    #[inline]
+    pub(crate) fn find(&mut self, buffer: &mut InputBuffer) -> Option<Found> {
+        match self {
+            Self::Literal(literal) => find_literal(buffer, literal),
+            Self::Generic | Self::Autodetect => find_generic(buffer),
+            Self::AutodetectSecond(_) => None,
+            #[cfg(feature = "regex")]
+            Self::Regexp(regexp) => regexp.find(buffer),
+        }
+    }
+
+    /// How long a beginning of the terminator can be that stands unrecognized at the end of the
+    /// input.
+    pub(crate) fn unrecognized(&self) -> usize {
+        match self {
+            Self::Literal(literal) => literal.len() - 1,
+            Self::Generic | Self::Autodetect | Self::AutodetectSecond(_) => 0,
+            #[cfg(feature = "regex")]
+            Self::Regexp(regexp) => regexp.unrecognized(),
+        }
+    }
+
+    /// Finishes a detection that had to wait for an octet; `false` if it still has to.
+    #[inline]
+    pub(crate) fn settle(&mut self, buffer: &mut InputBuffer) -> bool {
+        let Self::AutodetectSecond(first) = *self else { return true };
+        let Some(second) = buffer.octet(0) else { return false };
+        if Some(second) == complement(first) {
+            buffer.skip(1);
+            *self = Self::Literal(Bytes::from_static(pair(first)));
+        } else {
+            *self = Self::Literal(Bytes::from_static(single(first)));
+        }
+        true
+    }
+
+    /// Learns from the terminator of the first line.
+    #[inline]
+    pub(crate) fn learn(&mut self, terminator: &[u8], at_end: bool) {
+        if !matches!(self, Self::Autodetect) {
+            return;
+        }
+        *self = match terminator {
+            [first] if at_end => Self::AutodetectSecond(*first),
+            [first] => Self::Literal(Bytes::from_static(single(*first))),
+            [first, ..] => Self::Literal(Bytes::from_static(pair(*first))),
+            [] => Self::Autodetect,
+        };
+    }
+
+    /// Forgets where a search for the end of the present line got to.
+    pub(crate) fn restart(&mut self) {
+        #[cfg(feature = "regex")]
+        if let Self::Regexp(regexp) = self {
+            regexp.restart();
+        }
+    }
+}
+
+/// The earliest literal that ends within the buffer; all but the last chunk looked at go to the
+/// head if there is none.
+#[inline]
+fn find_literal(buffer: &mut InputBuffer, literal: &[u8]) -> Option<Found> {
+    let (last, before) = literal.split_last()?;
+    loop {
+        let (head, chunk) = (buffer.head(), buffer.chunk());
+        let mut from = 0;
+        while let Some(offset) = memchr::memchr(*last, &chunk[from..]) {
+            let end = from + offset;
+            if ends_with(head, &chunk[..end], before) {
+                let line = head.len() + end - before.len();
+                return Some(Found { line, terminator: literal.len() });
+            }
+            from = end + 1;
+        }
+        if !buffer.next_chunk() {
+            return None;
+        }
+    }
+}
+
+/// Whether `head` and `chunk` in sequence end with `ending`.
+#[inline]
+fn ends_with(head: &[u8], chunk: &[u8], ending: &[u8]) -> bool {
+    match ending.len().checked_sub(chunk.len()) {
+        None | Some(0) => chunk.ends_with(ending),
+        Some(spread) => head.ends_with(&ending[..spread]) && chunk == &ending[spread..],
+    }
+}
+
+/// The earliest CR LF?, LF CR? in the buffer, of those octets that are there.
+#[inline]
+fn find_generic(buffer: &mut InputBuffer) -> Option<Found> {
+    loop {
+        let chunk = buffer.chunk();
+        if let Some(offset) = memchr::memchr2(b'\r', b'\n', chunk) {
+            let next = buffer.octet(offset + 1);
+            let paired = next.is_some() && next == complement(chunk[offset]);
+            let line = buffer.head().len() + offset;
+            return Some(Found { line, terminator: 1 + usize::from(paired) });
+        }
+        if !buffer.next_chunk() {
+            return None;
+        }
+    }
+}
+
+#[inline]
+fn complement(octet: u8) -> Option<u8> {
+    match octet {
+        b'\r' => Some(b'\n'),
+        b'\n' => Some(b'\r'),
+        _ => None,
+    }
+}
+
+fn single(first: u8) -> &'static [u8] {
+    if first == b'\r' { b"\r" } else { b"\n" }
+}
+
+fn pair(first: u8) -> &'static [u8] {
+    if first == b'\r' { b"\r\n" } else { b"\n\r" }
+}

@@ -1,0 +1,3 @@
+//! What most users of this crate need: `use poe_filter::prelude::*`.
+
+pub use crate::{Block, Filter, FilterError, IntoRecord, Line, Sink, Stream};
