@@ -93,7 +93,6 @@ impl Line {
     }
 
     /// A filter with other terminators or limits.
-    #[must_use]
     pub fn builder() -> LineBuilder {
         LineBuilder::default()
     }

@@ -1,0 +1,197 @@
+//! The interface of all drivers.
+
+use std::fmt::Debug;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use bytes::Bytes;
+
+use crate::ReadBuffer;
+
+/// Moves octets between a handle and the program. POE's `POE::Driver`.
+///
+/// A driver does not own the handle and does not wait: it is called when the handle is ready, and
+/// asked with [`wants`](Driver::wants) what to wait for. Input is handed over as it comes. Output is
+/// queued by [`put`](Driver::put) and written by [`flush`](Driver::flush). As it has one queue, a
+/// driver serves one output handle.
+///
+/// # For those who write one
+///
+/// - [`get`](Driver::get) reads once. An interrupted read or write is tried again, and one that
+///   would block is no error.
+/// - Octets that a failed `flush` did not write stay in the queue. An
+///   [`OutputQueue`](crate::OutputQueue) does the keeping.
+/// - A driver that holds decoded input says so in [`has_input`](Driver::has_input), because the
+///   handle may never become readable again.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use poe_driver::{Driver, Get, ReadBuffer, SysRw};
+///
+/// let (reader, writer) = std::io::pipe()?;
+/// let mut buffer = ReadBuffer::new();
+/// let mut driver = SysRw::new();
+///
+/// assert_eq!(driver.put("hello".into()), 5);
+/// assert_eq!(driver.flush(writer.as_fd())?, 0);
+/// assert_eq!(driver.get(reader.as_fd(), &mut buffer)?, Get::Octets("hello".into()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait Driver: Debug {
+    /// Reads once.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, except that it was interrupted or would block.
+    fn get(&mut self, handle: BorrowedFd<'_>, buffer: &mut ReadBuffer) -> io::Result<Get>;
+
+    /// Queues a chunk as one message, and tells how many octets are queued then. An empty chunk is
+    /// no message.
+    fn put(&mut self, chunk: Bytes) -> usize {
+        self.put_bytes(chunk);
+        self.end_message()
+    }
+
+    /// Adds octets to the message that is being put together, by copying them.
+    fn put_slice(&mut self, octets: &[u8]);
+
+    /// Adds a chunk to the message that is being put together; a large one is not copied.
+    fn put_bytes(&mut self, chunk: Bytes) {
+        self.put_slice(&chunk);
+    }
+
+    /// Ends the message that [`put_slice`](Driver::put_slice) and [`put_bytes`](Driver::put_bytes)
+    /// put together, and tells how many octets are queued then. Without octets there is no message.
+    ///
+    /// ```
+    /// use poe_driver::{Driver, SysRw};
+    ///
+    /// let mut driver = SysRw::new();
+    /// driver.put_slice(b"one");
+    /// driver.put_slice(b"\r\n");
+    /// assert_eq!(driver.end_message(), 5);
+    /// assert_eq!(driver.get_out_messages_buffered(), 1);
+    /// ```
+    fn end_message(&mut self) -> usize;
+
+    /// Writes what is queued until all is written or the handle takes no more, and tells how many
+    /// octets are left.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, except that it was interrupted or would block. What was not written
+    /// stays queued.
+    fn flush(&mut self, handle: BorrowedFd<'_>) -> io::Result<usize>;
+
+    /// How many octets are queued.
+    fn get_out_octets(&self) -> usize;
+
+    /// How many messages are queued; one that is written in part counts.
+    fn get_out_messages_buffered(&self) -> usize;
+
+    /// What the driver waits for, besides the input that its user waits for.
+    fn wants(&self) -> Wants {
+        Wants { read: false, write: self.get_out_octets() > 0 }
+    }
+
+    /// Whether [`get`](Driver::get) has input to give without the handle becoming readable.
+    fn has_input(&self) -> bool {
+        false
+    }
+
+    /// Tells the peer that no more output will come. This is for when the queue is empty; what is
+    /// still queued can not be written afterwards.
+    ///
+    /// On a handle that is no connected socket, this does nothing: it is told by closing.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, except that there is no connection to shut down.
+    fn shutdown_output(&mut self, handle: BorrowedFd<'_>) -> io::Result<()>;
+
+    /// Drops what is queued, and tells how many octets that was.
+    fn discard_output(&mut self) -> usize;
+}
+
+impl<D: Driver + ?Sized> Driver for Box<D> {
+    fn get(&mut self, handle: BorrowedFd<'_>, buffer: &mut ReadBuffer) -> io::Result<Get> {
+        (**self).get(handle, buffer)
+    }
+
+    fn put(&mut self, chunk: Bytes) -> usize {
+        (**self).put(chunk)
+    }
+
+    fn put_slice(&mut self, octets: &[u8]) {
+        (**self).put_slice(octets);
+    }
+
+    fn put_bytes(&mut self, chunk: Bytes) {
+        (**self).put_bytes(chunk);
+    }
+
+    fn end_message(&mut self) -> usize {
+        (**self).end_message()
+    }
+
+    fn flush(&mut self, handle: BorrowedFd<'_>) -> io::Result<usize> {
+        (**self).flush(handle)
+    }
+
+    fn get_out_octets(&self) -> usize {
+        (**self).get_out_octets()
+    }
+
+    fn get_out_messages_buffered(&self) -> usize {
+        (**self).get_out_messages_buffered()
+    }
+
+    fn wants(&self) -> Wants {
+        (**self).wants()
+    }
+
+    fn has_input(&self) -> bool {
+        (**self).has_input()
+    }
+
+    fn shutdown_output(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
+        (**self).shutdown_output(handle)
+    }
+
+    fn discard_output(&mut self) -> usize {
+        (**self).discard_output()
+    }
+}
+
+/// What a read gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Get {
+    /// Octets, at least one.
+    Octets(Bytes),
+    /// Nothing now: the read would have blocked.
+    Nothing,
+    /// Nothing ever again: the peer closed, or the file ends.
+    Eof,
+}
+
+/// What a driver waits for, as told by [`Driver::wants`].
+///
+/// Whoever waits adds `read` while input is wanted. A driver asks for it by itself only if it has
+/// to read before it can write.
+///
+/// ```
+/// use poe_driver::{Driver, SysRw, Wants};
+///
+/// let mut driver = SysRw::new();
+/// assert_eq!(driver.wants(), Wants { read: false, write: false });
+/// driver.put("hello".into());
+/// assert_eq!(driver.wants(), Wants { read: false, write: true });
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The handle should be watched for input even if nobody wants any.
+    pub read: bool,
+    /// The handle should be watched for taking output.
+    pub write: bool,
+}

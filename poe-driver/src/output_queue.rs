@@ -1,0 +1,304 @@
+//! Output that is not written yet.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::os::fd::BorrowedFd;
+
+use bytes::{Buf, Bytes};
+use nix::errno::Errno;
+
+/// From this size on a chunk is queued as it is; smaller ones are copied together.
+const LARGE: usize = 4 * 1024;
+
+/// When the chunks copied together reach this size, they are left at that.
+const FULL: usize = 64 * 1024;
+
+/// How many chunks one system call writes at most.
+const VECTOR: usize = 64;
+
+/// A queue of output, for drivers: it copies small chunks together, keeps large ones as they are,
+/// writes several with one system call, and knows which messages are out.
+///
+/// When everything is written, the queue holds no memory to speak of.
+///
+/// ```
+/// use std::os::fd::AsFd;
+/// use poe_driver::OutputQueue;
+///
+/// let (_reader, writer) = std::io::pipe()?;
+/// let mut queue = OutputQueue::new();
+/// queue.put_slice(b"hello");
+/// queue.end_message();
+/// assert_eq!((queue.octets(), queue.messages()), (5, 1));
+/// assert_eq!(queue.flush(writer.as_fd())?, 0);
+/// assert_eq!((queue.octets(), queue.messages()), (0, 0));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Default)]
+pub struct OutputQueue {
+    /// What goes out first. None is empty.
+    chunks: VecDeque<Bytes>,
+    /// Small chunks copied together, which go out after `chunks`.
+    tail: Vec<u8>,
+    /// How much of `tail` is out.
+    tail_written: usize,
+    octets: usize,
+    messages: Messages,
+}
+
+impl OutputQueue {
+    /// An empty queue.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds octets to the message that is being put together, by copying them.
+    pub fn put_slice(&mut self, octets: &[u8]) {
+        if octets.is_empty() {
+            return;
+        }
+        if self.tail.capacity() == 0 {
+            self.tail = spare::take();
+        } else if self.tail.len() >= FULL {
+            self.close_tail();
+        }
+        self.tail.extend_from_slice(octets);
+        self.octets += octets.len();
+    }
+
+    /// Adds a chunk to the message that is being put together. One of 4 KiB or more is not copied.
+    pub fn put_bytes(&mut self, chunk: Bytes) {
+        if chunk.len() < LARGE {
+            self.put_slice(&chunk);
+        } else {
+            self.close_tail();
+            self.octets += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// Ends the message that is being put together, and tells how many octets are queued. Without
+    /// octets there is no message.
+    pub fn end_message(&mut self) -> usize {
+        self.messages.end(self.octets);
+        self.octets
+    }
+
+    /// How many octets are queued.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// How many messages are queued. One that is written in part counts, and so does one that is
+    /// still being put together.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.messages.count(self.octets)
+    }
+
+    /// Writes until the queue is empty or the handle takes no more, and tells how many octets are
+    /// left.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, except that it was interrupted or would block. What was not written
+    /// stays queued.
+    pub fn flush(&mut self, handle: BorrowedFd<'_>) -> io::Result<usize> {
+        while self.octets > 0 {
+            match self.write_once(handle) {
+                Ok(0) | Err(Errno::EAGAIN) => break,
+                Ok(count) => self.advance(count),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(self.octets)
+    }
+
+    /// Takes the octets to be written next, not all of them necessarily, to `write`, which tells how
+    /// many it took. This is for drivers that write to something else than a handle.
+    ///
+    /// ```
+    /// use poe_driver::OutputQueue;
+    ///
+    /// let mut queue = OutputQueue::new();
+    /// queue.put_slice(b"hello");
+    /// queue.consume(|octets| Ok(octets.len() - 2))?;
+    /// assert_eq!(queue.octets(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// That of `write`; nothing is taken then.
+    pub fn consume(&mut self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
+        let next = match self.chunks.front() {
+            Some(chunk) => chunk,
+            None => &self.tail[self.tail_written..],
+        };
+        let count = write(next)?.min(next.len());
+        self.advance(count);
+        Ok(count)
+    }
+
+    /// Drops everything, and tells how many octets that was.
+    pub fn clear(&mut self) -> usize {
+        let octets = self.octets;
+        self.advance(octets);
+        self.messages = Messages::default();
+        octets
+    }
+
+    fn write_once(&self, handle: BorrowedFd<'_>) -> nix::Result<usize> {
+        let tail = &self.tail[self.tail_written..];
+        if self.chunks.is_empty() {
+            return nix::unistd::write(handle, tail);
+        }
+        let mut slices = [IoSlice::new(&[]); VECTOR];
+        let chunks = self.chunks.iter().map(|chunk| &chunk[..]);
+        // The tail is empty only if it is last, and an empty slice does no harm.
+        let mut count = 0;
+        for (slice, octets) in slices.iter_mut().zip(chunks.chain([tail])) {
+            *slice = IoSlice::new(octets);
+            count += 1;
+        }
+        nix::sys::uio::writev(handle, &slices[..count])
+    }
+
+    /// Notes that `count` octets are out.
+    fn advance(&mut self, mut count: usize) {
+        self.octets -= count;
+        self.messages.advance(count);
+        while count > 0 {
+            let Some(chunk) = self.chunks.front_mut() else { break };
+            if count < chunk.len() {
+                chunk.advance(count);
+                return;
+            }
+            count -= chunk.len();
+            self.chunks.pop_front();
+        }
+        self.tail_written += count;
+        if self.octets == 0 {
+            self.rest();
+        }
+    }
+
+    /// Gives the memory of an empty queue back.
+    fn rest(&mut self) {
+        self.tail_written = 0;
+        spare::give(mem::take(&mut self.tail));
+        if self.chunks.capacity() > 0 {
+            self.chunks = VecDeque::new();
+        }
+    }
+
+    /// Moves the octets copied together to the chunks.
+    fn close_tail(&mut self) {
+        if self.tail.len() > self.tail_written {
+            let mut chunk = Bytes::from(mem::take(&mut self.tail));
+            chunk.advance(self.tail_written);
+            self.chunks.push_back(chunk);
+        } else {
+            self.tail.clear();
+        }
+        self.tail_written = 0;
+    }
+}
+
+/// Tells sizes, as the octets may be many, or secret.
+impl fmt::Debug for OutputQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutputQueue")
+            .field("octets", &self.octets)
+            .field("messages", &self.messages())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the queued messages end.
+#[derive(Default)]
+struct Messages {
+    /// The end of each message that is ended but not out, counted like `written`.
+    ends: VecDeque<u64>,
+    /// The end of the last message that was ended.
+    last_end: u64,
+    /// How many octets are out since the queue was made.
+    written: u64,
+}
+
+/// The capacity that `ends` keeps when it is empty.
+const IDLE_ENDS: usize = 16;
+
+impl Messages {
+    /// Ends a message behind the `octets` queued.
+    fn end(&mut self, octets: usize) {
+        let end = self.written + octets as u64;
+        if end > self.last_end {
+            self.last_end = end;
+            if octets > 0 {
+                self.ends.push_back(end);
+            }
+        }
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.written += count as u64;
+        if self.ends.back().is_some_and(|end| *end <= self.written) {
+            self.ends.clear();
+            self.ends.shrink_to(IDLE_ENDS);
+            return;
+        }
+        while self.ends.front().is_some_and(|end| *end <= self.written) {
+            self.ends.pop_front();
+        }
+    }
+
+    fn count(&self, octets: usize) -> usize {
+        let unfinished = octets > 0 && self.written + octets as u64 > self.last_end;
+        self.ends.len() + usize::from(unfinished)
+    }
+}
+
+/// Memory that empty queues of this thread have given back, so that a busy one need not ask the
+/// system and an idle one need not keep any.
+mod spare {
+    use super::{LARGE, RefCell};
+
+    /// How many are kept.
+    const COUNT: usize = 64;
+
+    /// The capacity of a new one.
+    const NEW: usize = 256;
+
+    /// The capacity of the largest that is kept.
+    const LARGEST: usize = 4 * LARGE;
+
+    thread_local! {
+        static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn take() -> Vec<u8> {
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+        spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(NEW))
+    }
+
+    pub(super) fn give(mut memory: Vec<u8>) {
+        if memory.capacity() == 0 || memory.capacity() > LARGEST {
+            return;
+        }
+        memory.clear();
+        // Fails only while the thread ends.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < COUNT {
+                spare.push(memory);
+            }
+        });
+    }
+}

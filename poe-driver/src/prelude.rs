@@ -1,0 +1,3 @@
+//! What most users of this crate need: `use poe_driver::prelude::*`.
+
+pub use crate::{Driver, Get, ReadBuffer, SysRw};
