@@ -21,7 +21,7 @@ use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterE
 /// use poe_filter::{Block, Filter};
 ///
 /// let mut filter = Block::new();
-/// let mut out = Vec::new();
+/// let mut out = Vec::<u8>::new();
 /// filter.put("hello".into(), &mut out)?;
 /// filter.put("".into(), &mut out)?;
 /// assert_eq!(out, b"5\0hello0\0");

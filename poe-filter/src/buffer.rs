@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use crate::FilterError;
+use crate::chunk::Chunk;
 
 /// Input in order: the start of an unfinished record, the chunk being parsed, and later chunks.
 ///
@@ -20,7 +21,7 @@ pub(crate) struct InputBuffer {
     /// seen them all.
     head: Vec<u8>,
     /// The chunk being parsed.
-    chunk: Bytes,
+    chunk: Chunk,
     /// Chunks that came before the ones before them were parsed. None is empty, and there is none
     /// if `chunk` is empty.
     later: VecDeque<Bytes>,
@@ -34,7 +35,7 @@ impl InputBuffer {
     pub(crate) fn append(&mut self, chunk: Bytes, limit: usize) -> Result<(), FilterError> {
         if !chunk.is_empty() {
             if self.chunk.is_empty() {
-                self.chunk = chunk;
+                self.chunk = chunk.into();
             } else {
                 self.later_len += chunk.len();
                 self.later.push_back(chunk);
@@ -48,10 +49,6 @@ impl InputBuffer {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.head.len() + self.chunk.len() + self.later_len
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.head.is_empty() && self.chunk.is_empty()
     }
 
     /// The octets of an unfinished record that are in no chunk any more.
@@ -100,13 +97,26 @@ impl InputBuffer {
     pub(crate) fn take(&mut self, count: usize) -> Option<Bytes> {
         if self.head.is_empty() {
             if count < self.chunk.len() {
-                return Some(self.chunk.split_to(count));
+                return Some(self.chunk.split_to(count, 0));
             }
             if count == self.chunk.len() {
                 return Some(self.drop_chunk());
             }
         }
         self.take_spread(count)
+    }
+
+    /// Takes the first `line` octets out, in one piece, and drops the `terminator` octets behind
+    /// them; `None`, and nothing changes, if there are fewer.
+    #[inline]
+    pub(crate) fn take_line(&mut self, line: usize, terminator: usize) -> Option<Bytes> {
+        let count = line + terminator;
+        if self.head.is_empty() && count < self.chunk.len() {
+            return Some(self.chunk.split_to(line, terminator));
+        }
+        let mut record = self.take(count)?;
+        record.truncate(line);
+        Some(record)
     }
 
     #[cold]
@@ -116,7 +126,7 @@ impl InputBuffer {
         }
         if count < self.head.len() {
             self.unparse_head();
-            return Some(self.chunk.split_to(count));
+            return Some(self.chunk.split_to(count, 0));
         }
         let mut record = mem::take(&mut self.head);
         while record.len() < count {
@@ -165,7 +175,7 @@ impl InputBuffer {
     /// Takes everything out, in one piece.
     pub(crate) fn take_all(&mut self) -> Bytes {
         if self.head.is_empty() && self.later.is_empty() {
-            return mem::take(&mut self.chunk);
+            return mem::take(&mut self.chunk).into_bytes();
         }
         while self.next_chunk() {}
         Bytes::from(mem::take(&mut self.head))
@@ -174,14 +184,14 @@ impl InputBuffer {
     /// A copy of everything.
     pub(crate) fn copy_all(&self) -> Bytes {
         if self.head.is_empty() && self.later.is_empty() {
-            return self.chunk.clone();
+            return self.chunk.to_bytes();
         }
         self.octets().collect()
     }
 
     fn octets(&self) -> impl Iterator<Item = u8> {
-        let chunks = std::iter::once(&self.chunk).chain(&self.later);
-        self.head.iter().chain(chunks.flatten()).copied()
+        let later = self.later.iter().flatten();
+        self.head.iter().chain(self.chunk.iter()).chain(later).copied()
     }
 
     /// Drops octets from the chunk, which is let go when it is empty: even an empty slice would keep
@@ -198,7 +208,7 @@ impl InputBuffer {
     #[inline]
     fn drop_chunk(&mut self) -> Bytes {
         let next = if self.later.is_empty() { Bytes::new() } else { self.pop_later() };
-        mem::replace(&mut self.chunk, next)
+        mem::replace(&mut self.chunk, next.into()).into_bytes()
     }
 
     #[cold]
@@ -214,7 +224,7 @@ impl InputBuffer {
     /// Makes the head a chunk again.
     fn unparse_head(&mut self) {
         let head = Bytes::from(mem::take(&mut self.head));
-        let chunk = mem::replace(&mut self.chunk, head);
+        let chunk = mem::replace(&mut self.chunk, head.into()).into_bytes();
         if !chunk.is_empty() {
             self.later_len += chunk.len();
             self.later.push_front(chunk);

@@ -36,7 +36,7 @@ use crate::{FilterError, Sink};
 /// }
 ///
 /// let mut filter = Block::builder().length_codec(Network).build()?;
-/// let mut out = Vec::new();
+/// let mut out = Vec::<u8>::new();
 /// filter.put("abc".into(), &mut out)?;
 /// assert_eq!(out, b"\0\0\0\x03abc");
 /// assert_eq!(filter.get(out.into())?, ["abc"]);
@@ -95,7 +95,7 @@ pub enum DecodedLength {
 /// ```
 /// use poe_filter::{DecimalLength, DecodedLength, LengthCodec};
 ///
-/// let mut prefix = Vec::new();
+/// let mut prefix = Vec::<u8>::new();
 /// DecimalLength.encode(12, &mut prefix)?;
 /// assert_eq!(prefix, b"12\0");
 /// assert_eq!(DecimalLength.decode(b"12\0"), DecodedLength::Length { prefix: 3, length: 12 });

@@ -4,6 +4,7 @@
 
 mod block;
 mod buffer;
+mod chunk;
 mod error;
 mod filter;
 mod length_codec;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::buffer::InputBuffer;
-use crate::newline::{Found, Newline};
+use crate::newline::Newline;
 use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterError, Sink};
 
 /// The terminator that lines are put with unless told otherwise.
@@ -29,7 +29,7 @@ const NETWORK_NEWLINE: &[u8] = b"\r\n";
 /// assert_eq!(filter.get("one\r\ntwo\nthree".into())?, ["one", "two"]);
 /// assert_eq!(filter.finish()?.unwrap(), "three");
 ///
-/// let mut out = Vec::new();
+/// let mut out = Vec::<u8>::new();
 /// filter.put("one".into(), &mut out)?;
 /// assert_eq!(out, b"one\r\n");
 /// # Ok::<(), poe_filter::FilterError>(())
@@ -108,15 +108,6 @@ impl Line {
         Self { buffer: InputBuffer::default(), newline, discarding: false, config }
     }
 
-    /// Takes a line that was found, with its terminator, out of the buffer.
-    #[inline]
-    fn take_line(&mut self, found: Found) -> Option<Bytes> {
-        let mut line = self.buffer.take(found.line + found.terminator)?;
-        self.newline.learn(&line[found.line..], self.buffer.is_empty());
-        line.truncate(found.line);
-        Some(line)
-    }
-
     /// Sees to it that no more is held of a line than can become a record.
     fn check_unfinished(&mut self) -> Result<(), FilterError> {
         let unrecognized = self.newline.unrecognized();
@@ -156,14 +147,19 @@ impl Filter for Line {
     #[inline]
     fn get_one(&mut self) -> Result<Option<Bytes>, FilterError> {
         loop {
-            if !self.newline.settle(&mut self.buffer) {
+            // Whatever is in the head was searched when it came there.
+            if self.buffer.chunk().is_empty() {
                 return Ok(None);
             }
+            self.newline.settle(&mut self.buffer);
             let Some(found) = self.newline.find(&mut self.buffer) else {
                 self.check_unfinished()?;
                 return Ok(None);
             };
-            let Some(line) = self.take_line(found) else { return Ok(None) };
+            self.newline.learn(found, &self.buffer);
+            let Some(line) = self.buffer.take_line(found.line, found.terminator) else {
+                return Ok(None);
+            };
             if self.discarding {
                 self.discarding = false;
             } else if line.len() > self.config.max_length {

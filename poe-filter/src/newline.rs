@@ -54,31 +54,42 @@ impl Newline {
         }
     }
 
-    /// Finishes a detection that had to wait for an octet; `false` if it still has to.
+    /// Finishes a detection that had to wait for an octet, which is there now.
     #[inline]
-    pub(crate) fn settle(&mut self, buffer: &mut InputBuffer) -> bool {
-        let Self::AutodetectSecond(first) = *self else { return true };
-        let Some(second) = buffer.octet(0) else { return false };
-        if Some(second) == complement(first) {
-            buffer.skip(1);
-            *self = Self::Literal(Bytes::from_static(pair(first)));
-        } else {
-            *self = Self::Literal(Bytes::from_static(single(first)));
+    pub(crate) fn settle(&mut self, buffer: &mut InputBuffer) {
+        if let Self::AutodetectSecond(first) = *self {
+            self.settle_second(first, buffer);
         }
-        true
     }
 
-    /// Learns from the terminator of the first line.
+    #[cold]
+    fn settle_second(&mut self, first: u8, buffer: &mut InputBuffer) {
+        let second = buffer.octet(0);
+        *self = if second.is_some() && second == complement(first) {
+            buffer.skip(1);
+            Self::Literal(Bytes::from_static(pair(first)))
+        } else {
+            Self::Literal(Bytes::from_static(single(first)))
+        };
+    }
+
+    /// Learns from the terminator of the first line, which is about to be taken.
     #[inline]
-    pub(crate) fn learn(&mut self, terminator: &[u8], at_end: bool) {
-        if !matches!(self, Self::Autodetect) {
-            return;
+    pub(crate) fn learn(&mut self, found: Found, buffer: &InputBuffer) {
+        if matches!(self, Self::Autodetect) {
+            self.learn_first(found, buffer);
         }
-        *self = match terminator {
-            [first] if at_end => Self::AutodetectSecond(*first),
-            [first] => Self::Literal(Bytes::from_static(single(*first))),
-            [first, ..] => Self::Literal(Bytes::from_static(pair(*first))),
-            [] => Self::Autodetect,
+    }
+
+    #[cold]
+    fn learn_first(&mut self, found: Found, buffer: &InputBuffer) {
+        let Some(first) = buffer.octet(found.line - buffer.head().len()) else { return };
+        *self = if found.terminator > 1 {
+            Self::Literal(Bytes::from_static(pair(first)))
+        } else if buffer.len() > found.line + found.terminator {
+            Self::Literal(Bytes::from_static(single(first)))
+        } else {
+            Self::AutodetectSecond(first)
         };
     }
 
