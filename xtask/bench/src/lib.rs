@@ -1,0 +1,19 @@
+//! Benchmarks of POE against its peers, as ratios within one run.
+//!
+//! Each benchmark has its file, which says what is measured and what is to be reached. It names its
+//! [contenders](contest::Contender); they take turns, and the best of each counts. Our own side of all
+//! of them is in one file, `ours.rs`, and left out without the feature `ours`.
+
+pub mod anyevent_bench2;
+pub mod call;
+pub mod contest;
+pub mod idle;
+pub mod line_echo;
+pub mod load;
+pub mod peers;
+pub mod report;
+pub mod server;
+pub mod sessions;
+pub mod system;
+pub mod timers;
+pub mod yield_event;
