@@ -1,0 +1,94 @@
+//! The kernel's time: monotonic, or virtual for tests.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A moment on the kernel's clock: nanoseconds since the kernel was made, negative before.
+pub(crate) type Nanos = i64;
+
+/// Where the kernel's time comes from.
+#[derive(Debug)]
+pub(crate) enum Clock {
+    /// The monotonic clock. The wall clock is read once, so that its later steps neither fire nor delay a timer.
+    Monotonic { started: Instant, wall: SystemTime },
+    /// A clock that stands still until the kernel moves it to the next due time.
+    Virtual { now: Cell<Nanos>, wall: SystemTime },
+}
+
+impl Clock {
+    pub(crate) fn monotonic() -> Self {
+        Self::Monotonic { started: Instant::now(), wall: SystemTime::now() }
+    }
+
+    pub(crate) fn simulated(wall: SystemTime) -> Self {
+        Self::Virtual { now: Cell::new(0), wall }
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self, Self::Virtual { .. })
+    }
+
+    pub(crate) fn read(&self) -> Nanos {
+        match self {
+            Self::Monotonic { started, .. } => nanos(started.elapsed()),
+            Self::Virtual { now, .. } => now.get(),
+        }
+    }
+
+    /// Moves a virtual clock forward; a real one moves by itself.
+    pub(crate) fn advance_to(&self, moment: Nanos) {
+        if let Self::Virtual { now, .. } = self {
+            now.set(now.get().max(moment));
+        }
+    }
+
+    pub(crate) fn to_wall(&self, moment: Nanos) -> SystemTime {
+        let wall = self.wall_start();
+        let distance = Duration::from_nanos(moment.unsigned_abs());
+        if moment >= 0 {
+            wall.checked_add(distance).unwrap_or(wall)
+        } else {
+            wall.checked_sub(distance).unwrap_or(UNIX_EPOCH)
+        }
+    }
+
+    pub(crate) fn from_wall(&self, time: SystemTime) -> Nanos {
+        match time.duration_since(self.wall_start()) {
+            Ok(later) => nanos(later),
+            Err(error) => -nanos(error.duration()),
+        }
+    }
+
+    fn wall_start(&self) -> SystemTime {
+        match self {
+            Self::Monotonic { wall, .. } | Self::Virtual { wall, .. } => *wall,
+        }
+    }
+}
+
+/// A length of time in the kernel's unit; what does not fit lasts as long as can be said, 292 years.
+pub(crate) fn nanos(duration: Duration) -> Nanos {
+    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_time_survives_the_round_trip() {
+        let clock = Clock::monotonic();
+        for time in [UNIX_EPOCH, UNIX_EPOCH + Duration::from_nanos(1), SystemTime::now()] {
+            assert_eq!(clock.to_wall(clock.from_wall(time)), time);
+        }
+    }
+
+    #[test]
+    fn a_virtual_clock_moves_forward_only() {
+        let clock = Clock::simulated(UNIX_EPOCH);
+        clock.advance_to(50);
+        clock.advance_to(20);
+        assert_eq!(clock.read(), 50);
+        assert_eq!(clock.to_wall(50), UNIX_EPOCH + Duration::from_nanos(50));
+    }
+}

@@ -1,0 +1,169 @@
+//! How the kernel hands an event to a session.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+
+use crate::{Kernel, Name, ReplyTo, SessionId, Slot};
+
+/// A session as the kernel knows it: something that takes events.
+///
+/// `poe_session::Session` is one implementation; a program may write its own and hand it to
+/// [`Kernel::session_alloc`].
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use poe_kernel::{Delivery, Dispatch, Failure, Kernel, take};
+///
+/// #[derive(Default)]
+/// struct Sum(Cell<u32>);
+///
+/// impl Dispatch for Sum {
+///     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+///         if delivery.event == "add" {
+///             let n: u32 = take(delivery.payload).ok_or(Failure::WrongPayload { expected: "u32" })?;
+///             self.0.set(self.0.get() + n);
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kernel = Kernel::new()?;
+/// let sum = Rc::new(Sum::default());
+/// let session = kernel.session_alloc(sum.clone(), ())?;
+/// kernel.post(session, "add", 2_u32)?;
+/// kernel.post(session, "add", 3_u32)?;
+/// kernel.run()?;
+/// assert_eq!(sum.0.get(), 5);
+/// # Ok(())
+/// # }
+/// ```
+pub trait Dispatch {
+    /// Takes one event.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] says why the event was not handled, or how its handler failed.
+    fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure>;
+
+    /// Whether a handler up the stack holds what the next one would need, so that a synchronous event must be refused
+    /// rather than begun.
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    /// What to call this kind of session in reports; for a `Session`, the type of its heap.
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
+    /// The names of the events that have a handler, for introspection.
+    fn event_names(&self) -> Vec<Name> {
+        Vec::new()
+    }
+
+    /// Sets or reads one of the session's options (POE: `option`); `None` when this kind of session has none.
+    fn option(&self, option: SessionOption, value: Option<bool>) -> Option<bool> {
+        let _ = (option, value);
+        None
+    }
+}
+
+/// The options that a session knows (POE: `POE::Session` `option`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SessionOption {
+    /// Report each event as it is dispatched.
+    Trace,
+    /// Report a handler that replaces another.
+    Debug,
+    /// Report events that have no handler.
+    Default,
+}
+
+/// One event on its way into a session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Delivery<'a> {
+    /// The kernel that delivers.
+    pub kernel: &'a Kernel,
+    /// The session the event is for (POE: `SESSION`).
+    pub session: SessionId,
+    /// Who sent it (POE: `SENDER`).
+    pub sender: SessionId,
+    /// Its name (POE: `STATE`).
+    pub event: Name,
+    /// Where, and during which event, it was sent.
+    pub caller: Caller,
+    /// Its payload (POE: `ARG0` and on).
+    pub payload: &'a mut dyn Slot,
+    /// Where the handler's value goes.
+    pub reply: ReplyTo<'a>,
+}
+
+impl<'a> Delivery<'a> {
+    pub(crate) fn new(
+        kernel: &'a Kernel,
+        (session, sender): (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        payload: &'a mut dyn Slot,
+        reply: ReplyTo<'a>,
+    ) -> Self {
+        Self { kernel, session, sender, event, caller, payload, reply }
+    }
+}
+
+/// Where an event was sent from (POE: `CALLER_FILE`, `CALLER_LINE`, `CALLER_STATE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Caller {
+    /// File and line.
+    pub location: &'static Location<'static>,
+    /// The event that was being handled, if any was.
+    pub state: Option<Name>,
+}
+
+impl Caller {
+    pub(crate) fn new(location: &'static Location<'static>, state: Option<Name>) -> Self {
+        Self { location, state }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.location.file(), self.location.line())
+    }
+}
+
+/// The error type of handlers: anything that is an error and may cross threads.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why an event was not handled, or how its handler failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No handler has the event's name, and there is no default one.
+    Unhandled,
+    /// A handler up the stack holds the session's heap.
+    Busy,
+    /// The handler takes another type of payload.
+    WrongPayload {
+        /// The type that the handler takes.
+        expected: &'static str,
+    },
+    /// The handler returned a value of another type than its caller waits for.
+    WrongReply {
+        /// The type that the caller waits for.
+        expected: &'static str,
+        /// The type that the handler returned.
+        returned: &'static str,
+    },
+    /// The handler returned an error.
+    Error(BoxError),
+    /// The handler panicked.
+    Panic(Box<dyn Any + Send>),
+}

@@ -1,0 +1,295 @@
+//! Watched handles: the `select` methods for sessions, and the watches beneath wheels.
+
+mod ready;
+pub(crate) mod table;
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::Location;
+use std::rc::Rc;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+pub use self::ready::Ready;
+use self::ready::Selected;
+pub use self::table::WatchId;
+use self::table::Watcher;
+use crate::sessions::table::Hold;
+use crate::{EventFor, Kernel, Mode, Name, NoActiveSession, Readiness, SessionId, WatchError};
+
+/// Something that wants to know when a handle is ready: the part of a wheel that the kernel calls.
+///
+/// It runs with its session active, outside any handler, and sends the session events with
+/// [`Kernel::deliver_event`]. It may end its own watch or any other, and be dropped while it runs.
+pub trait Watch {
+    /// The handle is ready.
+    fn ready(&self, kernel: &Kernel, mode: Mode);
+}
+
+impl Kernel {
+    /// Has the active session sent an event whenever the handle can be read (POE: `select_read`).
+    ///
+    /// The payload is a [`Ready`]. The event comes once a turn for as long as the handle is ready, the end of file and
+    /// errors included, and goes ahead of queued events. The kernel keeps a share of the handle until the watch ends,
+    /// so that its descriptor cannot be closed meanwhile, and puts the handle in non-blocking mode. Watching again
+    /// replaces the event and resumes a paused watch. Several sessions may watch one handle; each gets its event.
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] outside a handler, or when the operating system will not have the handle watched.
+    #[track_caller]
+    pub fn select_read<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        event: impl EventFor<Ready<T>>,
+    ) -> Result<(), WatchError> {
+        self.select_mode(handle, Mode::Read, event.name(), ())
+    }
+
+    /// As [`Kernel::select_read`], for a handle that can be written (POE: `select_write`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::select_read`].
+    #[track_caller]
+    pub fn select_write<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        event: impl EventFor<Ready<T>>,
+    ) -> Result<(), WatchError> {
+        self.select_mode(handle, Mode::Write, event.name(), ())
+    }
+
+    /// As [`Kernel::select_read`], for a handle that has urgent data (POE: `select_expedite`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::select_read`].
+    #[track_caller]
+    pub fn select_expedite<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        event: impl EventFor<Ready<T>>,
+    ) -> Result<(), WatchError> {
+        self.select_mode(handle, Mode::Expedite, event.name(), ())
+    }
+
+    /// As `select_read` and its kin, with something for the event to carry (POE: the further arguments of
+    /// `select_read`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::select_read`].
+    #[track_caller]
+    pub fn select_with<T: AsFd + 'static, A: Clone + 'static>(
+        &self,
+        handle: &Rc<T>,
+        mode: Mode,
+        event: impl EventFor<Ready<T, A>>,
+        args: A,
+    ) -> Result<(), WatchError> {
+        self.select_mode(handle, mode, event.name(), args)
+    }
+
+    /// Sets or ends all three watches of a handle at once (POE: `select`); `None` ends one.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::select_read`]; watches set before the one that failed stay.
+    #[track_caller]
+    pub fn select<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        read: Option<Name>,
+        write: Option<Name>,
+        expedite: Option<Name>,
+    ) -> Result<(), WatchError> {
+        for (mode, event) in Mode::ALL.into_iter().zip([read, write, expedite]) {
+            match event {
+                Some(event) => self.select_mode(handle, mode, event, ())?,
+                None => self.select_end(handle, mode),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the active session's watch of a handle in one mode (POE: `select_read` and its kin without an event). A
+    /// handle that is not watched is no error.
+    pub fn select_end<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) {
+        let watcher = Watcher::Select(self.active_session());
+        let handles = self.inner.handles.borrow();
+        let slot = handles.slot_of(handle.as_fd().as_raw_fd());
+        let id = slot.and_then(|slot| handles.find(slot, watcher, mode));
+        drop(handles);
+        if let Some(id) = id {
+            self.unwatch(id);
+        }
+    }
+
+    /// Holds back a handle's events in one mode, of every session that watches it (POE: `select_pause_read`,
+    /// `select_pause_write`); a paused watch still keeps its session alive. False when nobody watches.
+    pub fn select_pause<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
+        self.set_paused(handle.as_fd().as_raw_fd(), mode, true)
+    }
+
+    /// Lets a handle's events through again (POE: `select_resume_read`, `select_resume_write`). False when nobody
+    /// watches.
+    pub fn select_resume<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
+        self.set_paused(handle.as_fd().as_raw_fd(), mode, false)
+    }
+
+    /// Begins a watch for the active session that calls `target` instead of sending an event; what wheels are made of.
+    ///
+    /// Unlike `select_read` there may be any number of these for one handle, mode and session.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::select_read`].
+    #[track_caller]
+    pub fn watch<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        mode: Mode,
+        target: Rc<dyn Watch>,
+    ) -> Result<WatchId, WatchError> {
+        let session = self.active_session();
+        if session.is_kernel() {
+            return Err(NoActiveSession("watch").into());
+        }
+        self.begin_watch(handle, Watcher::Wheel(session), mode, target)
+    }
+
+    /// Ends a watch. One that has ended already is no error.
+    pub fn unwatch(&self, id: WatchId) {
+        let removed = {
+            let mut event_loop = self.inner.event_loop.borrow_mut();
+            self.inner.handles.borrow_mut().remove(&mut **event_loop, id)
+        };
+        if let Some((waiting, entry)) = removed {
+            let session = waiting.watcher.session();
+            self.inner.sessions.borrow_mut().release(session, Hold::Handle);
+            drop((waiting, entry));
+        }
+    }
+
+    /// Holds back a watch, which still keeps its session alive. False when it has ended.
+    pub fn pause_watch(&self, id: WatchId) -> bool {
+        self.inner.handles.borrow_mut().set_paused(id, true)
+    }
+
+    /// Lets a watch through again. False when it has ended.
+    pub fn resume_watch(&self, id: WatchId) -> bool {
+        self.inner.handles.borrow_mut().set_paused(id, false)
+    }
+
+    /// A watch for the kernel's own purposes, which keeps nobody alive.
+    pub(crate) fn watch_internally<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        target: Rc<dyn Watch>,
+    ) -> Result<WatchId, WatchError> {
+        self.begin_watch(handle, Watcher::Kernel, Mode::Read, target)
+    }
+
+    /// Calls the watchers of the handles that are ready: all that can be read, then written, then expedited.
+    pub(crate) fn dispatch_ready(&self, ready: &[Readiness]) {
+        for mode in Mode::ALL {
+            let mut any = false;
+            for readiness in ready.iter().filter(|readiness| readiness.modes.contains(mode)) {
+                any = true;
+                self.call_watchers(*readiness, mode);
+            }
+            if any {
+                self.collect();
+            }
+        }
+    }
+
+    /// Ends all watches of a session; what comes back is to be dropped with it.
+    pub(crate) fn forget_handles(&self, session: SessionId) {
+        if self.inner.handles.borrow().is_watching() {
+            let watches = self.inner.handles.borrow().of(session);
+            for id in watches {
+                self.unwatch(id);
+            }
+        }
+    }
+
+    fn call_watchers(&self, ready: Readiness, mode: Mode) {
+        let until = self.inner.handles.borrow().last_number();
+        let mut after = 0;
+        loop {
+            let next = self.inner.handles.borrow().next_waiting(ready.key, mode, after, until);
+            let Some((number, session, target)) = next else { break };
+            after = number;
+            self.with_active(session, None, || target.ready(self, mode));
+        }
+    }
+
+    #[track_caller]
+    fn select_mode<T: AsFd + 'static, A: Clone + 'static>(
+        &self,
+        handle: &Rc<T>,
+        mode: Mode,
+        event: Name,
+        args: A,
+    ) -> Result<(), WatchError> {
+        let session = self.active_session();
+        if session.is_kernel() {
+            return Err(NoActiveSession("select").into());
+        }
+        let watcher = Watcher::Select(session);
+        let target = Rc::new(Selected { session, event, handle: Rc::clone(handle), args });
+        let mut handles = self.inner.handles.borrow_mut();
+        let slot = handles.slot_of(handle.as_fd().as_raw_fd());
+        if let Some(id) = slot.and_then(|slot| handles.find(slot, watcher, mode)) {
+            let old = handles.retarget(id, target);
+            drop(handles);
+            drop(old);
+            return Ok(());
+        }
+        drop(handles);
+        self.begin_watch(handle, watcher, mode, target).map(drop)
+    }
+
+    #[track_caller]
+    fn begin_watch<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        watcher: Watcher,
+        mode: Mode,
+        target: Rc<dyn Watch>,
+    ) -> Result<WatchId, WatchError> {
+        let since = Location::caller();
+        let descriptor = handle.as_fd().as_raw_fd();
+        let failed = |operation| {
+            move |source: io::Error| WatchError::Os { operation, descriptor, source }
+        };
+        if watcher != Watcher::Kernel && !self.is_live(watcher.session()) {
+            return Err(NoActiveSession("a watch").into());
+        }
+        set_nonblocking(&**handle).map_err(failed("make non-blocking"))?;
+        let mut event_loop = self.inner.event_loop.borrow_mut();
+        let mut handles = self.inner.handles.borrow_mut();
+        let share: Rc<dyn AsFd> = handle.clone();
+        let id = handles
+            .insert(&mut **event_loop, share, descriptor, (watcher, mode), target, since)
+            .map_err(failed("watch"))?;
+        self.inner.sessions.borrow_mut().hold(watcher.session(), Hold::Handle);
+        Ok(id)
+    }
+
+    fn set_paused(&self, descriptor: i32, mode: Mode, paused: bool) -> bool {
+        let mut handles = self.inner.handles.borrow_mut();
+        let slot = handles.slot_of(descriptor);
+        slot.is_some_and(|slot| handles.set_all_paused(slot, mode, paused))
+    }
+}
+
+fn set_nonblocking(handle: &impl AsFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(handle, FcntlArg::F_GETFL)?);
+    if !flags.contains(OFlag::O_NONBLOCK) {
+        fcntl(handle, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,332 @@
+//! The watched handles: one entry a descriptor, one watcher for each who waits and each mode.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, RawFd};
+use std::panic::Location;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+
+use crate::hash::IdMap;
+use crate::{EventLoop, Interest, Key, Mode, Readiness, SessionId, Watch};
+
+/// Names one watcher of one handle; refused once the watch has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WatchId {
+    pub(super) slot: u32,
+    pub(super) number: u64,
+}
+
+impl fmt::Debug for WatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WatchId({})", self.number)
+    }
+}
+
+/// Who watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watcher {
+    /// A session, by `select_read` and its kin: one a session, handle and mode.
+    Select(SessionId),
+    /// Something that works for a session, as a wheel does.
+    Wheel(SessionId),
+    /// The kernel itself; it keeps nobody alive.
+    Kernel,
+}
+
+impl Watcher {
+    pub(crate) fn session(self) -> SessionId {
+        match self {
+            Self::Select(session) | Self::Wheel(session) => session,
+            Self::Kernel => SessionId::KERNEL,
+        }
+    }
+}
+
+pub(super) struct Waiting {
+    number: u64,
+    pub(super) watcher: Watcher,
+    pub(super) mode: Mode,
+    pub(super) target: Rc<dyn Watch>,
+    paused: bool,
+    pub(super) since: &'static Location<'static>,
+}
+
+pub(super) struct Entry {
+    handle: Rc<dyn AsFd>,
+    pub(super) descriptor: RawFd,
+    generation: u32,
+    pub(super) waiting: Vec<Waiting>,
+    /// What the loop was last told.
+    told: Interest,
+    /// The loop cannot wait for it, because it is always ready.
+    always_ready: bool,
+    dirty: bool,
+}
+
+impl Entry {
+    fn wanted(&self) -> Interest {
+        let mut modes = Interest::default();
+        for waiting in self.waiting.iter().filter(|waiting| !waiting.paused) {
+            modes.insert(waiting.mode);
+        }
+        modes
+    }
+}
+
+/// All watched handles of a kernel.
+#[derive(Default)]
+pub(crate) struct Handles {
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_descriptor: IdMap<RawFd, u32>,
+    by_session: IdMap<SessionId, Vec<WatchId>>,
+    dirty: Vec<u32>,
+    always_ready: Vec<u32>,
+    last_number: u64,
+    last_generation: u32,
+    /// Watchers that keep the kernel from being idle.
+    watching: usize,
+}
+
+const HALF: u32 = usize::BITS / 2;
+
+impl Handles {
+    pub(crate) fn is_watching(&self) -> bool {
+        self.watching > 0
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().flatten()
+    }
+
+    pub(super) fn slot_of(&self, descriptor: RawFd) -> Option<u32> {
+        self.by_descriptor.get(&descriptor).copied()
+    }
+
+    /// The watcher of that kind, handle and mode, if there is one.
+    pub(super) fn find(&self, slot: u32, watcher: Watcher, mode: Mode) -> Option<WatchId> {
+        let mut waiting = self.entry(slot)?.waiting.iter();
+        let found = waiting.find(|waiting| waiting.watcher == watcher && waiting.mode == mode)?;
+        Some(WatchId { slot, number: found.number })
+    }
+
+    /// Gives a watcher another target and resumes it.
+    pub(super) fn retarget(&mut self, id: WatchId, target: Rc<dyn Watch>) -> Option<Rc<dyn Watch>> {
+        let waiting = self.waiting_mut(id)?;
+        let old = std::mem::replace(&mut waiting.target, target);
+        self.set_paused(id, false);
+        Some(old)
+    }
+
+    /// Enters a watcher, and its handle with the loop if it is the handle's first.
+    pub(super) fn insert(
+        &mut self,
+        event_loop: &mut dyn EventLoop,
+        handle: Rc<dyn AsFd>,
+        descriptor: RawFd,
+        (watcher, mode): (Watcher, Mode),
+        target: Rc<dyn Watch>,
+        since: &'static Location<'static>,
+    ) -> io::Result<WatchId> {
+        let slot = match self.slot_of(descriptor) {
+            Some(slot) => slot,
+            None => self.add(event_loop, handle, descriptor, mode)?,
+        };
+        self.last_number += 1;
+        let number = self.last_number;
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.waiting.push(Waiting { number, watcher, mode, target, paused: false, since });
+        }
+        self.touch(slot);
+        let id = WatchId { slot, number };
+        if watcher != Watcher::Kernel {
+            self.watching += 1;
+            self.by_session.entry(watcher.session()).or_default().push(id);
+        }
+        Ok(id)
+    }
+
+    /// Ends a watch. What comes back is to be dropped where its drop may call the kernel.
+    pub(super) fn remove(
+        &mut self,
+        event_loop: &mut dyn EventLoop,
+        id: WatchId,
+    ) -> Option<(Waiting, Option<Entry>)> {
+        let entry = self.entry_mut(id.slot)?;
+        let position = entry.waiting.iter().position(|waiting| waiting.number == id.number)?;
+        let waiting = entry.waiting.remove(position);
+        let is_last = entry.waiting.is_empty();
+        if waiting.watcher != Watcher::Kernel {
+            self.watching -= 1;
+            let session = waiting.watcher.session();
+            if let Some(ids) = self.by_session.get_mut(&session) {
+                ids.retain(|&other| other != id);
+                if ids.is_empty() {
+                    self.by_session.remove(&session);
+                }
+            }
+        }
+        if !is_last {
+            self.touch(id.slot);
+            return Some((waiting, None));
+        }
+        let entry = self.entries[id.slot as usize].take()?;
+        self.by_descriptor.remove(&entry.descriptor);
+        self.free.push(id.slot);
+        if entry.always_ready {
+            self.always_ready.retain(|&slot| slot != id.slot);
+        } else if !entry.told.is_empty() {
+            // Nothing can be done about a failure, and nothing need be: the handle is closed when its last share goes.
+            let _ = event_loop.delete(key(id.slot, entry.generation));
+        }
+        Some((waiting, Some(entry)))
+    }
+
+    pub(super) fn of(&self, session: SessionId) -> Vec<WatchId> {
+        self.by_session.get(&session).cloned().unwrap_or_default()
+    }
+
+    /// Pauses or resumes one watcher; false when it is gone.
+    pub(super) fn set_paused(&mut self, id: WatchId, paused: bool) -> bool {
+        let Some(waiting) = self.waiting_mut(id) else { return false };
+        if std::mem::replace(&mut waiting.paused, paused) != paused {
+            self.touch(id.slot);
+        }
+        true
+    }
+
+    /// Pauses or resumes all watchers of a handle in one mode; false when there is none.
+    pub(super) fn set_all_paused(&mut self, slot: u32, mode: Mode, paused: bool) -> bool {
+        let Some(entry) = self.entry_mut(slot) else { return false };
+        let mut any = false;
+        for waiting in entry.waiting.iter_mut().filter(|waiting| waiting.mode == mode) {
+            waiting.paused = paused;
+            any = true;
+        }
+        self.touch(slot);
+        any
+    }
+
+    /// Tells the loop what has changed since it was last told.
+    pub(crate) fn tell(&mut self, event_loop: &mut dyn EventLoop) -> io::Result<()> {
+        while let Some(slot) = self.dirty.pop() {
+            let Some(entry) = self.entry_mut(slot) else { continue };
+            entry.dirty = false;
+            let wanted = entry.wanted();
+            if entry.always_ready || wanted == entry.told {
+                continue;
+            }
+            let key = key(slot, entry.generation);
+            if wanted.is_empty() {
+                // Set to none it would be reported for ever once its peer hangs up.
+                event_loop.delete(key)?;
+            } else if entry.told.is_empty() {
+                event_loop.add(Rc::clone(&entry.handle), key, wanted)?;
+            } else {
+                event_loop.modify(key, wanted)?;
+            }
+            entry.told = wanted;
+        }
+        Ok(())
+    }
+
+    /// Lists the handles that are ready without the loop, if any has a watcher that is not paused.
+    pub(crate) fn always_ready(&self, ready: &mut Vec<Readiness>) {
+        for &slot in &self.always_ready {
+            let Some(entry) = self.entry(slot) else { continue };
+            let modes = Interest { expedite: false, ..entry.wanted() };
+            if !modes.is_empty() {
+                ready.push(Readiness::new(key(slot, entry.generation), modes));
+            }
+        }
+    }
+
+    /// The next watcher of a ready handle after the one numbered `after`, of those there were when `until` was last.
+    pub(super) fn next_waiting(
+        &self,
+        ready: Key,
+        mode: Mode,
+        after: u64,
+        until: u64,
+    ) -> Option<(u64, SessionId, Rc<dyn Watch>)> {
+        let (slot, generation) = (ready & (usize::MAX >> HALF), ready >> HALF);
+        let entry = self.entry(slot as u32)?;
+        if entry.generation as usize != generation {
+            return None;
+        }
+        let mut waiting = entry.waiting.iter();
+        let next = waiting.find(|waiting| {
+            waiting.mode == mode && !waiting.paused && waiting.number > after && waiting.number <= until
+        })?;
+        Some((next.number, next.watcher.session(), Rc::clone(&next.target)))
+    }
+
+    pub(super) fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    fn add(
+        &mut self,
+        event_loop: &mut dyn EventLoop,
+        handle: Rc<dyn AsFd>,
+        descriptor: RawFd,
+        mode: Mode,
+    ) -> io::Result<u32> {
+        self.last_generation = (self.last_generation + 1) & ((1 << (HALF - 1)) - 1);
+        let slot = self.free.last().copied().unwrap_or(self.entries.len() as u32);
+        let mut told = Interest::default();
+        told.insert(mode);
+        let always_ready =
+            match event_loop.add(Rc::clone(&handle), key(slot, self.last_generation), told) {
+                Ok(()) => false,
+                Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => true,
+                Err(error) => return Err(error),
+            };
+        let entry = Entry {
+            handle,
+            descriptor,
+            generation: self.last_generation,
+            waiting: Vec::new(),
+            told,
+            always_ready,
+            dirty: false,
+        };
+        if self.free.pop().is_some() {
+            self.entries[slot as usize] = Some(entry);
+        } else {
+            self.entries.push(Some(entry));
+        }
+        self.by_descriptor.insert(descriptor, slot);
+        if always_ready {
+            self.always_ready.push(slot);
+        }
+        Ok(slot)
+    }
+
+    fn touch(&mut self, slot: u32) {
+        if let Some(entry) = self.entry_mut(slot)
+            && !std::mem::replace(&mut entry.dirty, true)
+        {
+            self.dirty.push(slot);
+        }
+    }
+
+    fn entry(&self, slot: u32) -> Option<&Entry> {
+        self.entries.get(slot as usize)?.as_ref()
+    }
+
+    fn entry_mut(&mut self, slot: u32) -> Option<&mut Entry> {
+        self.entries.get_mut(slot as usize)?.as_mut()
+    }
+
+    fn waiting_mut(&mut self, id: WatchId) -> Option<&mut Waiting> {
+        let mut waiting = self.entry_mut(id.slot)?.waiting.iter_mut();
+        waiting.find(|waiting| waiting.number == id.number)
+    }
+}
+
+fn key(slot: u32, generation: u32) -> Key {
+    (generation as usize) << HALF | slot as usize
+}

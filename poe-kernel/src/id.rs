@@ -1,0 +1,116 @@
+//! Identities: of the kernel, its sessions, timers and watchers. A stale one is refused, never mistaken for another.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Names one session for the whole life of its kernel.
+///
+/// Sessions are numbered from 1, and a number is not given out again; `Display` prints that number. The kernel itself
+/// is [`SessionId::KERNEL`], the root of the session tree and the sender of what no session sent.
+///
+/// ```
+/// use poe_kernel::SessionId;
+///
+/// assert_eq!(SessionId::KERNEL.to_string(), "kernel");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(u64);
+
+const SLOT_BITS: u32 = 24;
+const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+const NUMBER_MASK: u64 = u64::MAX >> SLOT_BITS;
+
+impl SessionId {
+    /// The kernel, as parent of every top-level session and as sender of its own events.
+    pub const KERNEL: Self = Self(0);
+
+    /// How many sessions can live at one time.
+    pub(crate) const MOST: usize = SLOT_MASK as usize;
+
+    pub(crate) fn new(number: u64, slot: usize) -> Self {
+        Self((number & NUMBER_MASK) << SLOT_BITS | slot as u64)
+    }
+
+    /// The session's number: 1 for the first of its kernel, 0 for the kernel.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0 >> SLOT_BITS
+    }
+
+    pub(crate) fn slot(self) -> usize {
+        (self.0 & SLOT_MASK) as usize
+    }
+
+    /// Whether this is the kernel rather than a session.
+    #[must_use]
+    pub fn is_kernel(self) -> bool {
+        self == Self::KERNEL
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_kernel() { f.pad("kernel") } else { fmt::Display::fmt(&self.number(), f) }
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({self})")
+    }
+}
+
+/// Names one pending timer; refused once the timer has fired or was removed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TimerId {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+impl fmt::Display for TimerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.slot, self.generation)
+    }
+}
+
+impl fmt::Debug for TimerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TimerId({self})")
+    }
+}
+
+/// The identity of a kernel among all kernels of all hosts: `host-time-process-sequence`, the last three in
+/// hexadecimal (POE: `$poe_kernel->ID`).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct KernelId(Arc<str>);
+
+impl KernelId {
+    pub(crate) fn generate() -> Self {
+        static SEQUENCE: AtomicU32 = AtomicU32::new(0);
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
+        let process = std::process::id();
+        Self(format!("{}-{seconds:08x}-{process:08x}-{sequence:08x}", host.to_string_lossy()).into())
+    }
+
+    /// The identity as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KernelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for KernelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KernelId({})", self.0)
+    }
+}

@@ -1,0 +1,287 @@
+//! The kernel itself: its parts, how it is built, who is active in it.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+use std::time::SystemTime;
+
+use crate::aliases::Aliases;
+use crate::clock::{Clock, Nanos};
+use crate::death::SharedDeath;
+use crate::diagnostic::{Diagnostic, Listener, to_standard_error};
+use crate::event_loop::PollingLoop;
+use crate::handles::table::Handles;
+use crate::id::KernelId;
+use crate::queue::Queue;
+use crate::references::References;
+use crate::run::{Outputs, Pace};
+use crate::sessions::table::{Mark, Sessions};
+use crate::signals::Signals;
+use crate::timers::table::Timers;
+use crate::{Caller, EventLoop, KernelError, Name, Readiness, SessionId};
+
+/// Dispatches events to sessions, and looks after all that they wait for.
+///
+/// A `Kernel` is a cheap handle: clones are the same kernel. It lives on one thread; a process may have one on each.
+/// What is kept inside a session holds a [`WeakKernel`], so that dropping the last handle frees everything.
+///
+/// ```
+/// use poe_kernel::Kernel;
+///
+/// let kernel = Kernel::new()?;
+/// // Sessions are created here, and then:
+/// kernel.run()?;
+/// # Ok::<(), poe_kernel::KernelError>(())
+/// ```
+#[derive(Clone)]
+pub struct Kernel {
+    pub(crate) inner: Rc<Inner>,
+}
+
+/// The parts of a kernel, a cell each, so that no part is borrowed while a handler runs.
+pub(crate) struct Inner {
+    id: KernelId,
+    pub(crate) names: Names,
+    pub(crate) listener: Listener,
+    pub(crate) clock: Clock,
+    /// The time as it was read for this turn.
+    pub(crate) now: Cell<Nanos>,
+    sequence: Cell<u64>,
+    pub(crate) active: Cell<Active>,
+    pub(crate) running: Cell<bool>,
+    pub(crate) fatal: RefCell<Option<SharedDeath>>,
+    pub(crate) sessions: RefCell<Sessions>,
+    pub(crate) marks: RefCell<Vec<Mark>>,
+    pub(crate) queue: RefCell<Queue>,
+    pub(crate) has_stale_events: Cell<bool>,
+    pub(crate) timers: RefCell<Timers>,
+    pub(crate) aliases: RefCell<Aliases>,
+    pub(crate) references: RefCell<References>,
+    pub(crate) signals: RefCell<Signals>,
+    pub(crate) event_loop: RefCell<Box<dyn EventLoop>>,
+    pub(crate) handles: RefCell<Handles>,
+    pub(crate) ready: RefCell<Vec<Readiness>>,
+    pub(crate) outputs: RefCell<Outputs>,
+    pub(crate) pace: Cell<Pace>,
+}
+
+/// The names that the kernel itself uses.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) start: Name,
+    pub(crate) stop: Name,
+    pub(crate) child: Name,
+    pub(crate) parent: Name,
+    pub(crate) newborn: Name,
+    pub(crate) die: Name,
+    pub(crate) idle: Name,
+    pub(crate) zombie: Name,
+}
+
+/// Whose handler runs, and for which event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Active {
+    pub(crate) session: SessionId,
+    pub(crate) event: Option<Name>,
+}
+
+impl Kernel {
+    /// A kernel on the default event loop and the monotonic clock.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::EventLoop`] when the operating system refuses the loop its descriptors.
+    pub fn new() -> Result<Self, KernelError> {
+        Self::builder().build()
+    }
+
+    /// A kernel to be configured.
+    #[must_use]
+    pub fn builder() -> KernelBuilder {
+        KernelBuilder::default()
+    }
+
+    /// A handle that does not keep the kernel alive; for what is kept inside sessions.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakKernel {
+        WeakKernel(Rc::downgrade(&self.inner))
+    }
+
+    /// The kernel's identity among all kernels (POE: `ID`).
+    #[must_use]
+    pub fn id(&self) -> &KernelId {
+        &self.inner.id
+    }
+
+    /// The session whose handler is running, or the kernel (POE: `get_active_session`).
+    #[must_use]
+    pub fn active_session(&self) -> SessionId {
+        self.inner.active.get().session
+    }
+
+    /// The event that is being handled (POE: `get_active_event`).
+    #[must_use]
+    pub fn active_event(&self) -> Option<Name> {
+        self.inner.active.get().event
+    }
+
+    /// How many events and timers wait (POE: `get_event_count`).
+    #[must_use]
+    pub fn get_event_count(&self) -> usize {
+        self.purge();
+        self.inner.queue.borrow().len() + self.inner.timers.borrow().len()
+    }
+
+    /// The name of the event loop (POE: `poe_kernel_loop`).
+    #[must_use]
+    pub fn event_loop_name(&self) -> &'static str {
+        self.inner.event_loop.borrow().name()
+    }
+
+    /// Where a public method was called from.
+    #[track_caller]
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::new(Location::caller(), self.active_event())
+    }
+
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.inner.sequence.replace(self.inner.sequence.get() + 1)
+    }
+
+    /// The sequence number that the next event will have.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.inner.sequence.get()
+    }
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kernel")
+            .field("id", &self.inner.id)
+            .field("sessions", &self.session_count())
+            .field("active", &self.inner.active.get())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handle on a kernel that does not keep it alive.
+#[derive(Clone)]
+pub struct WeakKernel(Weak<Inner>);
+
+impl WeakKernel {
+    /// The kernel, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Kernel> {
+        self.0.upgrade().map(|inner| Kernel { inner })
+    }
+}
+
+impl fmt::Debug for WeakKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakKernel")
+    }
+}
+
+/// How a kernel is to be.
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use poe_kernel::Kernel;
+///
+/// let kernel = Kernel::builder()
+///     .virtual_clock(UNIX_EPOCH + Duration::from_secs(1_000_000))
+///     .diagnostics(|diagnostic| println!("{diagnostic}"))
+///     .build()?;
+/// # Ok::<(), poe_kernel::KernelError>(())
+/// ```
+#[derive(Default)]
+#[must_use]
+pub struct KernelBuilder {
+    virtual_start: Option<SystemTime>,
+    event_loop: Option<Box<dyn EventLoop>>,
+    listener: Option<Listener>,
+}
+
+impl KernelBuilder {
+    /// Lets the kernel's time stand still, beginning at `start`, but for jumps to the next due time whenever there is
+    /// nothing else to do.
+    ///
+    /// Timers then take no time, and go off in the same order each run; handles are still waited for in real time, once
+    /// no timer is left.
+    pub fn virtual_clock(mut self, start: SystemTime) -> Self {
+        self.virtual_start = Some(start);
+        self
+    }
+
+    /// The event loop to wait with.
+    pub fn event_loop(mut self, event_loop: Box<dyn EventLoop>) -> Self {
+        self.event_loop = Some(event_loop);
+        self
+    }
+
+    /// Takes what would be written to standard error.
+    pub fn diagnostics(mut self, listener: impl Fn(&Diagnostic<'_>) + 'static) -> Self {
+        self.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// Builds the kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::EventLoop`] when the operating system refuses the loop its descriptors.
+    #[track_caller]
+    pub fn build(self) -> Result<Kernel, KernelError> {
+        let event_loop = match self.event_loop {
+            Some(event_loop) => event_loop,
+            None => {
+                let failed = |source| KernelError::EventLoop { operation: "start", source };
+                Box::new(PollingLoop::new().map_err(failed)?)
+            }
+        };
+        let inner = Inner {
+            id: KernelId::generate(),
+            names: Names {
+                start: Name::new("_start"),
+                stop: Name::new("_stop"),
+                child: Name::new("_child"),
+                parent: Name::new("_parent"),
+                newborn: Name::new("_garbage_collect"),
+                die: Name::new("DIE"),
+                idle: Name::new("IDLE"),
+                zombie: Name::new("ZOMBIE"),
+            },
+            listener: self.listener.unwrap_or_else(|| Box::new(to_standard_error)),
+            clock: self.virtual_start.map_or_else(Clock::monotonic, Clock::simulated),
+            now: Cell::new(0),
+            sequence: Cell::new(0),
+            active: Cell::new(Active { session: SessionId::KERNEL, event: None }),
+            running: Cell::new(false),
+            fatal: RefCell::default(),
+            sessions: RefCell::new(Sessions::new(Location::caller())),
+            marks: RefCell::default(),
+            queue: RefCell::default(),
+            has_stale_events: Cell::new(false),
+            timers: RefCell::default(),
+            aliases: RefCell::default(),
+            references: RefCell::default(),
+            signals: RefCell::default(),
+            event_loop: RefCell::new(event_loop),
+            handles: RefCell::default(),
+            ready: RefCell::default(),
+            outputs: RefCell::default(),
+            pace: Cell::default(),
+        };
+        Ok(Kernel { inner: Rc::new(inner) })
+    }
+}
+
+impl fmt::Debug for KernelBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelBuilder")
+            .field("virtual_start", &self.virtual_start)
+            .field("event_loop", &self.event_loop)
+            .finish_non_exhaustive()
+    }
+}

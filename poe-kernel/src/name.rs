@@ -1,0 +1,285 @@
+//! Event names: interned text, compared as a pointer, and typed names.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// An interned event, signal or state name.
+///
+/// Two names with the same text are equal, and comparing or hashing them costs as much as an integer. A name is
+/// `Copy` and may cross threads.
+///
+/// Interned text lives as long as the process: names are meant to be a program's vocabulary. Text that strangers
+/// choose belongs in a payload, or goes through [`Name::lookup`], which interns nothing.
+///
+/// ```
+/// use poe_kernel::Name;
+///
+/// let tick = Name::new("tick");
+/// assert_eq!(tick, Name::from(String::from("tick")));
+/// assert_eq!(tick.as_str(), "tick");
+/// assert!(Name::lookup("never-said-before").is_none());
+/// ```
+#[derive(Clone, Copy)]
+pub struct Name(&'static Symbol);
+
+struct Symbol {
+    number: u32,
+    text: &'static str,
+}
+
+impl Name {
+    /// Interns text that lives as long as the program; after the first time this allocates nothing and takes no lock.
+    #[must_use]
+    pub fn new(text: &'static str) -> Self {
+        let slot = cache_slot(text);
+        let cached = CACHE.with(|cache| cache[slot].get());
+        if let Some(symbol) = cached
+            && std::ptr::eq(symbol.0, text)
+        {
+            return Self(symbol.1);
+        }
+        let name = Self::intern(text, || text);
+        CACHE.with(|cache| cache[slot].set(Some((text, name.0))));
+        name
+    }
+
+    /// The name with this text, if anything in the process has interned it.
+    #[must_use]
+    pub fn lookup(text: &str) -> Option<Self> {
+        let table = table().lock().unwrap_or_else(PoisonError::into_inner);
+        table.get(text).map(|symbol| Self(symbol))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.0.text
+    }
+
+    /// A small integer, dense over the names of the process, for tables indexed by name.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0.number
+    }
+
+    fn intern(text: &str, keep: impl FnOnce() -> &'static str) -> Self {
+        let mut table = table().lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(symbol) = table.get(text) {
+            return Self(symbol);
+        }
+        let number = u32::try_from(table.len()).expect("fewer than 2^32 event names in a process");
+        let symbol: &'static Symbol = Box::leak(Box::new(Symbol { number, text: keep() }));
+        table.insert(symbol.text, symbol);
+        Self(symbol)
+    }
+}
+
+fn table() -> &'static Mutex<HashMap<&'static str, &'static Symbol>> {
+    static TABLE: OnceLock<Mutex<HashMap<&'static str, &'static Symbol>>> = OnceLock::new();
+    TABLE.get_or_init(Mutex::default)
+}
+
+const CACHE_SLOTS: usize = 128;
+
+type Cached = Cell<Option<(&'static str, &'static Symbol)>>;
+
+thread_local! {
+    // Literals come back at the same address: a direct-mapped cache by address saves the lock and the hash.
+    static CACHE: [Cached; CACHE_SLOTS] = const { [const { Cell::new(None) }; CACHE_SLOTS] };
+}
+
+fn cache_slot(text: &'static str) -> usize {
+    let address = text.as_ptr().addr();
+    (address ^ (address >> 7) ^ text.len()) % CACHE_SLOTS
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.0, other.0)
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u32(self.0.number);
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.0.text == other
+    }
+}
+
+impl PartialEq<&str> for Name {
+    fn eq(&self, other: &&str) -> bool {
+        self.0.text == *other
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.text.cmp(other.0.text)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.text)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0.text, f)
+    }
+}
+
+impl From<&'static str> for Name {
+    fn from(text: &'static str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<String> for Name {
+    fn from(text: String) -> Self {
+        Self::intern(&text, || Box::leak(text.clone().into_boxed_str()))
+    }
+}
+
+/// A name that says what type its payload has, so that a wrong payload does not compile.
+///
+/// It serves wherever a name does, on the sending and on the receiving side:
+///
+/// ```
+/// use poe_kernel::{Event, EventFor};
+///
+/// const TICK: Event<u32> = Event::new("tick");
+///
+/// fn post<P>(event: impl EventFor<P>, _payload: P) -> String {
+///     event.name().to_string()
+/// }
+/// assert_eq!(post(TICK, 7), "tick");
+/// ```
+///
+/// ```compile_fail
+/// # use poe_kernel::{Event, EventFor};
+/// # const TICK: Event<u32> = Event::new("tick");
+/// # fn post<P>(event: impl EventFor<P>, _payload: P) {}
+/// post(TICK, "seven");
+/// ```
+pub struct Event<P> {
+    name: &'static str,
+    payload: PhantomData<fn(P)>,
+}
+
+impl<P> Event<P> {
+    /// A typed name; usually a constant.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, payload: PhantomData }
+    }
+}
+
+impl<P> Clone for Event<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Event<P> {}
+
+impl<P> fmt::Debug for Event<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event<{}>({:?})", std::any::type_name::<P>(), self.name)
+    }
+}
+
+impl<P> fmt::Display for Event<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
+    }
+}
+
+impl<P> From<Event<P>> for Name {
+    fn from(event: Event<P>) -> Self {
+        Self::new(event.name)
+    }
+}
+
+/// What names an event whose payload is a `P`: text, a [`Name`], or an [`Event<P>`](Event).
+///
+/// Text and plain names go with any payload, and the types meet when the event is delivered; an `Event<P>` goes with
+/// `P` alone, and the types meet in the compiler.
+pub trait EventFor<P> {
+    /// The interned name.
+    fn name(&self) -> Name;
+}
+
+impl<P> EventFor<P> for &'static str {
+    fn name(&self) -> Name {
+        Name::new(self)
+    }
+}
+
+impl<P> EventFor<P> for String {
+    fn name(&self) -> Name {
+        Name::intern(self, || Box::leak(self.clone().into_boxed_str()))
+    }
+}
+
+impl<P> EventFor<P> for Name {
+    fn name(&self) -> Name {
+        *self
+    }
+}
+
+impl<P> EventFor<P> for Event<P> {
+    fn name(&self) -> Name {
+        Name::new(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_text_is_one_name_whatever_it_came_from() {
+        let literal = Name::new("name-test");
+        let owned = Name::from(String::from("name-test"));
+        assert_eq!(literal, owned);
+        assert_eq!(literal.number(), owned.number());
+        assert_eq!(Name::lookup("name-test"), Some(literal));
+        assert_ne!(literal, Name::new("name-test-2"));
+    }
+
+    #[test]
+    fn one_address_with_two_lengths_is_two_names() {
+        const LONG: &str = "prefix-and-more";
+        let short: &'static str = &LONG[..6];
+        for _ in 0..3 {
+            assert_eq!(Name::new(LONG).as_str(), "prefix-and-more");
+            assert_eq!(Name::new(short).as_str(), "prefix");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_same_in_every_thread() {
+        let here = Name::new("threaded-name");
+        let there = std::thread::spawn(|| Name::new("threaded-name")).join().unwrap();
+        assert_eq!(here, there);
+    }
+}

@@ -1,0 +1,256 @@
+//! What an event carries: one value of any type, kept without allocation when it is small.
+
+use std::any::{Any, type_name};
+use std::fmt;
+
+/// A place that holds one value of some type, to be taken out by whoever knows the type.
+///
+/// `Option<P>` is the only implementation. A synchronous delivery keeps its payload on the caller's stack as an
+/// `Option<P>` and passes it on as `&mut dyn Slot`; a queued one keeps it in a [`Payload`].
+pub trait Slot: Any {
+    /// The name of the type of the value.
+    fn type_name(&self) -> &'static str;
+
+    /// Moves the value out, whatever its type.
+    fn take_payload(&mut self) -> Payload;
+}
+
+impl<P: 'static> Slot for Option<P> {
+    fn type_name(&self) -> &'static str {
+        type_name::<P>()
+    }
+
+    fn take_payload(&mut self) -> Payload {
+        self.take().map_or(Payload(Repr::Unit), Payload::new)
+    }
+}
+
+impl fmt::Debug for dyn Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Slot<{}>", self.type_name())
+    }
+}
+
+/// Takes the value out of a slot if it is a `P`.
+pub fn take<P: 'static>(slot: &mut dyn Slot) -> Option<P> {
+    (slot as &mut dyn Any).downcast_mut::<Option<P>>()?.take()
+}
+
+/// One value of any `'static` type, on its way to a handler.
+///
+/// `()`, the integers, `bool`, `f64`, `&'static str` and [`SessionId`](crate::SessionId) travel inside; anything else
+/// is boxed. Posting a `Payload` posts the value in it.
+///
+/// ```
+/// use poe_kernel::Payload;
+///
+/// let payload = Payload::new(7_u32);
+/// assert_eq!(payload.type_name(), "u32");
+/// let payload = payload.downcast::<String>().unwrap_err();
+/// assert_eq!(payload.downcast::<u32>().unwrap(), 7);
+/// ```
+pub struct Payload(Repr);
+
+macro_rules! inline_payloads {
+    ($($variant:ident($type:ty)),* $(,)?) => {
+        enum Repr {
+            Unit,
+            $($variant($type),)*
+            Boxed(Box<dyn Slot>),
+        }
+
+        impl Payload {
+            /// Wraps a value.
+            pub fn new<P: 'static>(value: P) -> Self {
+                let mut slot = Some(value);
+                {
+                    // Each comparison is of constants, so that one branch is left of all these.
+                    let any = &mut slot as &mut dyn Any;
+                    if any.is::<Option<()>>() {
+                        return Self(Repr::Unit);
+                    }
+                    $(if let Some(value) = any.downcast_mut::<Option<$type>>() {
+                        return Self(value.take().map_or(Repr::Unit, Repr::$variant));
+                    })*
+                    if let Some(payload) = any.downcast_mut::<Option<Payload>>() {
+                        return payload.take().unwrap_or(Self(Repr::Unit));
+                    }
+                }
+                Self(Repr::Boxed(Box::new(slot)))
+            }
+
+            /// The name of the type of the value.
+            #[must_use]
+            pub fn type_name(&self) -> &'static str {
+                match &self.0 {
+                    Repr::Unit => type_name::<()>(),
+                    $(Repr::$variant(_) => type_name::<$type>(),)*
+                    Repr::Boxed(slot) => (**slot).type_name(),
+                }
+            }
+
+            /// Runs `f` on a slot that holds the value.
+            pub fn with<R>(self, f: impl FnOnce(&mut dyn Slot) -> R) -> R {
+                match self.0 {
+                    Repr::Unit => f(&mut Some(())),
+                    $(Repr::$variant(value) => f(&mut Some(value)),)*
+                    Repr::Boxed(mut slot) => f(&mut *slot),
+                }
+            }
+
+            /// Lends the value, if it is a `P`.
+            #[must_use]
+            pub fn downcast_ref<P: 'static>(&self) -> Option<&P> {
+                match &self.0 {
+                    Repr::Unit => (&() as &dyn Any).downcast_ref(),
+                    $(Repr::$variant(value) => (value as &dyn Any).downcast_ref(),)*
+                    Repr::Boxed(slot) => {
+                        (&**slot as &dyn Any).downcast_ref::<Option<P>>().and_then(Option::as_ref)
+                    }
+                }
+            }
+        }
+    };
+}
+
+inline_payloads! {
+    Bool(bool),
+    Char(char),
+    U8(u8),
+    U16(u16),
+    U32(u32),
+    U64(u64),
+    Usize(usize),
+    I8(i8),
+    I16(i16),
+    I32(i32),
+    I64(i64),
+    Isize(isize),
+    F32(f32),
+    F64(f64),
+    Str(&'static str),
+    Session(crate::SessionId),
+}
+
+impl Payload {
+    /// Moves the value out.
+    ///
+    /// # Errors
+    ///
+    /// The payload itself, if its value is not a `P`.
+    pub fn downcast<P: 'static>(self) -> Result<P, Self> {
+        if self.downcast_ref::<P>().is_none() {
+            return Err(self);
+        }
+        self.with(|slot| take(slot).ok_or(Self(Repr::Unit)))
+    }
+
+    /// Whether the value is a `P`.
+    #[must_use]
+    pub fn is<P: 'static>(&self) -> bool {
+        self.downcast_ref::<P>().is_some()
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self(Repr::Unit)
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload<{}>", self.type_name())
+    }
+}
+
+/// Where the value that a handler returns goes.
+#[derive(Debug)]
+pub struct ReplyTo<'a>(Receiver<'a>);
+
+#[derive(Debug)]
+enum Receiver<'a> {
+    Nobody,
+    Typed(&'a mut dyn Slot),
+    Any(&'a mut Payload),
+}
+
+impl<'a> ReplyTo<'a> {
+    /// Nobody waits: what is returned is dropped.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self(Receiver::Nobody)
+    }
+
+    /// The caller waits for a value of one type: that of the `Option` in the slot. One that waits for `()` takes
+    /// anything.
+    pub fn slot(slot: &'a mut dyn Slot) -> Self {
+        Self(Receiver::Typed(slot))
+    }
+
+    /// The caller takes a value of any type.
+    pub fn any(payload: &'a mut Payload) -> Self {
+        Self(Receiver::Any(payload))
+    }
+
+    /// Hands the value over.
+    ///
+    /// # Errors
+    ///
+    /// The name of the type that the caller waits for, if it is not `R`.
+    pub fn put<R: 'static>(self, value: R) -> Result<(), &'static str> {
+        match self.0 {
+            Receiver::Nobody => Ok(()),
+            Receiver::Any(payload) => {
+                *payload = Payload::new(value);
+                Ok(())
+            }
+            Receiver::Typed(slot) => {
+                let expected = (*slot).type_name();
+                let any = slot as &mut dyn Any;
+                if let Some(place) = any.downcast_mut::<Option<R>>() {
+                    *place = Some(value);
+                    Ok(())
+                } else if any.is::<Option<()>>() {
+                    Ok(())
+                } else {
+                    Err(expected)
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_and_large_values_come_back() {
+        assert!(Payload::new(()).downcast::<()>().is_ok());
+        assert_eq!(Payload::new(5_u64).downcast::<u64>().unwrap(), 5);
+        assert_eq!(Payload::new("text").downcast::<&'static str>().unwrap(), "text");
+        let large = (1_u8, String::from("two"), [3_u64; 9]);
+        assert_eq!(Payload::new(large.clone()).downcast::<(u8, String, [u64; 9])>().unwrap(), large);
+    }
+
+    #[test]
+    fn a_payload_of_a_payload_is_the_payload() {
+        let payload = Payload::new(Payload::new(Payload::new(3_i32)));
+        assert_eq!(payload.downcast::<i32>().unwrap(), 3);
+    }
+
+    #[test]
+    fn the_wrong_type_gives_the_payload_back() {
+        let payload = Payload::new(String::from("kept")).downcast::<u32>().unwrap_err();
+        assert_eq!(payload.downcast_ref::<String>().unwrap(), "kept");
+    }
+
+    #[test]
+    fn a_reply_of_another_type_is_refused_with_the_type_awaited() {
+        let mut place: Option<u32> = None;
+        assert_eq!(ReplyTo::slot(&mut place).put("text"), Err("u32"));
+        assert_eq!(ReplyTo::slot(&mut place).put(4_u32), Ok(()));
+        assert_eq!(place, Some(4));
+    }
+}

@@ -1,0 +1,250 @@
+//! Running: turns of waiting, dispatching ready handles, and dispatching what is due.
+
+use std::cell::Cell;
+use std::rc::Weak;
+use std::time::Duration;
+
+use crate::clock::{Nanos, nanos};
+use crate::{Kernel, KernelError, SessionId};
+
+/// Something that keeps output back until the end of a turn, so that all of it goes out at once.
+pub trait Flush {
+    /// Writes what was kept back.
+    fn flush(&self, kernel: &Kernel);
+}
+
+/// Who is to be flushed before the kernel next waits.
+pub(crate) type Outputs = Vec<Weak<dyn Flush>>;
+
+/// How long events are dispatched before handles are looked at again.
+///
+/// Looking costs a system call, which is much against a quick event and little against a slow one; so the number of
+/// events between two looks at the clock is adapted to how long they take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    polled: Nanos,
+    events: u32,
+    left: u32,
+    batch: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { polled: 0, events: 0, left: 1, batch: 1 }
+    }
+}
+
+impl Pace {
+    const SPAN: Duration = Duration::from_micros(50);
+    const MOST_EVENTS: u32 = 4096;
+    const LARGEST_BATCH: u32 = 256;
+
+    /// Counts events dispatched; whether it is time to look at the handles.
+    fn is_over(&mut self, dispatched: u32, read_clock: impl FnOnce() -> Nanos) -> bool {
+        self.events += dispatched;
+        if dispatched < self.left {
+            self.left -= dispatched;
+            return self.events >= Self::MOST_EVENTS;
+        }
+        let elapsed = read_clock() - self.polled;
+        let over = elapsed >= nanos(Self::SPAN);
+        self.batch = if over { self.batch / 2 } else { self.batch * 2 };
+        self.batch = self.batch.clamp(1, Self::LARGEST_BATCH);
+        self.left = self.batch;
+        over || self.events >= Self::MOST_EVENTS
+    }
+
+    fn restart(&mut self, now: Nanos) {
+        self.polled = now;
+        self.events = 0;
+    }
+}
+
+impl Kernel {
+    /// Runs until no session is left (POE: `run`). It may be called again, once there are new sessions.
+    ///
+    /// When nothing can happen any more (no event, timer, watched handle or extra reference), the sessions that are left
+    /// get the signal `IDLE`, and are stopped unless one handles it.
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::Died`] when a handler failed and no session handled its `DIE`: all sessions have been stopped. A
+    /// handler that panicked so panics here. [`KernelError::EventLoop`] when the operating system fails the loop;
+    /// the sessions are as they were. [`KernelError::AlreadyRunning`] when called by a handler.
+    pub fn run(&self) -> Result<(), KernelError> {
+        let _running = Running::begin(&self.inner.running)?;
+        while self.session_count() > 0 || self.inner.fatal.borrow().is_some() {
+            self.turn(false)?;
+        }
+        self.purge();
+        self.inner.queue.borrow_mut().shrink();
+        Ok(())
+    }
+
+    /// Runs one turn: waits for handles if nothing is due, dispatches those that are ready, then all that was due when
+    /// the turn began (POE: `run_one_timeslice`). False when no session is left.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::run`], but for `AlreadyRunning`: a handler may run single turns, through its `cx`. A session
+    /// whose handler is on the stack is not collected by them.
+    pub fn run_one_timeslice(&self) -> Result<bool, KernelError> {
+        if self.session_count() > 0 || self.inner.fatal.borrow().is_some() {
+            self.turn(true)?;
+        }
+        Ok(self.session_count() > 0)
+    }
+
+    /// Runs turns while a condition holds and sessions are left (POE: `run_while`); what the condition last was.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::run_one_timeslice`].
+    pub fn run_while(&self, mut condition: impl FnMut() -> bool) -> Result<bool, KernelError> {
+        while condition() {
+            if !self.run_one_timeslice()? {
+                return Ok(condition());
+            }
+        }
+        Ok(false)
+    }
+
+    /// Has something flushed before the kernel next waits; what wheels use to send a turn's output at once.
+    pub fn flush_later(&self, output: Weak<dyn Flush>) {
+        self.inner.outputs.borrow_mut().push(output);
+    }
+
+    fn turn(&self, always_poll: bool) -> Result<(), KernelError> {
+        self.purge();
+        if always_poll || self.inner.queue.borrow().is_empty() || self.is_time_to_poll() {
+            self.test_idle();
+            self.flush_outputs();
+            self.poll()?;
+        }
+        let dispatched = self.pass();
+        self.collect();
+        let mut pace = self.inner.pace.get();
+        pace.left = pace.left.saturating_sub(dispatched);
+        pace.events += dispatched;
+        self.inner.pace.set(pace);
+        self.end_if_fatal()
+    }
+
+    fn is_time_to_poll(&self) -> bool {
+        let mut pace = self.inner.pace.get();
+        let over = pace.is_over(0, || self.inner.clock.read());
+        self.inner.pace.set(pace);
+        over
+    }
+
+    /// Dispatches what is due now and was set before now; how many events that were.
+    fn pass(&self) -> u32 {
+        let (now, limit) = (self.inner.now.get(), self.sequence());
+        let mut dispatched = 0;
+        while let Some(event) = self.next_due(now, limit) {
+            self.dispatch(event);
+            dispatched += 1;
+            if self.inner.fatal.borrow().is_some() {
+                break;
+            }
+        }
+        self.inner.timers.borrow_mut().end_pass();
+        dispatched
+    }
+
+    /// Waits until a handle is ready or something is due, and calls the watchers of what is ready.
+    fn poll(&self) -> Result<(), KernelError> {
+        let mut ready = self.inner.ready.take();
+        ready.clear();
+        self.inner.handles.borrow().always_ready(&mut ready);
+        let timeout = if ready.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
+        let result = {
+            let mut event_loop = self.inner.event_loop.borrow_mut();
+            let told = self.inner.handles.borrow_mut().tell(&mut **event_loop);
+            told.map_err(|source| KernelError::EventLoop { operation: "change a watch", source })
+                .and_then(|()| {
+                    let waited = event_loop.wait(&mut ready, timeout);
+                    waited.map_err(|source| KernelError::EventLoop { operation: "wait", source })
+                })
+        };
+        if result.is_ok() {
+            self.advance_clock(ready.is_empty());
+            self.dispatch_ready(&ready);
+        }
+        self.inner.ready.replace(ready);
+        result
+    }
+
+    /// How long there is to wait: not at all while something is queued, else to the next timer.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.inner.queue.borrow().is_empty()
+            || !self.inner.outputs.borrow().is_empty()
+            || self.inner.fatal.borrow().is_some()
+        {
+            return Some(Duration::ZERO);
+        }
+        let due = self.inner.timers.borrow().next_due()?;
+        if self.inner.clock.is_virtual() {
+            return Some(Duration::ZERO);
+        }
+        let left = due.saturating_sub(self.inner.clock.read()).max(0);
+        Some(Duration::from_nanos(left.unsigned_abs()))
+    }
+
+    fn advance_clock(&self, nothing_ready: bool) {
+        let clock = &self.inner.clock;
+        if clock.is_virtual() && nothing_ready && self.inner.queue.borrow().is_empty() {
+            if let Some(due) = self.inner.timers.borrow().next_due() {
+                clock.advance_to(due);
+            }
+        }
+        let now = clock.read();
+        self.inner.now.set(now);
+        let mut pace = self.inner.pace.get();
+        pace.restart(now);
+        self.inner.pace.set(pace);
+    }
+
+    fn flush_outputs(&self) {
+        if self.inner.outputs.borrow().is_empty() {
+            return;
+        }
+        let outputs = self.inner.outputs.take();
+        for output in &outputs {
+            if let Some(output) = output.upgrade() {
+                output.flush(self);
+            }
+        }
+        self.collect();
+        let mut outputs = outputs;
+        outputs.clear();
+        let mut list = self.inner.outputs.borrow_mut();
+        if list.is_empty() {
+            // Keeps the memory of the list for the next turn.
+            *list = outputs;
+        }
+    }
+
+    fn end_if_fatal(&self) -> Result<(), KernelError> {
+        if self.inner.fatal.borrow().is_none() || self.active_session() != SessionId::KERNEL {
+            return Ok(());
+        }
+        self.stop();
+        self.take_fatal().map_or(Ok(()), |death| Err(KernelError::Died(death)))
+    }
+}
+
+/// Marks the kernel as running for as long as it lives, panics included.
+struct Running<'a>(&'a Cell<bool>);
+
+impl<'a> Running<'a> {
+    fn begin(running: &'a Cell<bool>) -> Result<Self, KernelError> {
+        if running.replace(true) { Err(KernelError::AlreadyRunning) } else { Ok(Self(running)) }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}

@@ -1,0 +1,404 @@
+//! Sending: `post`, `yield`, `call`, and how an event reaches its handler.
+
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use crate::clock::Nanos;
+use crate::death::{Cause, Death, Panic, SharedDeath};
+use crate::queue::{Kind, Queued};
+use crate::sessions::table::Hold;
+use crate::{
+    CallError, Caller, Delivery, Diagnostic, EventFor, Failure, Kernel, Name, NoActiveSession, Payload,
+    PostError, ReplyTo, SessionId, Slot,
+};
+
+/// Who an event is for: a [`SessionId`], or an alias as text.
+///
+/// An alias is looked up when the event is sent; what is queued stays with the session it was sent to.
+pub trait Destination {
+    /// The session meant, if it is alive.
+    fn resolve(&self, kernel: &Kernel) -> Option<SessionId>;
+
+    /// The destination as an error message should name it.
+    fn describe(&self) -> String;
+}
+
+impl Destination for SessionId {
+    fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
+        (self.is_kernel() || kernel.is_live(*self)).then_some(*self)
+    }
+
+    fn describe(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Destination for str {
+    fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
+        kernel.inner.aliases.borrow().owner(self)
+    }
+
+    fn describe(&self) -> String {
+        self.to_owned()
+    }
+}
+
+impl Destination for String {
+    fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
+        self.as_str().resolve(kernel)
+    }
+
+    fn describe(&self) -> String {
+        self.clone()
+    }
+}
+
+impl<D: Destination + ?Sized> Destination for &D {
+    fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
+        (**self).resolve(kernel)
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+}
+
+impl Kernel {
+    /// Sends an event to a session, to be handled after those sent before it (POE: `post`).
+    ///
+    /// The queued event keeps both sessions alive. Sending to the kernel is allowed and does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the destination is not there, or the sender has stopped.
+    #[track_caller]
+    pub fn post<P: 'static>(
+        &self,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<(), PostError> {
+        let (caller, event) = (self.caller(), event.name());
+        let to = destination.resolve(self).ok_or_else(|| no_session(&destination, event))?;
+        let from = self.active_session();
+        if self.enqueue(Kind::Post, to, from, event, caller, Payload::new(payload)) {
+            Ok(())
+        } else {
+            Err(no_session(&from, event))
+        }
+    }
+
+    /// Sends an event to the active session (POE: `yield`).
+    ///
+    /// # Errors
+    ///
+    /// [`NoActiveSession`] outside a handler.
+    #[track_caller]
+    pub fn yield_event<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<(), NoActiveSession> {
+        let session = self.active_session();
+        if session.is_kernel() {
+            return Err(NoActiveSession("yield_event"));
+        }
+        let caller = self.caller();
+        self.enqueue(Kind::Post, session, session, event.name(), caller, Payload::new(payload));
+        Ok(())
+    }
+
+    /// Has an event handled now, before anything queued, and returns what its handler returns (POE: `call`).
+    ///
+    /// The handler sees the caller as its sender. A session's handler calls through its `cx`, which lends its heap to
+    /// whatever it calls; a call that needs a heap held up the stack is refused.
+    ///
+    /// ```
+    /// # use poe_kernel::{CallError, Kernel};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kernel = Kernel::new()?;
+    /// let answer: Result<u32, CallError> = kernel.call("nobody", "ask", ());
+    /// assert!(matches!(answer, Err(CallError::NoSession(_))));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] says why there is no answer. [`CallError::Died`] carries the failure of the handler, whose session
+    /// gets `DIE` as well, unless it is the caller's own.
+    #[track_caller]
+    pub fn call<R: 'static, P: 'static>(
+        &self,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<R, CallError> {
+        let (caller, event) = (self.caller(), event.name());
+        let to = destination.resolve(self).ok_or_else(|| no_session(&destination, event))?;
+        let from = self.active_session();
+        let mut slot = Some(payload);
+        let mut reply: Option<R> = None;
+        if to.is_kernel() {
+            return no_reply((to, event), caller);
+        }
+        match self.deliver((to, from), event, caller, &mut slot, ReplyTo::slot(&mut reply)) {
+            Ok(()) => match reply {
+                Some(value) => Ok(value),
+                None => no_reply((to, event), caller),
+            },
+            Err(failure) => Err(self.call_failed((to, from), event, caller, &slot, failure)),
+        }
+    }
+
+    /// Has an event handled now on behalf of a session's own watcher (a wheel, a filter, a driver).
+    ///
+    /// The sender is the session itself. A handler that is missing is no error; one that fails raises `DIE`.
+    #[track_caller]
+    pub fn deliver_event<P: 'static>(&self, session: SessionId, event: Name, payload: P) {
+        let caller = Caller::new(Location::caller(), None);
+        let route = (session, session);
+        self.deliver_or_die(route, event, caller, &mut Some(payload), ReplyTo::nobody());
+    }
+
+    pub(crate) fn enqueue(
+        &self,
+        kind: Kind,
+        to: SessionId,
+        from: SessionId,
+        event: Name,
+        caller: Caller,
+        payload: Payload,
+    ) -> bool {
+        let mut sessions = self.inner.sessions.borrow_mut();
+        if to.is_kernel() {
+            if kind != Kind::Signal {
+                return true;
+            }
+        } else if !sessions.is_live(to) {
+            return false;
+        }
+        if from != to && !from.is_kernel() {
+            if !sessions.is_live(from) {
+                return false;
+            }
+            sessions.hold(from, Hold::EventFrom);
+        }
+        sessions.hold(to, Hold::EventTo);
+        let (due, sequence) = (self.inner.now.get(), self.next_sequence());
+        self.inner
+            .queue
+            .borrow_mut()
+            .push(Queued { due, sequence, kind, to, from, event, caller, payload });
+        true
+    }
+
+    /// Dispatches one event taken from the queue.
+    pub(crate) fn dispatch(&self, queued: Queued) {
+        let Queued { kind, to, from, event, caller, payload, .. } = queued;
+        if from == to || from.is_kernel() || self.is_live(from) {
+            match kind {
+                Kind::Post | Kind::Timer => payload.with(|slot| {
+                    self.deliver_or_die((to, from), event, caller, slot, ReplyTo::nobody());
+                }),
+                Kind::Signal => self.dispatch_signal(to, event, caller, payload),
+                Kind::Newborn => {}
+            }
+        }
+        self.release_event(to, from);
+    }
+
+    /// Ends an event's hold on its two sessions.
+    fn release_event(&self, to: SessionId, from: SessionId) {
+        let mut sessions = self.inner.sessions.borrow_mut();
+        sessions.release(to, Hold::EventTo);
+        if from != to {
+            sessions.release(from, Hold::EventFrom);
+        }
+    }
+
+    /// Runs a session's handler; panics are caught.
+    pub(crate) fn deliver(
+        &self,
+        (to, from): (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        payload: &mut dyn Slot,
+        reply: ReplyTo<'_>,
+    ) -> Result<(), Failure> {
+        let Some(body) = self.inner.sessions.borrow_mut().enter(to) else {
+            return Ok(());
+        };
+        let delivery = Delivery::new(self, (to, from), event, caller, payload, reply);
+        let result = self.with_active(to, Some(event), || {
+            catch_unwind(AssertUnwindSafe(|| body.dispatch(delivery)))
+        });
+        self.inner.sessions.borrow_mut().leave(to);
+        drop(body);
+        result.unwrap_or_else(|panic| Err(Failure::Panic(panic)))
+    }
+
+    /// Runs a handler whose failure raises `DIE` in its session.
+    pub(crate) fn deliver_or_die(
+        &self,
+        route: (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        payload: &mut dyn Slot,
+        reply: ReplyTo<'_>,
+    ) {
+        if let Err(failure) = self.deliver(route, event, caller, payload, reply)
+            && let Some(death) = self.death(route, event, caller, payload.type_name(), failure)
+        {
+            self.raise(&death);
+        }
+    }
+
+    /// Runs a handler too late, or too deep in trouble, for `DIE`: its failure ends the run.
+    pub(crate) fn deliver_or_halt(
+        &self,
+        route: (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        payload: &mut dyn Slot,
+        reply: ReplyTo<'_>,
+    ) {
+        if let Err(failure) = self.deliver(route, event, caller, payload, reply)
+            && let Some(death) = self.death(route, event, caller, payload.type_name(), failure)
+        {
+            self.halt(death);
+        }
+    }
+
+    /// What a failure means for the session it happened in; `None` for an event that merely had no handler.
+    fn death(
+        &self,
+        (session, sender): (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        sent: &'static str,
+        failure: Failure,
+    ) -> Option<SharedDeath> {
+        let cause = match failure {
+            Failure::Unhandled => return None,
+            Failure::Error(error) => Cause::Error(error),
+            Failure::Panic(panic) => Cause::Panic(Panic::new(panic)),
+            Failure::Busy => Cause::Error(CallError::Busy { session, event }.into()),
+            Failure::WrongPayload { expected } => {
+                Cause::Error(CallError::WrongPayload { session, event, expected, sent, caller }.into())
+            }
+            Failure::WrongReply { expected, returned } => Cause::Error(
+                CallError::WrongReply { session, event, expected, returned, caller }.into(),
+            ),
+        };
+        Some(Arc::new(Death { session, sender, event, caller, cause }))
+    }
+
+    fn call_failed(
+        &self,
+        (session, sender): (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        payload: &dyn Slot,
+        failure: Failure,
+    ) -> CallError {
+        match failure {
+            Failure::Unhandled => CallError::NoHandler { session, event },
+            Failure::Busy => CallError::Busy { session, event },
+            Failure::WrongPayload { expected } => {
+                let sent = payload.type_name();
+                CallError::WrongPayload { session, event, expected, sent, caller }
+            }
+            Failure::WrongReply { expected, returned } => {
+                CallError::WrongReply { session, event, expected, returned, caller }
+            }
+            Failure::Error(_) | Failure::Panic(_) => {
+                let route = (session, sender);
+                let Some(death) = self.death(route, event, caller, payload.type_name(), failure)
+                else {
+                    return CallError::NoHandler { session, event };
+                };
+                if session != sender {
+                    self.raise(&death);
+                }
+                CallError::Died(death)
+            }
+        }
+    }
+
+    /// Makes `run` end with this death, once what is being dispatched has returned.
+    pub(crate) fn halt(&self, death: SharedDeath) {
+        let mut fatal = self.inner.fatal.borrow_mut();
+        if fatal.is_none() {
+            *fatal = Some(death);
+        } else {
+            drop(fatal);
+            self.report(&Diagnostic::SecondDeath { death: &death });
+        }
+    }
+
+    /// Hands the death that ended a run to its caller: an error as an error, a panic as a panic.
+    pub(crate) fn take_fatal(&self) -> Option<SharedDeath> {
+        let death = self.inner.fatal.borrow_mut().take()?;
+        if let Cause::Panic(panic) = &death.cause
+            && let Some(payload) = panic.take()
+        {
+            resume_unwind(payload);
+        }
+        Some(death)
+    }
+
+    /// Drops the queued events whose sender or receiver has stopped.
+    pub(crate) fn purge(&self) {
+        if self.inner.has_stale_events.replace(false) {
+            let stale = {
+                let sessions = self.inner.sessions.borrow();
+                let gone = |id: SessionId| !id.is_kernel() && !sessions.is_live(id);
+                self.inner.queue.borrow_mut().purge(|event| gone(event.to) || gone(event.from))
+            };
+            for event in &stale {
+                self.release_event(event.to, event.from);
+            }
+        }
+    }
+
+    /// The next event due in this pass, posted or timed: by due time, then first come, first served.
+    pub(crate) fn next_due(&self, now: Nanos, limit: u64) -> Option<Queued> {
+        let mut queue = self.inner.queue.borrow_mut();
+        let posted = queue.front().filter(|event| event.sequence < limit);
+        let mut timers = self.inner.timers.borrow_mut();
+        if !timers.is_empty()
+            && let Some(timed) = timers.peek_due(now, limit)
+            && posted.is_none_or(|event| (timed.due, timed.sequence) < (event.due, event.sequence))
+        {
+            let (timer, key) = timers.pop()?;
+            return Some(Queued {
+                due: key.due,
+                sequence: key.sequence,
+                kind: Kind::Timer,
+                to: timer.session,
+                from: timer.session,
+                event: timer.event,
+                caller: timer.caller,
+                payload: timer.payload,
+            });
+        }
+        posted?;
+        queue.pop()
+    }
+}
+
+fn no_session(destination: &impl Destination, event: Name) -> PostError {
+    PostError { destination: destination.describe(), event }
+}
+
+/// A handler that returns nothing has returned `()`.
+fn no_reply<R: 'static>((session, event): (SessionId, Name), caller: Caller) -> Result<R, CallError> {
+    crate::take(&mut Some(())).ok_or(CallError::WrongReply {
+        session,
+        event,
+        expected: std::any::type_name::<R>(),
+        returned: "()",
+        caller,
+    })
+}

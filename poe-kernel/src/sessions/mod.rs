@@ -1,0 +1,318 @@
+//! The life of sessions: created, stopped, collected, and told of each other.
+
+pub(crate) mod table;
+
+use std::panic::Location;
+use std::rc::Rc;
+
+use self::table::Hold;
+use crate::kernel::Active;
+use crate::queue::Kind;
+use crate::{
+    Caller, DetachError, Destination, Dispatch, Kernel, Name, Payload, ReplyTo, SessionId,
+    SpawnError,
+};
+
+/// What happened to a child (POE: `ARG0` of `_child`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// It was created.
+    Create,
+    /// It was given by a child of this session that stopped.
+    Gain,
+    /// It stopped.
+    Stop,
+    /// It moved to another parent. POE calls this and `Stop` by one name, `lose`.
+    Leave,
+}
+
+impl Change {
+    /// POE's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Gain => "gain",
+            Self::Stop | Self::Leave => "lose",
+        }
+    }
+}
+
+/// The payload of `_child`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Child {
+    /// What happened.
+    pub change: Change,
+    /// The child.
+    pub session: SessionId,
+    /// What its `_start` (at [`Change::Create`]) or `_stop` (at [`Change::Stop`]) returned.
+    pub value: Payload,
+}
+
+/// The payload of `_parent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Parent {
+    /// The parent until now.
+    pub old: SessionId,
+    /// The parent from now on.
+    pub new: SessionId,
+}
+
+impl Kernel {
+    /// Enters a session into the tree, below the active one, and runs its `_start` (POE: `session_alloc`).
+    ///
+    /// Then the parent gets `_child`. The session lives at least until the queue has been gone through as it is now, so
+    /// that its creator can send it something. This is for those who write a kind of session; programs use
+    /// `Session::build`.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError::ParentBusy`] when the parent's handler is up the stack and holds its heap, and
+    /// [`SpawnError::TooMany`]. A `_start` that fails is no error here: the session gets `DIE`.
+    #[track_caller]
+    pub fn session_alloc<A: 'static>(
+        &self,
+        session: Rc<dyn Dispatch>,
+        args: A,
+    ) -> Result<SessionId, SpawnError> {
+        let location = Location::caller();
+        let parent = self.active_session();
+        if self.is_busy(parent) {
+            return Err(SpawnError::ParentBusy(parent));
+        }
+        let inserted = self.inner.sessions.borrow_mut().insert(session, parent, location);
+        let Some(id) = inserted else { return Err(SpawnError::TooMany(SessionId::MOST)) };
+        let caller = Caller::new(location, self.active_event());
+        let newborn = self.inner.names.newborn;
+        self.enqueue(Kind::Newborn, id, id, newborn, caller, Payload::default());
+        let mut value = Payload::default();
+        let names = &self.inner.names;
+        self.deliver_or_die((id, parent), names.start, caller, &mut Some(args), ReplyTo::any(&mut value));
+        // It may have detached itself, and its creator may be gone.
+        if let Some(parent) = self.parent(id) {
+            self.tell_child(parent, Change::Create, id, value, caller);
+        }
+        Ok(id)
+    }
+
+    /// The parent of a session, `None` when there is no such session.
+    #[must_use]
+    pub fn parent(&self, session: SessionId) -> Option<SessionId> {
+        self.inner.sessions.borrow().parent(session)
+    }
+
+    /// The children of a session, or of the kernel, first created first.
+    #[must_use]
+    pub fn children(&self, session: SessionId) -> Vec<SessionId> {
+        self.inner.sessions.borrow().children(session).collect()
+    }
+
+    /// Whether the session is alive.
+    #[must_use]
+    pub fn is_live(&self, session: SessionId) -> bool {
+        self.inner.sessions.borrow().is_live(session)
+    }
+
+    /// The live session with this number (POE: `ID_id_to_session`). Looks at every session.
+    #[must_use]
+    pub fn session_by_number(&self, number: u64) -> Option<SessionId> {
+        self.inner.sessions.borrow().by_number(number)
+    }
+
+    /// How many sessions live, the kernel not counted.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.inner.sessions.borrow().len()
+    }
+
+    /// Moves the active session to the top of the tree (POE: `detach_myself`).
+    ///
+    /// First its parent gets `_child` with [`Change::Leave`], unless the session is in its `_start`; then the session
+    /// gets `_parent`; then the tree changes. Called by a handler through `cx`.
+    ///
+    /// # Errors
+    ///
+    /// [`DetachError::TopLevel`] when it is there already, and [`DetachError::Busy`] when a handler up the stack holds
+    /// a heap that is to be told.
+    #[track_caller]
+    pub fn detach_myself(&self) -> Result<(), DetachError> {
+        let caller = self.caller();
+        let session = self.active_session();
+        let parent = self.parent(session).ok_or(DetachError::TopLevel(session))?;
+        if parent.is_kernel() {
+            return Err(DetachError::TopLevel(session));
+        }
+        if let Some(busy) = [session, parent].into_iter().find(|&id| self.is_busy(id)) {
+            return Err(DetachError::Busy(busy));
+        }
+        if self.active_event() != Some(self.inner.names.start) {
+            self.tell_child(parent, Change::Leave, session, Payload::default(), caller);
+        }
+        self.detach(session, parent, caller);
+        Ok(())
+    }
+
+    /// Moves a child of the active session to the top of the tree (POE: `detach_child`).
+    ///
+    /// First the active session gets `_child` with [`Change::Leave`], then the child gets `_parent`; then the tree
+    /// changes. Called by a handler through `cx`.
+    ///
+    /// # Errors
+    ///
+    /// [`DetachError::NoSession`] for a destination that is not there, [`DetachError::NotAChild`] for one that is not
+    /// a child of the active session, and [`DetachError::Busy`] as for [`Kernel::detach_myself`].
+    #[track_caller]
+    pub fn detach_child(&self, child: impl Destination) -> Result<(), DetachError> {
+        let caller = self.caller();
+        let parent = self.active_session();
+        let id = child.resolve(self).ok_or_else(|| DetachError::NoSession(child.describe()))?;
+        if parent.is_kernel() || self.parent(id) != Some(parent) {
+            return Err(DetachError::NotAChild { child: id, parent });
+        }
+        if let Some(busy) = [parent, id].into_iter().find(|&id| self.is_busy(id)) {
+            return Err(DetachError::Busy(busy));
+        }
+        self.tell_child(parent, Change::Leave, id, Payload::default(), caller);
+        self.detach(id, parent, caller);
+        Ok(())
+    }
+
+    /// Stops every session, leaves first (POE: `stop`).
+    ///
+    /// Each gets its `_stop`, and its parent `_child`; pending events and timers are dropped, and then `run` returns.
+    /// A handler calls this through `cx`, so that its own session can be told too.
+    #[track_caller]
+    pub fn stop(&self) {
+        let caller = self.caller();
+        for session in self.below(SessionId::KERNEL).into_iter().rev() {
+            self.stop_session(session, caller);
+        }
+        self.collect();
+    }
+
+    /// A session and all below it, breadth first; the kernel itself is not listed.
+    pub(crate) fn below(&self, root: SessionId) -> Vec<SessionId> {
+        let sessions = self.inner.sessions.borrow();
+        let mut list: Vec<SessionId> = if root.is_kernel() {
+            sessions.children(root).collect()
+        } else {
+            sessions.is_live(root).then_some(root).into_iter().collect()
+        };
+        let mut next = 0;
+        while let Some(&session) = list.get(next) {
+            list.extend(sessions.children(session));
+            next += 1;
+        }
+        list
+    }
+
+    /// Stops a session: its children move up, it gets `_stop`, its parent is told, and all it held goes.
+    pub(crate) fn stop_session(&self, id: SessionId, caller: Caller) {
+        if !self.inner.sessions.borrow_mut().begin_stop(id) {
+            return;
+        }
+        let parent = self.parent(id).unwrap_or(SessionId::KERNEL);
+        for child in self.children(id) {
+            self.tell_child(parent, Change::Gain, child, Payload::default(), caller);
+            self.tell_parent(child, id, parent, caller);
+        }
+        let mut value = Payload::default();
+        let route = (id, self.active_session());
+        let stop = self.inner.names.stop;
+        self.deliver_or_halt(route, stop, caller, &mut Some(()), ReplyTo::any(&mut value));
+        let parent = self.parent(id).unwrap_or(SessionId::KERNEL);
+        self.tell_child(parent, Change::Stop, id, value, caller);
+        self.free_session(id);
+    }
+
+    /// Stops the sessions that nothing holds any more: latest marked first, then those freed by that.
+    pub(crate) fn collect(&self) {
+        let mut round = self.inner.marks.take();
+        while self.inner.sessions.borrow().has_marks() {
+            self.inner.sessions.borrow_mut().swap_marks(&mut round);
+            let mut stopped = false;
+            while let Some((id, mark)) = round.pop() {
+                if self.inner.sessions.borrow_mut().is_collectable(id, mark) {
+                    self.stop_session(id, self.caller());
+                    stopped = true;
+                }
+            }
+            // What is left marked now has a handler on the stack, and waits for a later sweep.
+            if !stopped {
+                break;
+            }
+        }
+        self.inner.marks.replace(round);
+    }
+
+    fn detach(&self, session: SessionId, parent: SessionId, caller: Caller) {
+        self.tell_parent(session, parent, SessionId::KERNEL, caller);
+        let mut sessions = self.inner.sessions.borrow_mut();
+        if sessions.is_live(session) {
+            sessions.reparent(session, SessionId::KERNEL);
+        }
+    }
+
+    fn tell_child(
+        &self,
+        parent: SessionId,
+        change: Change,
+        session: SessionId,
+        value: Payload,
+        caller: Caller,
+    ) {
+        if !parent.is_kernel() {
+            let event = self.inner.names.child;
+            let mut child = Some(Child { change, session, value });
+            let route = (parent, SessionId::KERNEL);
+            self.deliver_or_die(route, event, caller, &mut child, ReplyTo::nobody());
+        }
+    }
+
+    fn tell_parent(&self, session: SessionId, old: SessionId, new: SessionId, caller: Caller) {
+        let event = self.inner.names.parent;
+        let route = (session, SessionId::KERNEL);
+        self.deliver_or_die(route, event, caller, &mut Some(Parent { old, new }), ReplyTo::nobody());
+    }
+
+    /// Takes all that a stopped session held, and drops it where its drop may call the kernel again.
+    fn free_session(&self, id: SessionId) {
+        let inner = &self.inner;
+        let aliases = inner.aliases.borrow_mut().clear(id);
+        let references = inner.references.borrow_mut().clear(id);
+        let signals = self.forget_signals(id);
+        let handles = self.forget_handles(id);
+        let timers = inner.timers.borrow_mut().remove_all(id);
+        if self.has_queued_events(id, timers.len()) {
+            inner.has_stale_events.set(true);
+        }
+        let body = inner.sessions.borrow_mut().remove(id);
+        drop((aliases, references, signals, handles, timers, body));
+    }
+
+    fn has_queued_events(&self, id: SessionId, timers: usize) -> bool {
+        let sessions = self.inner.sessions.borrow();
+        sessions.held(id, Hold::EventTo) as usize > timers || sessions.held(id, Hold::EventFrom) > 0
+    }
+
+    /// Whether a handler up the stack holds the session's heap.
+    pub(crate) fn is_busy(&self, id: SessionId) -> bool {
+        let body = self.inner.sessions.borrow().body(id).cloned();
+        body.is_some_and(|body| body.is_busy())
+    }
+
+    pub(crate) fn with_active<R>(
+        &self,
+        session: SessionId,
+        event: Option<Name>,
+        f: impl FnOnce() -> R,
+    ) -> R {
+        let before = self.inner.active.replace(Active { session, event });
+        let result = f();
+        self.inner.active.set(before);
+        result
+    }
+}

@@ -1,0 +1,380 @@
+//! The table of sessions: who lives, whose child it is, and what keeps it alive.
+
+use std::panic::Location;
+use std::rc::Rc;
+
+use crate::{Dispatch, SessionId};
+
+const NONE: u32 = u32::MAX;
+
+/// A counted reason for a session to live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// A queued event or timer to it.
+    EventTo,
+    /// A queued event from it to another session.
+    EventFrom,
+    /// An alias.
+    Alias,
+    /// A watched handle.
+    Handle,
+    /// A tag of extra references.
+    Reference,
+}
+
+const HOLDS: usize = 5;
+
+/// A session that nothing held, and the moment it was so.
+pub(crate) type Mark = (SessionId, u32);
+
+struct Entry {
+    id: SessionId,
+    body: Option<Rc<dyn Dispatch>>,
+    parent: SessionId,
+    first_child: u32,
+    last_child: u32,
+    next_sibling: u32,
+    previous_sibling: u32,
+    children: u32,
+    holds: [u32; HOLDS],
+    /// Handlers of it on the stack.
+    running: u32,
+    /// When it was last marked for collection; 0 when it is not.
+    mark: u32,
+    stopping: bool,
+    created: &'static Location<'static>,
+}
+
+impl Entry {
+    fn new(id: SessionId, parent: SessionId, created: &'static Location<'static>) -> Self {
+        Self {
+            id,
+            body: None,
+            parent,
+            first_child: NONE,
+            last_child: NONE,
+            next_sibling: NONE,
+            previous_sibling: NONE,
+            children: 0,
+            holds: [0; HOLDS],
+            running: 0,
+            mark: 0,
+            stopping: false,
+            created,
+        }
+    }
+
+    fn is_unheld(&self) -> bool {
+        self.children == 0 && self.holds == [0; HOLDS]
+    }
+}
+
+/// All sessions of a kernel, the kernel itself in slot 0.
+pub(crate) struct Sessions {
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    live: usize,
+    numbered: u64,
+    /// Sessions that nothing held at some moment, in the order of those moments.
+    marks: Vec<Mark>,
+    last_mark: u32,
+}
+
+impl Sessions {
+    pub(crate) fn new(created: &'static Location<'static>) -> Self {
+        Self {
+            entries: vec![Entry::new(SessionId::KERNEL, SessionId::KERNEL, created)],
+            free: Vec::new(),
+            live: 0,
+            numbered: 0,
+            marks: Vec::new(),
+            last_mark: 0,
+        }
+    }
+
+    /// Sessions alive, the kernel not counted.
+    pub(crate) fn len(&self) -> usize {
+        self.live
+    }
+
+    pub(crate) fn is_live(&self, id: SessionId) -> bool {
+        self.get(id).is_some()
+    }
+
+    pub(crate) fn body(&self, id: SessionId) -> Option<&Rc<dyn Dispatch>> {
+        self.get(id)?.body.as_ref()
+    }
+
+    pub(crate) fn parent(&self, id: SessionId) -> Option<SessionId> {
+        self.get(id).map(|entry| entry.parent)
+    }
+
+    pub(crate) fn created(&self, id: SessionId) -> Option<&'static Location<'static>> {
+        self.get(id).map(|entry| entry.created)
+    }
+
+    /// The session with this number. Looks at every session.
+    pub(crate) fn by_number(&self, number: u64) -> Option<SessionId> {
+        self.iter().find(|id| id.number() == number)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = SessionId> {
+        self.entries.iter().filter(|entry| entry.body.is_some()).map(|entry| entry.id)
+    }
+
+    /// The children of a session or of the kernel, first created first.
+    pub(crate) fn children(&self, id: SessionId) -> impl Iterator<Item = SessionId> {
+        let first = self.any(id).map_or(NONE, |entry| entry.first_child);
+        std::iter::successors(self.at(first), |child| self.at(child.next_sibling))
+            .map(|child| child.id)
+    }
+
+    /// Enters a session, first marked for collection so that it goes if nothing ever holds it.
+    pub(crate) fn insert(
+        &mut self,
+        body: Rc<dyn Dispatch>,
+        parent: SessionId,
+        created: &'static Location<'static>,
+    ) -> Option<SessionId> {
+        let slot = match self.free.pop() {
+            Some(slot) => slot as usize,
+            None if self.entries.len() > SessionId::MOST => return None,
+            None => self.entries.len(),
+        };
+        self.numbered += 1;
+        let id = SessionId::new(self.numbered, slot);
+        let mut entry = Entry::new(id, parent, created);
+        entry.body = Some(body);
+        if slot == self.entries.len() {
+            self.entries.push(entry);
+        } else {
+            self.entries[slot] = entry;
+        }
+        self.live += 1;
+        self.link(id, parent);
+        self.mark_if_unheld(id);
+        Some(id)
+    }
+
+    /// Takes a stopped session out of the table and gives its children to its parent.
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Rc<dyn Dispatch>> {
+        let parent = self.parent(id)?;
+        let children: Vec<_> = self.children(id).collect();
+        for child in children {
+            self.reparent(child, parent);
+        }
+        self.unlink(id);
+        let slot = id.slot();
+        let body = self.entries[slot].body.take();
+        self.entries[slot].mark = 0;
+        self.free.push(slot as u32);
+        self.live -= 1;
+        body
+    }
+
+    pub(crate) fn reparent(&mut self, id: SessionId, parent: SessionId) {
+        self.unlink(id);
+        self.entries[id.slot()].parent = parent;
+        self.link(id, parent);
+    }
+
+    pub(crate) fn hold(&mut self, id: SessionId, hold: Hold) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.holds[hold as usize] += 1;
+            entry.mark = 0;
+        }
+    }
+
+    pub(crate) fn release(&mut self, id: SessionId, hold: Hold) {
+        let Some(entry) = self.get_mut(id) else { return };
+        let count = &mut entry.holds[hold as usize];
+        debug_assert!(*count > 0, "session {id} released {hold:?} once too often");
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.mark_if_unheld(id);
+        }
+    }
+
+    pub(crate) fn held(&self, id: SessionId, hold: Hold) -> u32 {
+        self.get(id).map_or(0, |entry| entry.holds[hold as usize])
+    }
+
+    /// Begins a handler: its session is not collected while it runs.
+    pub(crate) fn enter(&mut self, id: SessionId) -> Option<Rc<dyn Dispatch>> {
+        let entry = self.get_mut(id)?;
+        entry.running += 1;
+        entry.body.clone()
+    }
+
+    pub(crate) fn leave(&mut self, id: SessionId) {
+        if let Some(entry) = self.get_mut(id) {
+            entry.running -= 1;
+        }
+    }
+
+    /// Begins to stop a session; false when it is stopping already, or gone.
+    pub(crate) fn begin_stop(&mut self, id: SessionId) -> bool {
+        self.get_mut(id).is_some_and(|entry| !std::mem::replace(&mut entry.stopping, true))
+    }
+
+    pub(crate) fn has_marks(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// Takes the marks made so far, in exchange for an empty list.
+    pub(crate) fn swap_marks(&mut self, marks: &mut Vec<Mark>) {
+        std::mem::swap(&mut self.marks, marks);
+    }
+
+    /// Whether a marked session is still to be collected. One whose handler runs stays marked for a later sweep.
+    pub(crate) fn is_collectable(&mut self, id: SessionId, mark: u32) -> bool {
+        let Some(entry) = self.get(id) else { return false };
+        if entry.mark != mark || !entry.is_unheld() {
+            return false;
+        }
+        if entry.running > 0 {
+            self.marks.push((id, mark));
+            return false;
+        }
+        true
+    }
+
+    fn mark_if_unheld(&mut self, id: SessionId) {
+        let mark = self.last_mark.checked_add(1).unwrap_or(1);
+        let Some(entry) = self.get_mut(id) else { return };
+        if entry.is_unheld() && !entry.stopping {
+            entry.mark = mark;
+            self.last_mark = mark;
+            self.marks.push((id, mark));
+        }
+    }
+
+    fn link(&mut self, id: SessionId, parent: SessionId) {
+        let slot = id.slot() as u32;
+        let Some(above) = self.any_mut(parent) else { return };
+        above.children += 1;
+        above.mark = 0;
+        let last = std::mem::replace(&mut above.last_child, slot);
+        if last == NONE {
+            above.first_child = slot;
+        } else {
+            self.entries[last as usize].next_sibling = slot;
+        }
+        let entry = &mut self.entries[slot as usize];
+        entry.previous_sibling = last;
+        entry.next_sibling = NONE;
+    }
+
+    fn unlink(&mut self, id: SessionId) {
+        let entry = &self.entries[id.slot()];
+        let (parent, previous, next) = (entry.parent, entry.previous_sibling, entry.next_sibling);
+        if previous != NONE {
+            self.entries[previous as usize].next_sibling = next;
+        }
+        if next != NONE {
+            self.entries[next as usize].previous_sibling = previous;
+        }
+        let Some(above) = self.any_mut(parent) else { return };
+        above.children -= 1;
+        if previous == NONE {
+            above.first_child = next;
+        }
+        if next == NONE {
+            above.last_child = previous;
+        }
+        self.mark_if_unheld(parent);
+    }
+
+    fn get(&self, id: SessionId) -> Option<&Entry> {
+        self.entries.get(id.slot()).filter(|entry| entry.id == id && entry.body.is_some())
+    }
+
+    fn get_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
+        self.entries.get_mut(id.slot()).filter(|entry| entry.id == id && entry.body.is_some())
+    }
+
+    fn any(&self, id: SessionId) -> Option<&Entry> {
+        if id.is_kernel() { self.entries.first() } else { self.get(id) }
+    }
+
+    fn any_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
+        if id.is_kernel() { self.entries.first_mut() } else { self.get_mut(id) }
+    }
+
+    fn at(&self, slot: u32) -> Option<&Entry> {
+        self.entries.get(slot as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Delivery, Failure};
+
+    struct Mute;
+
+    impl Dispatch for Mute {
+        fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    fn add(sessions: &mut Sessions, parent: SessionId) -> SessionId {
+        sessions.insert(Rc::new(Mute), parent, Location::caller()).unwrap()
+    }
+
+    fn children(sessions: &Sessions, id: SessionId) -> Vec<SessionId> {
+        sessions.children(id).collect()
+    }
+
+    // Conformance: KRB-01, KRB-02, KRB-05, KRB-06, KRB-07
+    #[test]
+    fn the_tree_links_and_unlinks() {
+        let mut sessions = Sessions::new(Location::caller());
+        assert_eq!(sessions.len(), 0);
+        let child = add(&mut sessions, SessionId::KERNEL);
+        assert_eq!(child.number(), 1);
+        assert_eq!(children(&sessions, SessionId::KERNEL), [child]);
+        assert_eq!(sessions.parent(child), Some(SessionId::KERNEL));
+        let grandchild = add(&mut sessions, child);
+        let great = add(&mut sessions, grandchild);
+        assert_eq!(sessions.len(), 3);
+        assert_eq!(children(&sessions, child), [grandchild]);
+        sessions.reparent(grandchild, SessionId::KERNEL);
+        assert_eq!(children(&sessions, SessionId::KERNEL), [child, grandchild]);
+        assert_eq!(children(&sessions, grandchild), [great]);
+        assert!(sessions.remove(child).is_some());
+        assert_eq!(children(&sessions, SessionId::KERNEL), [grandchild]);
+        assert_eq!(sessions.parent(child), None);
+        assert_eq!(children(&sessions, child), []);
+    }
+
+    // Conformance: KRB-09
+    #[test]
+    fn a_stale_id_means_nobody_although_its_slot_is_used_again() {
+        let mut sessions = Sessions::new(Location::caller());
+        let first = add(&mut sessions, SessionId::KERNEL);
+        sessions.remove(first);
+        let second = add(&mut sessions, SessionId::KERNEL);
+        assert_eq!(first.slot(), second.slot());
+        assert!(!sessions.is_live(first));
+        sessions.hold(first, Hold::Alias);
+        assert_eq!(sessions.held(second, Hold::Alias), 0);
+        assert!(!sessions.begin_stop(first));
+        assert!(sessions.begin_stop(second) && !sessions.begin_stop(second));
+    }
+
+    #[test]
+    fn marks_follow_the_last_release() {
+        let mut sessions = Sessions::new(Location::caller());
+        let id = add(&mut sessions, SessionId::KERNEL);
+        sessions.hold(id, Hold::EventTo);
+        let mut marks = Vec::new();
+        sessions.swap_marks(&mut marks);
+        assert!(!sessions.is_collectable(id, marks[0].1), "held since it was marked");
+        sessions.release(id, Hold::EventTo);
+        marks.clear();
+        sessions.swap_marks(&mut marks);
+        assert!(sessions.is_collectable(id, marks[0].1));
+    }
+}

@@ -1,0 +1,275 @@
+//! Signals: from the operating system, from sessions, and the kernel's own `IDLE`, `ZOMBIE` and `DIE`.
+
+mod os;
+
+use std::any::Any;
+use std::fmt;
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub(crate) use self::os::OsSignals;
+use crate::death::{Death, SharedDeath};
+use crate::hash::IdMap;
+use crate::queue::Kind;
+use crate::{
+    Caller, Destination, EventFor, Kernel, Name, NoActiveSession, Payload, PostError, ReplyTo, SessionId,
+    SignalError,
+};
+
+/// What a signal does to sessions that leave it unhandled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalClass {
+    /// Nothing.
+    Benign,
+    /// Stops them, unless one session of those it reached called [`Kernel::sig_handled`].
+    Terminal,
+    /// Stops them in any case.
+    NonMaskable,
+}
+
+/// What a signal of this name does (POE: `QUIT INT KILL TERM HUP IDLE DIE` are terminal, `ZOMBIE UIDESTROY`
+/// non-maskable, all others benign).
+///
+/// ```
+/// use poe_kernel::{SignalClass, signal_class};
+///
+/// assert_eq!(signal_class("INT"), SignalClass::Terminal);
+/// assert_eq!(signal_class("MOOD"), SignalClass::Benign);
+/// ```
+#[must_use]
+pub fn signal_class(name: &str) -> SignalClass {
+    match name {
+        "QUIT" | "INT" | "KILL" | "TERM" | "HUP" | "IDLE" | "DIE" => SignalClass::Terminal,
+        "ZOMBIE" | "UIDESTROY" => SignalClass::NonMaskable,
+        _ => SignalClass::Benign,
+    }
+}
+
+/// The payload of a signal's event.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Signal {
+    /// The signal's name, without `SIG`.
+    pub name: Name,
+    args: Option<Rc<Payload>>,
+}
+
+impl Signal {
+    /// What was sent along, if it is a `T` (POE: the arguments of `signal`).
+    #[must_use]
+    pub fn args<T: Any>(&self) -> Option<&T> {
+        self.args.as_ref()?.downcast_ref()
+    }
+
+    /// The death that a `DIE` reports.
+    #[must_use]
+    pub fn death(&self) -> Option<&Death> {
+        self.args::<SharedDeath>().map(|death| &**death)
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal").field("name", &self.name).field("args", &self.args).finish()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignalWatch {
+    pub(crate) session: SessionId,
+    pub(crate) event: Name,
+    pub(crate) since: &'static Location<'static>,
+}
+
+/// Who watches which signal, and how the one being delivered fares.
+#[derive(Debug, Default)]
+pub(crate) struct Signals {
+    watches: IdMap<Name, Vec<SignalWatch>>,
+    handled: bool,
+    os: OsSignals,
+}
+
+impl Signals {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Name, &SignalWatch)> {
+        self.watches.iter().flat_map(|(name, watches)| watches.iter().map(|watch| (*name, watch)))
+    }
+
+    fn of(&self, signal: Name) -> &[SignalWatch] {
+        self.watches.get(&signal).map_or(&[], Vec::as_slice)
+    }
+
+    fn unwatch(&mut self, signal: Name, session: SessionId) -> bool {
+        let Some(watches) = self.watches.get_mut(&signal) else { return false };
+        watches.retain(|watch| watch.session != session);
+        let last = watches.is_empty();
+        if last {
+            self.watches.remove(&signal);
+        }
+        last
+    }
+}
+
+impl Kernel {
+    /// Has a signal sent to the active session as an event whose payload is a [`Signal`] (POE: `sig`).
+    ///
+    /// One event per signal and session: watching again replaces it. A name of a real signal (without `SIG`) is caught
+    /// from the operating system from the first watch to the last; any other name is for [`Kernel::signal`] alone.
+    /// Watching a signal does **not** keep a session alive: one that should wait for nothing but signals needs an
+    /// alias and a watched handle or timer, or an extra reference.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError`] outside a handler, or when the operating system will not have the signal caught (as `KILL`).
+    #[track_caller]
+    pub fn sig(&self, signal: impl Into<Name>, event: impl EventFor<Signal>) -> Result<(), SignalError> {
+        let (signal, event) = (signal.into(), event.name());
+        let session = self.active_session();
+        if session.is_kernel() {
+            return Err(NoActiveSession("sig").into());
+        }
+        if !self.is_live(session) {
+            return Ok(());
+        }
+        self.watch_os_signal(signal)?;
+        let watch = SignalWatch { session, event, since: Location::caller() };
+        let mut signals = self.inner.signals.borrow_mut();
+        let watches = signals.watches.entry(signal).or_default();
+        match watches.iter_mut().find(|watch| watch.session == session) {
+            Some(old) => *old = watch,
+            None => watches.push(watch),
+        }
+        Ok(())
+    }
+
+    /// Ends the active session's watch of a signal (POE: `sig` without an event). None is no error.
+    pub fn sig_ignore(&self, signal: impl Into<Name>) {
+        let signal = signal.into();
+        let last = self.inner.signals.borrow_mut().unwatch(signal, self.active_session());
+        if last {
+            self.ignore_os_signal(signal);
+        }
+    }
+
+    /// Says that the signal being delivered is dealt with, so that a terminal one stops nobody (POE: `sig_handled`).
+    ///
+    /// It counts from anywhere below the signal's handler, such as a session it calls; not from an event it posts.
+    pub fn sig_handled(&self) {
+        self.inner.signals.borrow_mut().handled = true;
+    }
+
+    /// Sends a signal of any name to a session and all below it (POE: `signal`); to the kernel, it is for everyone.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the destination is not there.
+    #[track_caller]
+    pub fn signal<P: 'static>(
+        &self,
+        destination: impl Destination,
+        signal: impl Into<Name>,
+        args: P,
+    ) -> Result<(), PostError> {
+        let (caller, signal) = (self.caller(), signal.into());
+        let missing = |to: &dyn Destination| PostError { destination: to.describe(), event: signal };
+        let to = destination.resolve(self).ok_or_else(|| missing(&destination))?;
+        let from = self.active_session();
+        if self.enqueue(Kind::Signal, to, from, signal, caller, Payload::new(args)) {
+            Ok(())
+        } else {
+            Err(missing(&from))
+        }
+    }
+
+    /// Sends `DIE` to the session that a death happened in.
+    pub(crate) fn raise(&self, death: &SharedDeath) {
+        let die = self.inner.names.die;
+        let args = Payload::new(Arc::clone(death));
+        if !self.enqueue(Kind::Signal, death.session, SessionId::KERNEL, die, death.caller, args) {
+            self.halt(Arc::clone(death));
+        }
+    }
+
+    /// Walks a signal through the sessions it reaches, leaves first, and stops them if it must.
+    pub(crate) fn dispatch_signal(&self, to: SessionId, name: Name, caller: Caller, args: Payload) {
+        let names = &self.inner.names;
+        let death = args.downcast_ref::<SharedDeath>().map(Arc::clone);
+        let mut touched = self.below(to);
+        touched.reverse();
+        if name == names.die {
+            touched.extend(self.ancestors(to));
+        }
+        let watches: Vec<SignalWatch> = self.inner.signals.borrow().of(name).to_vec();
+        let outer = std::mem::replace(&mut self.inner.signals.borrow_mut().handled, false);
+        let args = Rc::new(args);
+        for &session in &touched {
+            let Some(watch) = watches.iter().find(|watch| watch.session == session) else { continue };
+            let mut signal = Some(Signal { name, args: Some(Rc::clone(&args)) });
+            let route = (session, SessionId::KERNEL);
+            if name == names.die {
+                self.deliver_or_halt(route, watch.event, caller, &mut signal, ReplyTo::nobody());
+            } else {
+                self.deliver_or_die(route, watch.event, caller, &mut signal, ReplyTo::nobody());
+            }
+        }
+        let handled = std::mem::replace(&mut self.inner.signals.borrow_mut().handled, outer);
+        let ends = match signal_class(name.as_str()) {
+            SignalClass::Benign => false,
+            SignalClass::Terminal => !handled,
+            SignalClass::NonMaskable => true,
+        };
+        if ends {
+            for &session in &touched {
+                self.stop_session(session, caller);
+            }
+            if let Some(death) = death {
+                self.halt(death);
+            }
+        } else if name == names.idle && self.is_still_idle() {
+            let caller = self.caller();
+            let kernel = SessionId::KERNEL;
+            self.enqueue(Kind::Signal, kernel, kernel, names.zombie, caller, Payload::default());
+        }
+    }
+
+    /// Sends `IDLE` when nothing can happen any more: no event, timer, watched handle or extra reference is left.
+    pub(crate) fn test_idle(&self) {
+        if self.inner.queue.borrow().is_empty()
+            && self.is_still_idle()
+            && self.inner.references.borrow().is_empty()
+            && self.session_count() > 0
+        {
+            let (kernel, idle) = (SessionId::KERNEL, self.inner.names.idle);
+            self.enqueue(Kind::Signal, kernel, kernel, idle, self.caller(), Payload::default());
+        }
+    }
+
+    /// Ends all of a session's watches.
+    pub(crate) fn forget_signals(&self, session: SessionId) {
+        if self.inner.signals.borrow().watches.is_empty() {
+            return;
+        }
+        let mut unwatched = Vec::new();
+        let mut signals = self.inner.signals.borrow_mut();
+        let watched: Vec<Name> = signals.watches.keys().copied().collect();
+        for signal in watched {
+            if signals.unwatch(signal, session) {
+                unwatched.push(signal);
+            }
+        }
+        drop(signals);
+        for signal in unwatched {
+            self.ignore_os_signal(signal);
+        }
+    }
+
+    fn is_still_idle(&self) -> bool {
+        self.get_event_count() == 0 && !self.inner.handles.borrow().is_watching()
+    }
+
+    fn ancestors(&self, session: SessionId) -> Vec<SessionId> {
+        let sessions = self.inner.sessions.borrow();
+        let above = std::iter::successors(sessions.parent(session), |&id| sessions.parent(id));
+        above.take_while(|id| !id.is_kernel()).collect()
+    }
+}

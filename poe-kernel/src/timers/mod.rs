@@ -1,0 +1,247 @@
+//! Timers: alarms at a time of day, delays from now.
+
+mod heap;
+pub(crate) mod table;
+
+use std::time::{Duration, SystemTime};
+
+use self::table::Timer;
+use crate::clock::{Nanos, nanos};
+use crate::sessions::table::Hold;
+use crate::{EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError, TimerId};
+
+/// A timer that was removed before it was due.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Alarm {
+    /// The event that it would have sent.
+    pub event: Name,
+    /// When it was due.
+    pub time: SystemTime,
+    /// What the event would have carried.
+    pub payload: Payload,
+}
+
+/// How far to move a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shift {
+    /// Away from now.
+    Later(Duration),
+    /// Towards now, or past it.
+    Earlier(Duration),
+}
+
+impl TimerId {
+    /// An id that no timer has.
+    pub const NONE: Self = Self { slot: u32::MAX, generation: u32::MAX };
+}
+
+impl Kernel {
+    /// The kernel's time of day: the system's as it was when the kernel was made, and monotonic from there.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        self.inner.clock.to_wall(self.inner.clock.read())
+    }
+
+    /// Sends the active session an event at a time of day, in place of its timers of the same name (POE: `alarm`).
+    ///
+    /// A time that is past is due at once, ahead of events already queued.
+    ///
+    /// # Errors
+    ///
+    /// [`NoActiveSession`] outside a handler, as for all that set timers.
+    #[track_caller]
+    pub fn alarm<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        time: SystemTime,
+        payload: P,
+    ) -> Result<TimerId, NoActiveSession> {
+        self.set_only(event.name(), self.inner.clock.from_wall(time), Payload::new(payload))
+    }
+
+    /// Sends the active session an event at a time of day, besides its other timers of that name (POE: `alarm_add`,
+    /// `alarm_set`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::alarm`].
+    #[track_caller]
+    pub fn alarm_set<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        time: SystemTime,
+        payload: P,
+    ) -> Result<TimerId, NoActiveSession> {
+        self.set(event.name(), self.inner.clock.from_wall(time), Payload::new(payload))
+    }
+
+    /// Sends the active session an event after a time, in place of its timers of the same name (POE: `delay`).
+    ///
+    /// The delay is measured from this call. Putting off a timeout in this way costs little however often it is done.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::alarm`].
+    #[track_caller]
+    pub fn delay<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        after: Duration,
+        payload: P,
+    ) -> Result<TimerId, NoActiveSession> {
+        self.set_only(event.name(), self.after(after), Payload::new(payload))
+    }
+
+    /// Sends the active session an event after a time, besides its other timers of that name (POE: `delay_add`,
+    /// `delay_set`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::alarm`].
+    #[track_caller]
+    pub fn delay_set<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        after: Duration,
+        payload: P,
+    ) -> Result<TimerId, NoActiveSession> {
+        self.set(event.name(), self.after(after), Payload::new(payload))
+    }
+
+    /// Removes the active session's timers of a name, however they were set (POE: `alarm` or `delay` without a time).
+    /// Events of that name already posted stay.
+    pub fn alarm_clear(&self, event: impl Into<Name>) -> Vec<Alarm> {
+        let session = self.active_session();
+        let removed = self.inner.timers.borrow_mut().remove_named(session, event.into());
+        self.removed(session, removed)
+    }
+
+    /// Moves a timer of the active session by a length of time (POE: `alarm_adjust`); when it is due now.
+    ///
+    /// # Errors
+    ///
+    /// [`TimerError::Gone`] when it has fired or was removed, [`TimerError::NotYours`] when it is another session's.
+    pub fn alarm_adjust(&self, timer: TimerId, shift: Shift) -> Result<SystemTime, TimerError> {
+        self.own_timer(timer)?;
+        let due = self.inner.timers.borrow().due(timer).ok_or(TimerError::Gone(timer))?;
+        let due = match shift {
+            Shift::Later(by) => due.saturating_add(nanos(by)),
+            Shift::Earlier(by) => due.saturating_sub(nanos(by)),
+        };
+        Ok(self.set_due(timer, due))
+    }
+
+    /// Makes a timer of the active session due a length of time from now (POE: `delay_adjust`); when that is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::alarm_adjust`].
+    pub fn delay_adjust(&self, timer: TimerId, after: Duration) -> Result<SystemTime, TimerError> {
+        self.own_timer(timer)?;
+        Ok(self.set_due(timer, self.after(after)))
+    }
+
+    /// Removes a timer of the active session (POE: `alarm_remove`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::alarm_adjust`].
+    pub fn alarm_remove(&self, timer: TimerId) -> Result<Alarm, TimerError> {
+        let session = self.own_timer(timer)?;
+        let removed = self.inner.timers.borrow_mut().remove(timer);
+        let alarm = self.removed(session, removed.into_iter().collect()).pop();
+        alarm.ok_or(TimerError::Gone(timer))
+    }
+
+    /// Removes all timers of the active session, soonest first (POE: `alarm_remove_all`).
+    pub fn alarm_remove_all(&self) -> Vec<Alarm> {
+        let session = self.active_session();
+        let removed = self.inner.timers.borrow_mut().remove_all(session);
+        self.removed(session, removed)
+    }
+
+    /// When the next event is due: now if one is queued (POE: `get_next_event_time`).
+    #[must_use]
+    pub fn get_next_event_time(&self) -> Option<SystemTime> {
+        self.purge();
+        let queue = self.inner.queue.borrow();
+        let posted = queue.front().map(|event| event.due);
+        let timed = self.inner.timers.borrow().next_due();
+        posted.into_iter().chain(timed).min().map(|due| self.inner.clock.to_wall(due))
+    }
+
+    /// A delay of nothing is due with what is posted in this turn, so that both keep their order; any other is measured
+    /// from the very moment.
+    fn after(&self, after: Duration) -> Nanos {
+        if after.is_zero() {
+            self.inner.now.get()
+        } else {
+            self.inner.clock.read().saturating_add(nanos(after))
+        }
+    }
+
+    #[track_caller]
+    fn set(&self, event: Name, due: Nanos, payload: Payload) -> Result<TimerId, NoActiveSession> {
+        let timer = self.timer(event, payload)?;
+        Ok(self.enter_timer(timer, due))
+    }
+
+    #[track_caller]
+    fn set_only(&self, event: Name, due: Nanos, payload: Payload) -> Result<TimerId, NoActiveSession> {
+        let timer = self.timer(event, payload)?;
+        let session = timer.session;
+        let sequence = self.next_sequence();
+        let replaced = self.inner.timers.borrow_mut().replace_only(timer, due, sequence);
+        match replaced {
+            Ok((id, old)) => {
+                drop(old);
+                Ok(id)
+            }
+            Err(timer) => {
+                let removed = self.inner.timers.borrow_mut().remove_named(session, event);
+                let id = self.enter_timer(timer, due);
+                drop(self.removed(session, removed));
+                Ok(id)
+            }
+        }
+    }
+
+    #[track_caller]
+    fn timer(&self, event: Name, payload: Payload) -> Result<Timer, NoActiveSession> {
+        let session = self.active_session();
+        if !self.is_live(session) {
+            return Err(NoActiveSession("a timer"));
+        }
+        Ok(Timer { session, event, caller: self.caller(), payload })
+    }
+
+    fn enter_timer(&self, timer: Timer, due: Nanos) -> TimerId {
+        self.inner.sessions.borrow_mut().hold(timer.session, Hold::EventTo);
+        self.inner.timers.borrow_mut().set(timer, due, self.next_sequence())
+    }
+
+    fn set_due(&self, timer: TimerId, due: Nanos) -> SystemTime {
+        self.inner.timers.borrow_mut().set_due(timer, due, self.next_sequence());
+        self.inner.clock.to_wall(due)
+    }
+
+    fn own_timer(&self, timer: TimerId) -> Result<SessionId, TimerError> {
+        let owner = self.inner.timers.borrow().owner(timer).ok_or(TimerError::Gone(timer))?;
+        if owner == self.active_session() {
+            Ok(owner)
+        } else {
+            Err(TimerError::NotYours { timer, owner })
+        }
+    }
+
+    fn removed(&self, session: SessionId, removed: Vec<(Timer, Nanos)>) -> Vec<Alarm> {
+        let mut sessions = self.inner.sessions.borrow_mut();
+        let alarms = removed.into_iter().map(|(timer, due)| {
+            sessions.release(session, Hold::EventTo);
+            let time = self.inner.clock.to_wall(due);
+            Alarm { event: timer.event, time, payload: timer.payload }
+        });
+        alarms.collect()
+    }
+}
