@@ -1,0 +1,540 @@
+//! What a handler is given: its heap, its kernel, and who sent the event.
+
+use std::cell::RefMut;
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use poe_kernel::{
+    Alarm, AliasError, CallError, Caller, Destination, DetachError, Diagnostic, Dispatch, EventFor,
+    Kernel, Mode, Name, PostError, Ready, RefcountError, SessionId, SessionOption, Shift, Signal,
+    SignalError, TimerError, TimerId, WatchError,
+};
+
+use crate::handlers::{erase, erase_default};
+use crate::postback::{Callback, Postback};
+use crate::session::{Body, Suspended};
+use crate::{IntoOutcome, Unhandled};
+
+/// The first parameter of every handler (POE: `HEAP`, `KERNEL`, `SESSION`, `SENDER`, `STATE`, `CALLER_…`).
+///
+/// Its methods are the kernel's, for the session whose handler this is. Those that may run other handlers before they
+/// return take the context as `&mut`, because the session lends its heap meanwhile: a session that is called may call
+/// back.
+#[non_exhaustive]
+pub struct Cx<'a, H> {
+    /// The session's heap.
+    pub heap: Heap<'a, H>,
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    body: &'a Body<H>,
+    session: SessionId,
+    sender: SessionId,
+    event: Name,
+    caller: Caller,
+}
+
+impl<'a, H: 'static> Cx<'a, H> {
+    pub(crate) fn new(
+        kernel: &'a Kernel,
+        body: &'a Body<H>,
+        heap: RefMut<'a, H>,
+        (session, sender): (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+    ) -> Self {
+        Self { heap: Heap(Some(heap)), kernel, body, session, sender, event, caller }
+    }
+
+    /// The session (POE: `SESSION`).
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Who sent the event: a session, or the kernel (POE: `SENDER`).
+    #[must_use]
+    pub fn sender(&self) -> SessionId {
+        self.sender
+    }
+
+    /// The event being handled (POE: `STATE`).
+    #[must_use]
+    pub fn event(&self) -> Name {
+        self.event
+    }
+
+    /// Where, and during which event, this one was sent (POE: `CALLER_FILE`, `CALLER_LINE`, `CALLER_STATE`).
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// As [`Kernel::post`].
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the destination is not there.
+    #[track_caller]
+    pub fn post<P: 'static>(
+        &self,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<(), PostError> {
+        self.kernel.post(destination, event, payload)
+    }
+
+    /// Sends the session itself an event (POE: `yield`). If it has been stopped in the meantime, nothing happens.
+    #[track_caller]
+    pub fn yield_event<P: 'static>(&self, event: impl EventFor<P>, payload: P) {
+        // The only error is that no handler runs.
+        let _ = self.kernel.yield_event(event, payload);
+    }
+
+    /// As [`Kernel::call`]; whoever is called may call this session.
+    ///
+    /// ```
+    /// use poe_session::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kernel = Kernel::new()?;
+    /// Session::build(())
+    ///     .on_start(|cx| cx.kernel.alias_set("square"))
+    ///     .on("ask", |cx, ()| -> HandlerResult<Reply<u32>> {
+    ///         let n: u32 = cx.call(cx.sender(), "how many", ())?;
+    ///         Ok(Reply(n * n))
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// Session::build(7)
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         let answer: u32 = cx.call("square", "ask", ())?;
+    ///         assert_eq!(answer, 49);
+    ///         Ok(())
+    ///     })
+    ///     .on("how many", |cx, ()| Reply(*cx.heap))
+    ///     .spawn(&kernel)?;
+    /// kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] says why there is no answer.
+    #[track_caller]
+    pub fn call<R: 'static, P: 'static>(
+        &mut self,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<R, CallError> {
+        self.heap.release();
+        let result = self.kernel.call(destination, event, payload);
+        self.resume();
+        result
+    }
+
+    /// Lends the heap while `f` runs, which may then do anything: call, spawn, run timeslices.
+    pub fn suspend<R>(&mut self, f: impl FnOnce(&Kernel) -> R) -> R {
+        self.heap.release();
+        let result = f(self.kernel);
+        self.resume();
+        result
+    }
+
+    /// As [`Kernel::signal`].
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the destination is not there.
+    #[track_caller]
+    pub fn signal<P: 'static>(
+        &self,
+        destination: impl Destination,
+        signal: impl Into<Name>,
+        args: P,
+    ) -> Result<(), PostError> {
+        self.kernel.signal(destination, signal, args)
+    }
+
+    /// As [`Kernel::sig`].
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError`] when the operating system will not have the signal caught.
+    #[track_caller]
+    pub fn sig(&self, signal: impl Into<Name>, event: impl EventFor<Signal>) -> Result<(), SignalError> {
+        self.kernel.sig(signal, event)
+    }
+
+    /// As [`Kernel::sig_ignore`].
+    pub fn sig_ignore(&self, signal: impl Into<Name>) {
+        self.kernel.sig_ignore(signal);
+    }
+
+    /// As [`Kernel::sig_handled`].
+    pub fn sig_handled(&self) {
+        self.kernel.sig_handled();
+    }
+
+    /// As [`Kernel::alarm`]. A session that has been stopped gets [`TimerId::NONE`].
+    #[track_caller]
+    pub fn alarm<P: 'static>(&self, event: impl EventFor<P>, time: SystemTime, payload: P) -> TimerId {
+        self.kernel.alarm(event, time, payload).unwrap_or(TimerId::NONE)
+    }
+
+    /// As [`Kernel::alarm_set`] (POE: `alarm_add`, `alarm_set`).
+    #[track_caller]
+    pub fn alarm_set<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        time: SystemTime,
+        payload: P,
+    ) -> TimerId {
+        self.kernel.alarm_set(event, time, payload).unwrap_or(TimerId::NONE)
+    }
+
+    /// As [`Kernel::delay`]: one timer of this name, put off anew.
+    #[track_caller]
+    pub fn delay<P: 'static>(&self, event: impl EventFor<P>, after: Duration, payload: P) -> TimerId {
+        self.kernel.delay(event, after, payload).unwrap_or(TimerId::NONE)
+    }
+
+    /// As [`Kernel::delay_set`] (POE: `delay_add`, `delay_set`).
+    #[track_caller]
+    pub fn delay_set<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        after: Duration,
+        payload: P,
+    ) -> TimerId {
+        self.kernel.delay_set(event, after, payload).unwrap_or(TimerId::NONE)
+    }
+
+    /// As [`Kernel::alarm_clear`].
+    pub fn alarm_clear(&self, event: impl Into<Name>) -> Vec<Alarm> {
+        self.kernel.alarm_clear(event)
+    }
+
+    /// As [`Kernel::alarm_adjust`].
+    ///
+    /// # Errors
+    ///
+    /// [`TimerError`] when the timer is gone, or another session's.
+    pub fn alarm_adjust(&self, timer: TimerId, shift: Shift) -> Result<SystemTime, TimerError> {
+        self.kernel.alarm_adjust(timer, shift)
+    }
+
+    /// As [`Kernel::delay_adjust`].
+    ///
+    /// # Errors
+    ///
+    /// [`TimerError`] when the timer is gone, or another session's.
+    pub fn delay_adjust(&self, timer: TimerId, after: Duration) -> Result<SystemTime, TimerError> {
+        self.kernel.delay_adjust(timer, after)
+    }
+
+    /// As [`Kernel::alarm_remove`].
+    ///
+    /// # Errors
+    ///
+    /// [`TimerError`] when the timer is gone, or another session's.
+    pub fn alarm_remove(&self, timer: TimerId) -> Result<Alarm, TimerError> {
+        self.kernel.alarm_remove(timer)
+    }
+
+    /// As [`Kernel::alarm_remove_all`].
+    pub fn alarm_remove_all(&self) -> Vec<Alarm> {
+        self.kernel.alarm_remove_all()
+    }
+
+    /// As [`Kernel::alias_set`].
+    ///
+    /// # Errors
+    ///
+    /// [`AliasError::InUse`] when another session has it.
+    #[track_caller]
+    pub fn alias_set(&self, alias: impl AsRef<str>) -> Result<(), AliasError> {
+        self.kernel.alias_set(alias)
+    }
+
+    /// As [`Kernel::alias_remove`].
+    ///
+    /// # Errors
+    ///
+    /// [`AliasError`] when this session does not have it.
+    pub fn alias_remove(&self, alias: impl AsRef<str>) -> Result<(), AliasError> {
+        self.kernel.alias_remove(alias)
+    }
+
+    /// As [`Kernel::select_read`].
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] when the operating system will not have the handle watched.
+    #[track_caller]
+    pub fn select_read<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        event: impl EventFor<Ready<T>>,
+    ) -> Result<(), WatchError> {
+        self.kernel.select_read(handle, event)
+    }
+
+    /// As [`Kernel::select_write`].
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] when the operating system will not have the handle watched.
+    #[track_caller]
+    pub fn select_write<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        event: impl EventFor<Ready<T>>,
+    ) -> Result<(), WatchError> {
+        self.kernel.select_write(handle, event)
+    }
+
+    /// As [`Kernel::select_expedite`].
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] when the operating system will not have the handle watched.
+    #[track_caller]
+    pub fn select_expedite<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        event: impl EventFor<Ready<T>>,
+    ) -> Result<(), WatchError> {
+        self.kernel.select_expedite(handle, event)
+    }
+
+    /// As [`Kernel::select_end`].
+    pub fn select_end<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) {
+        self.kernel.select_end(handle, mode);
+    }
+
+    /// As [`Kernel::select_pause`].
+    pub fn select_pause<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
+        self.kernel.select_pause(handle, mode)
+    }
+
+    /// As [`Kernel::select_resume`].
+    pub fn select_resume<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
+        self.kernel.select_resume(handle, mode)
+    }
+
+    /// As [`Kernel::refcount_increment`].
+    ///
+    /// # Errors
+    ///
+    /// [`RefcountError::NoSession`].
+    #[track_caller]
+    pub fn refcount_increment(
+        &self,
+        session: SessionId,
+        tag: impl Into<Name>,
+    ) -> Result<u32, RefcountError> {
+        self.kernel.refcount_increment(session, tag)
+    }
+
+    /// As [`Kernel::refcount_decrement`].
+    ///
+    /// # Errors
+    ///
+    /// [`RefcountError`] when there is no such session, or nothing to give back.
+    pub fn refcount_decrement(
+        &self,
+        session: SessionId,
+        tag: impl Into<Name>,
+    ) -> Result<u32, RefcountError> {
+        self.kernel.refcount_decrement(session, tag)
+    }
+
+    /// As [`Kernel::detach_myself`].
+    ///
+    /// # Errors
+    ///
+    /// [`DetachError`] when the session is at the top already.
+    #[track_caller]
+    pub fn detach_myself(&mut self) -> Result<(), DetachError> {
+        self.heap.release();
+        let result = self.kernel.detach_myself();
+        self.resume();
+        result
+    }
+
+    /// As [`Kernel::detach_child`].
+    ///
+    /// # Errors
+    ///
+    /// [`DetachError`] when there is no such child.
+    #[track_caller]
+    pub fn detach_child(&mut self, child: impl Destination) -> Result<(), DetachError> {
+        self.heap.release();
+        let result = self.kernel.detach_child(child);
+        self.resume();
+        result
+    }
+
+    /// As [`Kernel::stop`].
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.heap.release();
+        self.kernel.stop();
+        self.resume();
+    }
+
+    /// Sets the handler of an event of this session from now on, for events already queued too (POE: `state`).
+    pub fn state<P: 'static, R: IntoOutcome>(
+        &self,
+        event: impl EventFor<P>,
+        handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
+    ) {
+        let event = event.name();
+        let replaced = Rc::make_mut(&mut self.body.table.borrow_mut()).insert(event, erase(handler));
+        if replaced && self.body.options.get().debug {
+            self.kernel.report(&Diagnostic::Redefined { session: self.session, event });
+        }
+    }
+
+    /// Sets the default handler of this session.
+    pub fn state_default<R: IntoOutcome>(
+        &self,
+        handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
+    ) {
+        Rc::make_mut(&mut self.body.table.borrow_mut()).default = Some(erase_default(handler));
+    }
+
+    /// Removes the handler of an event of this session (POE: `state` without a handler). Whether there was one.
+    pub fn state_remove(&self, event: impl Into<Name>) -> bool {
+        Rc::make_mut(&mut self.body.table.borrow_mut()).remove(event.into())
+    }
+
+    /// Whether an option of this session is on (POE: `option`).
+    #[must_use]
+    pub fn option(&self, option: SessionOption) -> bool {
+        self.body.option(option, None).unwrap_or(false)
+    }
+
+    /// Sets an option of this session; what it was (POE: `option`).
+    pub fn set_option(&self, option: SessionOption, on: bool) -> bool {
+        self.body.option(option, Some(on)).unwrap_or(false)
+    }
+
+    /// Something that anyone can invoke to post this session an event (POE: `postback`).
+    ///
+    /// The event carries `(created, invoked)`: what is given here, and what is given then. The postback keeps the session
+    /// alive until it is dropped or weakened.
+    #[track_caller]
+    pub fn postback<C: Clone + 'static, A: 'static>(
+        &self,
+        event: impl EventFor<(C, A)>,
+        created: C,
+    ) -> Postback<C, A> {
+        Postback::new(self.kernel, self.session, event.name(), created)
+    }
+
+    /// Something that anyone can invoke to call this session (POE: `callback`); as [`Cx::postback`], but the handler runs
+    /// at once and its reply comes back.
+    #[track_caller]
+    pub fn callback<C: Clone + 'static, A: 'static, R: 'static>(
+        &self,
+        event: impl EventFor<(C, A)>,
+        created: C,
+    ) -> Callback<C, A, R> {
+        Callback::new(self.kernel, self.session, event.name(), created)
+    }
+
+    fn resume(&mut self) {
+        self.heap.0 = Some(self.body.heap.borrow_mut());
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for Cx<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cx")
+            .field("session", &self.session)
+            .field("sender", &self.sender)
+            .field("event", &self.event)
+            .field("heap", &*self.heap)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session's heap, as its handler has it: a guard that is let go of while the handler calls others.
+#[derive(Debug)]
+pub struct Heap<'a, H>(Option<RefMut<'a, H>>);
+
+impl<H> Heap<'_, H> {
+    fn release(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl<H> Deref for Heap<'_, H> {
+    type Target = H;
+
+    fn deref(&self) -> &H {
+        match &self.0 {
+            Some(heap) => heap,
+            None => unreachable!("a handler has its heap whenever it runs"),
+        }
+    }
+}
+
+impl<H> DerefMut for Heap<'_, H> {
+    fn deref_mut(&mut self) -> &mut H {
+        match &mut self.0 {
+            Some(heap) => heap,
+            None => unreachable!("a handler has its heap whenever it runs"),
+        }
+    }
+}
+
+/// Where something that runs other handlers may be done from: `&kernel` outside handlers, `cx` inside.
+pub trait Scope {
+    /// What the scope becomes while it lends the heap.
+    type Suspended: Suspended;
+
+    /// Lets go of the heap that a handler holds, if this is a handler's.
+    fn suspend(self) -> Self::Suspended;
+}
+
+impl<'k> Scope for &'k Kernel {
+    type Suspended = &'k Kernel;
+
+    fn suspend(self) -> Self {
+        self
+    }
+}
+
+impl Suspended for &Kernel {
+    fn kernel(&self) -> &Kernel {
+        self
+    }
+
+    fn resume(&mut self) {}
+}
+
+impl<'c, 'a, H: 'static> Scope for &'c mut Cx<'a, H> {
+    type Suspended = Self;
+
+    fn suspend(self) -> Self {
+        self.heap.release();
+        self
+    }
+}
+
+impl<H: 'static> Suspended for &mut Cx<'_, H> {
+    fn kernel(&self) -> &Kernel {
+        self.kernel
+    }
+
+    fn resume(&mut self) {
+        Cx::resume(self);
+    }
+}

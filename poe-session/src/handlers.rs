@@ -1,0 +1,175 @@
+//! The handlers of a session, or of many sessions alike.
+
+use std::fmt;
+use std::rc::Rc;
+
+use poe_kernel::{Child, EventFor, Failure, Name, Parent, Payload, ReplyTo, Slot, take};
+
+use crate::table::{Handler, Table};
+use crate::{Cx, IntoOutcome};
+
+/// An event that had no handler of its own, as the default handler gets it (POE: `ARG0` and `ARG1` of `_default`).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Unhandled {
+    /// The event's name.
+    pub event: Name,
+    /// What it carried; posting a `Payload` posts the value in it.
+    pub payload: Payload,
+}
+
+/// Event handlers for sessions whose heap is an `H`.
+///
+/// One table serves any number of sessions, which each cost no more than their heap: build it once, clone it freely,
+/// and spawn with [`Session::with`](crate::Session::with). A session that changes its handlers gets a table of its
+/// own.
+///
+/// ```
+/// use poe_session::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let handlers = Handlers::new()
+///     .on_start(|cx| cx.yield_event("count", ()))
+///     .on("count", |cx: &mut Cx<'_, u32>, ()| *cx.heap += 1);
+/// let kernel = Kernel::new()?;
+/// for n in 0..1000 {
+///     Session::with(&handlers, n).spawn(&kernel)?;
+/// }
+/// kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct Handlers<H> {
+    pub(crate) table: Rc<Table<H>>,
+}
+
+impl<H: 'static> Handlers<H> {
+    /// No handlers.
+    pub fn new() -> Self {
+        Self { table: Rc::new(Table::default()) }
+    }
+
+    /// Handles an event (POE: `inline_states`, `package_states`). The last handler given for a name is the one.
+    ///
+    /// The handler is a closure, a function, or a method of the heap's type; its second parameter is the event's
+    /// payload. An event that carries another type is an error of the session it is sent to.
+    pub fn on<P: 'static, R: IntoOutcome>(
+        mut self,
+        event: impl EventFor<P>,
+        handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
+    ) -> Self {
+        self.table_mut().insert(event.name(), erase(handler));
+        self
+    }
+
+    /// Handles an event with a method of an object that is not the heap (POE: `object_states`).
+    pub fn object<T: 'static, P: 'static, R: IntoOutcome>(
+        self,
+        object: &Rc<T>,
+        event: impl EventFor<P>,
+        method: impl Fn(&T, &mut Cx<'_, H>, P) -> R + 'static,
+    ) -> Self {
+        let object = Rc::clone(object);
+        self.on(event, move |cx, payload| method(&object, cx, payload))
+    }
+
+    /// Handles `_start`, whatever the session was given as arguments. To have them, handle `"_start"` by [`Self::on`].
+    pub fn on_start<R: IntoOutcome>(self, handler: impl Fn(&mut Cx<'_, H>) -> R + 'static) -> Self {
+        self.on_any("_start", handler)
+    }
+
+    /// Handles `_stop`.
+    pub fn on_stop<R: IntoOutcome>(self, handler: impl Fn(&mut Cx<'_, H>) -> R + 'static) -> Self {
+        self.on_any("_stop", handler)
+    }
+
+    /// Handles `_child`: a child was created, gained, or lost.
+    pub fn on_child<R: IntoOutcome>(
+        self,
+        handler: impl Fn(&mut Cx<'_, H>, Child) -> R + 'static,
+    ) -> Self {
+        self.on("_child", handler)
+    }
+
+    /// Handles `_parent`: the session has another parent.
+    pub fn on_parent<R: IntoOutcome>(
+        self,
+        handler: impl Fn(&mut Cx<'_, H>, Parent) -> R + 'static,
+    ) -> Self {
+        self.on("_parent", handler)
+    }
+
+    /// Handles every event that has no handler of its own (POE: `_default`), `_stop`, `_child` and `_parent` among them.
+    pub fn on_default<R: IntoOutcome>(
+        mut self,
+        handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
+    ) -> Self {
+        self.table_mut().default = Some(erase_default(handler));
+        self
+    }
+
+    /// Forgets the handler of an event.
+    pub fn remove(mut self, event: impl Into<Name>) -> Self {
+        self.table_mut().remove(event.into());
+        self
+    }
+
+    /// Whether an event has a handler of its own.
+    #[must_use]
+    pub fn handles(&self, event: impl Into<Name>) -> bool {
+        self.table.get(event.into()).is_some()
+    }
+
+    fn on_any<R: IntoOutcome>(
+        mut self,
+        event: &'static str,
+        handler: impl Fn(&mut Cx<'_, H>) -> R + 'static,
+    ) -> Self {
+        let handler: Handler<H> = Rc::new(move |cx, _, reply| handler(cx).into_outcome(reply));
+        self.table_mut().insert(Name::new(event), handler);
+        self
+    }
+
+    fn table_mut(&mut self) -> &mut Table<H> {
+        Rc::make_mut(&mut self.table)
+    }
+}
+
+impl<H: 'static> Default for Handlers<H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<H> Clone for Handlers<H> {
+    fn clone(&self) -> Self {
+        Self { table: Rc::clone(&self.table) }
+    }
+}
+
+impl<H> fmt::Debug for Handlers<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.table.names()).finish()
+    }
+}
+
+/// Hides the type of a handler's payload, to be found again when an event comes.
+pub(crate) fn erase<H: 'static, P: 'static, R: IntoOutcome>(
+    handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
+) -> Handler<H> {
+    Rc::new(move |cx: &mut Cx<'_, H>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
+        let expected = std::any::type_name::<P>();
+        let payload = take::<P>(slot).ok_or(Failure::WrongPayload { expected })?;
+        handler(cx, payload).into_outcome(reply)
+    })
+}
+
+pub(crate) fn erase_default<H: 'static, R: IntoOutcome>(
+    handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
+) -> Handler<H> {
+    Rc::new(move |cx: &mut Cx<'_, H>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
+        let unhandled = Unhandled { event: cx.event(), payload: slot.take_payload() };
+        handler(cx, unhandled).into_outcome(reply)
+    })
+}

@@ -1,0 +1,50 @@
+//! What a handler may return.
+
+use poe_kernel::{BoxError, Failure, ReplyTo};
+
+/// A handler's value for whoever called it; for a `_start` or `_stop`, what the parent is told.
+///
+/// ```
+/// use poe_session::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kernel = Kernel::new()?;
+/// let adder = Session::build(()).on("add", |_, (a, b): (u32, u32)| Reply(a + b)).spawn(&kernel)?;
+/// assert_eq!(kernel.call::<u32, _>(adder, "add", (2, 3))?, 5);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply<T>(pub T);
+
+/// What a handler that may fail returns, when it is to be written out: `|cx, n: u32| -> HandlerResult { … Ok(()) }`.
+pub type HandlerResult<T = ()> = Result<T, BoxError>;
+
+/// What a handler returns: nothing, a [`Reply`], or a `Result` of either. An error raises `DIE` in the session.
+pub trait IntoOutcome {
+    /// Hands the value to the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Error`] with the handler's error, or [`Failure::WrongReply`] when the caller waits for another type.
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure>;
+}
+
+impl IntoOutcome for () {
+    fn into_outcome(self, _: ReplyTo<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl<T: 'static> IntoOutcome for Reply<T> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+        let returned = std::any::type_name::<T>();
+        reply.put(self.0).map_err(|expected| Failure::WrongReply { expected, returned })
+    }
+}
+
+impl<T: IntoOutcome, E: Into<BoxError>> IntoOutcome for Result<T, E> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+        self.map_err(|error| Failure::Error(error.into()))?.into_outcome(reply)
+    }
+}

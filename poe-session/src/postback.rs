@@ -1,0 +1,152 @@
+//! Postbacks and callbacks: events of a session as things to hand to others.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use poe_kernel::{CallError, Kernel, Name, PostError, SessionId, WeakKernel};
+
+use crate::Scope;
+use crate::session::Suspended;
+
+/// Posts its session an event when it is invoked; made by [`Cx::postback`](crate::Cx::postback).
+///
+/// ```
+/// use poe_session::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kernel = Kernel::new()?;
+/// Session::build(())
+///     .on_start(|cx| -> HandlerResult {
+///         let when_done: Postback<&str, u32> = cx.postback("done", "job 1");
+///         when_done.post(42)?;
+///         Ok(())
+///     })
+///     .on("done", |_, (job, result): (&str, u32)| assert_eq!((job, result), ("job 1", 42)))
+///     .spawn(&kernel)?;
+/// kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Postback<C, A> {
+    target: Target<C>,
+    invoked: PhantomData<fn(A)>,
+}
+
+impl<C: Clone + 'static, A: 'static> Postback<C, A> {
+    #[track_caller]
+    pub(crate) fn new(kernel: &Kernel, session: SessionId, event: Name, created: C) -> Self {
+        Self { target: Target::new(kernel, session, event, created), invoked: PhantomData }
+    }
+
+    /// Posts the event.
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the session has stopped, or its kernel is gone.
+    #[track_caller]
+    pub fn post(&self, args: A) -> Result<(), PostError> {
+        let Target { session, event, created, .. } = &self.target;
+        match self.target.kernel.upgrade() {
+            Some(kernel) => kernel.post(*session, *event, (created.clone(), args)),
+            None => Err(self.target.gone()),
+        }
+    }
+
+    /// Lets the session end although the postback is still there (POE: `weaken`).
+    #[must_use]
+    pub fn weaken(self) -> Self {
+        self.target.release();
+        self
+    }
+}
+
+/// Calls its session when it is invoked; made by [`Cx::callback`](crate::Cx::callback).
+pub struct Callback<C, A, R> {
+    target: Target<C>,
+    invoked: PhantomData<fn(A) -> R>,
+}
+
+impl<C: Clone + 'static, A: 'static, R: 'static> Callback<C, A, R> {
+    #[track_caller]
+    pub(crate) fn new(kernel: &Kernel, session: SessionId, event: Name, created: C) -> Self {
+        Self { target: Target::new(kernel, session, event, created), invoked: PhantomData }
+    }
+
+    /// Calls the session; from a handler pass its `cx`, as the session may be its own.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::call`].
+    #[track_caller]
+    pub fn call(&self, scope: impl Scope, args: A) -> Result<R, CallError> {
+        let Target { session, event, created, .. } = &self.target;
+        let mut suspended = scope.suspend();
+        let result = suspended.kernel().call(*session, *event, (created.clone(), args));
+        suspended.resume();
+        result
+    }
+
+    /// Lets the session end although the callback is still there (POE: `weaken`).
+    #[must_use]
+    pub fn weaken(self) -> Self {
+        self.target.release();
+        self
+    }
+}
+
+const TAG: &str = "anon_event";
+
+/// A session to be kept alive, and the event it gets.
+struct Target<C> {
+    kernel: WeakKernel,
+    session: SessionId,
+    event: Name,
+    created: C,
+    holds: Cell<bool>,
+}
+
+impl<C> Target<C> {
+    #[track_caller]
+    fn new(kernel: &Kernel, session: SessionId, event: Name, created: C) -> Self {
+        let holds = kernel.refcount_increment(session, TAG).is_ok();
+        Self { kernel: kernel.downgrade(), session, event, created, holds: Cell::new(holds) }
+    }
+
+    fn release(&self) {
+        if self.holds.replace(false)
+            && let Some(kernel) = self.kernel.upgrade()
+        {
+            // A session that has stopped has no count to give back.
+            let _ = kernel.refcount_decrement(self.session, TAG);
+        }
+    }
+
+    fn gone(&self) -> PostError {
+        PostError { destination: self.session.to_string(), event: self.event }
+    }
+}
+
+impl<C> Drop for Target<C> {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl<C> fmt::Debug for Target<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "session {} event {:?}", self.session, self.event)
+    }
+}
+
+impl<C, A> fmt::Debug for Postback<C, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Postback({:?})", self.target)
+    }
+}
+
+impl<C, A, R> fmt::Debug for Callback<C, A, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Callback({:?})", self.target)
+    }
+}

@@ -1,0 +1,294 @@
+//! Sessions: a heap and its handlers.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
+
+use poe_kernel::{
+    Child, Delivery, Diagnostic, Dispatch, EventFor, Failure, Kernel, Name, Parent, SessionId,
+    SessionOption, SpawnError,
+};
+
+use crate::table::Table;
+use crate::{Cx, Handlers, IntoOutcome, Scope, Unhandled};
+
+/// A session to be: its heap, its handlers and its options (POE: `POE::Session->create`).
+///
+/// ```
+/// use poe_session::prelude::*;
+///
+/// struct Counter { count: u32 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kernel = Kernel::new()?;
+/// Session::build(Counter { count: 0 })
+///     .on_start(|cx| cx.yield_event("increment", ()))
+///     .on("increment", |cx, ()| {
+///         cx.heap.count += 1;
+///         if cx.heap.count < 10 {
+///             cx.yield_event("increment", ());
+///         }
+///     })
+///     .on_stop(|cx| assert_eq!(cx.heap.count, 10))
+///     .spawn(&kernel)?;
+/// kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a session begins when it is spawned"]
+pub struct Session<H> {
+    heap: H,
+    handlers: Handlers<H>,
+    options: Options,
+}
+
+impl<H: 'static> Session<H> {
+    /// A session with this heap and no handlers yet.
+    pub fn build(heap: H) -> Self {
+        Self { heap, handlers: Handlers::new(), options: Options::default() }
+    }
+
+    /// A session with this heap that shares its handlers with others.
+    pub fn with(handlers: &Handlers<H>, heap: H) -> Self {
+        Self { heap, handlers: handlers.clone(), options: Options::default() }
+    }
+
+    /// As [`Handlers::on`].
+    pub fn on<P: 'static, R: IntoOutcome>(
+        mut self,
+        event: impl EventFor<P>,
+        handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
+    ) -> Self {
+        self.handlers = self.handlers.on(event, handler);
+        self
+    }
+
+    /// As [`Handlers::object`].
+    pub fn object<T: 'static, P: 'static, R: IntoOutcome>(
+        mut self,
+        object: &Rc<T>,
+        event: impl EventFor<P>,
+        method: impl Fn(&T, &mut Cx<'_, H>, P) -> R + 'static,
+    ) -> Self {
+        self.handlers = self.handlers.object(object, event, method);
+        self
+    }
+
+    /// As [`Handlers::on_start`].
+    pub fn on_start<R: IntoOutcome>(
+        mut self,
+        handler: impl Fn(&mut Cx<'_, H>) -> R + 'static,
+    ) -> Self {
+        self.handlers = self.handlers.on_start(handler);
+        self
+    }
+
+    /// As [`Handlers::on_stop`].
+    pub fn on_stop<R: IntoOutcome>(
+        mut self,
+        handler: impl Fn(&mut Cx<'_, H>) -> R + 'static,
+    ) -> Self {
+        self.handlers = self.handlers.on_stop(handler);
+        self
+    }
+
+    /// As [`Handlers::on_child`].
+    pub fn on_child<R: IntoOutcome>(
+        mut self,
+        handler: impl Fn(&mut Cx<'_, H>, Child) -> R + 'static,
+    ) -> Self {
+        self.handlers = self.handlers.on_child(handler);
+        self
+    }
+
+    /// As [`Handlers::on_parent`].
+    pub fn on_parent<R: IntoOutcome>(
+        mut self,
+        handler: impl Fn(&mut Cx<'_, H>, Parent) -> R + 'static,
+    ) -> Self {
+        self.handlers = self.handlers.on_parent(handler);
+        self
+    }
+
+    /// As [`Handlers::on_default`].
+    pub fn on_default<R: IntoOutcome>(
+        mut self,
+        handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
+    ) -> Self {
+        self.handlers = self.handlers.on_default(handler);
+        self
+    }
+
+    /// Sets an option (POE: `options`).
+    pub fn option(mut self, option: SessionOption, on: bool) -> Self {
+        self.options.set(option, on);
+        self
+    }
+
+    /// Creates the session as a child of the active one: its `_start` runs, then the parent's `_child`, then this
+    /// returns. Outside a handler pass `&kernel`; in a handler pass `cx`, so that its own session can be told.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`]: the parent's heap is held by a handler that passed its kernel instead of its `cx`, or there are
+    /// too many sessions.
+    #[track_caller]
+    pub fn spawn(self, scope: impl Scope) -> Result<SessionId, SpawnError> {
+        self.spawn_with(scope, ())
+    }
+
+    /// As [`Session::spawn`], with arguments for `_start` (POE: `args`).
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// Session::build(0)
+    ///     .on("_start", |cx, (a, b): (u32, u32)| *cx.heap = a + b)
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, 5))
+    ///     .spawn_with(&kernel, (2, 3))?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`Session::spawn`].
+    #[track_caller]
+    pub fn spawn_with<A: 'static>(self, scope: impl Scope, args: A) -> Result<SessionId, SpawnError> {
+        let body = Rc::new(Body {
+            heap: RefCell::new(self.heap),
+            table: RefCell::new(self.handlers.table),
+            options: Cell::new(self.options),
+        });
+        // A closure would lose the place this was called from.
+        let mut suspended = scope.suspend();
+        let result = suspended.kernel().session_alloc(body, args);
+        suspended.resume();
+        result
+    }
+}
+
+impl<H: fmt::Debug> fmt::Debug for Session<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("heap", &self.heap)
+            .field("handlers", &self.handlers)
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+/// A session as the kernel holds it.
+pub(crate) struct Body<H> {
+    pub(crate) heap: RefCell<H>,
+    pub(crate) table: RefCell<Rc<Table<H>>>,
+    pub(crate) options: Cell<Options>,
+}
+
+impl<H: 'static> Dispatch for Body<H> {
+    fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+        let options = self.options.get();
+        if options.trace {
+            delivery.kernel.report(&trace(&delivery));
+        }
+        // The handler may replace the table that it lies in.
+        let table = Rc::clone(&self.table.borrow());
+        let handler = table.get(delivery.event).or(table.default.as_ref());
+        let Some(handler) = handler else {
+            if options.default && !is_predefined(delivery.event) {
+                delivery.kernel.report(&unhandled(&delivery));
+            }
+            return Err(Failure::Unhandled);
+        };
+        let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy) };
+        let Delivery { payload, reply, .. } = delivery;
+        let route = (delivery.session, delivery.sender);
+        let mut cx = Cx::new(delivery.kernel, self, heap, route, delivery.event, delivery.caller);
+        handler(&mut cx, payload, reply)
+    }
+
+    fn is_busy(&self) -> bool {
+        self.heap.try_borrow_mut().is_err()
+    }
+
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<H>()
+    }
+
+    fn event_names(&self) -> Vec<Name> {
+        let mut names: Vec<Name> = self.table.borrow().names().collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn option(&self, option: SessionOption, value: Option<bool>) -> Option<bool> {
+        let mut options = self.options.get();
+        let before = options.get(option)?;
+        if let Some(value) = value {
+            options.set(option, value);
+            self.options.set(options);
+        }
+        Some(before)
+    }
+}
+
+fn trace(delivery: &Delivery<'_>) -> Diagnostic<'static> {
+    Diagnostic::Trace {
+        session: delivery.session,
+        event: delivery.event,
+        caller: delivery.caller,
+    }
+}
+
+fn unhandled(delivery: &Delivery<'_>) -> Diagnostic<'static> {
+    Diagnostic::Unhandled {
+        session: delivery.session,
+        sender: delivery.sender,
+        event: delivery.event,
+        caller: delivery.caller,
+    }
+}
+
+/// Events that a session may well leave unhandled.
+fn is_predefined(event: Name) -> bool {
+    matches!(event.as_str(), "_start" | "_stop" | "_child" | "_parent")
+}
+
+/// A session's options.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) trace: bool,
+    pub(crate) debug: bool,
+    pub(crate) default: bool,
+}
+
+impl Options {
+    fn get(self, option: SessionOption) -> Option<bool> {
+        match option {
+            SessionOption::Trace => Some(self.trace),
+            SessionOption::Debug => Some(self.debug),
+            SessionOption::Default => Some(self.default),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set(&mut self, option: SessionOption, on: bool) {
+        match option {
+            SessionOption::Trace => self.trace = on,
+            SessionOption::Debug => self.debug = on,
+            SessionOption::Default => self.default = on,
+            _ => {}
+        }
+    }
+}
+
+/// A kernel whose active session, if it has one, has let go of its heap until [`Suspended::resume`].
+pub trait Suspended {
+    /// The kernel.
+    fn kernel(&self) -> &Kernel;
+
+    /// Takes the heap again.
+    fn resume(&mut self);
+}

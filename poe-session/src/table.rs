@@ -1,0 +1,132 @@
+//! Which handler an event's name means.
+
+use std::rc::Rc;
+
+use poe_kernel::{Failure, Name, ReplyTo, Slot};
+
+use crate::Cx;
+
+/// A handler, its payload's type hidden.
+pub(crate) type Handler<H> =
+    Rc<dyn Fn(&mut Cx<'_, H>, &mut dyn Slot, ReplyTo<'_>) -> Result<(), Failure>>;
+
+/// Handlers by name: open addressing on the name's number.
+pub(crate) struct Table<H> {
+    /// A power of two of places, at least half of them empty.
+    places: Vec<Option<(Name, Handler<H>)>>,
+    len: usize,
+    pub(crate) default: Option<Handler<H>>,
+}
+
+impl<H> Table<H> {
+    pub(crate) fn get(&self, event: Name) -> Option<&Handler<H>> {
+        match self.places.get(self.find(event)?) {
+            Some(Some((_, handler))) => Some(handler),
+            _ => None,
+        }
+    }
+
+    /// Enters a handler; whether it replaces one.
+    pub(crate) fn insert(&mut self, event: Name, handler: Handler<H>) -> bool {
+        if let Some(place) = self.find(event)
+            && let Some(entry) = &mut self.places[place]
+        {
+            entry.1 = handler;
+            return true;
+        }
+        if (self.len + 1) * 2 > self.places.len() {
+            self.grow();
+        }
+        let place = self.vacancy(event);
+        self.places[place] = Some((event, handler));
+        self.len += 1;
+        false
+    }
+
+    pub(crate) fn remove(&mut self, event: Name) -> bool {
+        let Some(place) = self.find(event) else { return false };
+        if self.places[place].take().is_none() {
+            return false;
+        }
+        self.len -= 1;
+        // Those after it may have been pushed on by it.
+        self.rehash(self.places.len());
+        true
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
+        self.places.iter().flatten().map(|(name, _)| *name)
+    }
+
+    /// The place of an event, or the empty one where it would be; `None` of a table without places.
+    fn find(&self, event: Name) -> Option<usize> {
+        let mask = self.places.len().checked_sub(1)?;
+        let mut place = Self::hash(event) & mask;
+        while let Some((name, _)) = &self.places[place] {
+            if *name == event {
+                break;
+            }
+            place = (place + 1) & mask;
+        }
+        Some(place)
+    }
+
+    fn vacancy(&self, event: Name) -> usize {
+        self.find(event).unwrap_or_default()
+    }
+
+    fn grow(&mut self) {
+        self.rehash((self.places.len() * 2).max(8));
+    }
+
+    fn rehash(&mut self, places: usize) {
+        let empty = std::iter::repeat_with(|| None).take(places).collect();
+        for entry in std::mem::replace(&mut self.places, empty).into_iter().flatten() {
+            let place = self.vacancy(entry.0);
+            self.places[place] = Some(entry);
+        }
+    }
+
+    fn hash(event: Name) -> usize {
+        (event.number().wrapping_mul(0x9E37_79B9) >> 16) as usize
+    }
+}
+
+impl<H> Default for Table<H> {
+    fn default() -> Self {
+        Self { places: Vec::new(), len: 0, default: None }
+    }
+}
+
+impl<H> Clone for Table<H> {
+    fn clone(&self) -> Self {
+        Self { places: self.places.clone(), len: self.len, default: self.default.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nothing() -> Handler<()> {
+        Rc::new(|_, _, _| Ok(()))
+    }
+
+    #[test]
+    fn holds_many_and_forgets_any_of_them() {
+        let mut table = Table::<()>::default();
+        assert!(table.get(Name::new("event")).is_none());
+        let names: Vec<Name> = (0..300).map(|n| Name::from(format!("event-{n}"))).collect();
+        for &name in &names {
+            assert!(!table.insert(name, nothing()));
+            assert!(table.insert(name, nothing()));
+        }
+        for (n, &name) in names.iter().enumerate().filter(|(n, _)| n % 3 == 0) {
+            assert!(table.remove(name) && !table.remove(name), "{n}");
+        }
+        for (n, &name) in names.iter().enumerate() {
+            assert_eq!(table.get(name).is_some(), n % 3 != 0, "{n}");
+        }
+        assert_eq!(table.names().count(), 200);
+    }
+}
