@@ -55,10 +55,13 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
         .ok_or_else(|| Failure::new("`cargo metadata` names no target_directory"))
 }
 
-/// The root of the workspace.
-pub(crate) fn root() -> &'static Path {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest)
+/// The root of the workspace: of the one that cargo was called in, which with a shared target folder
+/// need not be the one that this program was compiled in.
+pub(crate) fn root() -> PathBuf {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let mut root = manifest.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
+    root.pop();
+    root
 }
 
 fn show(command: &Command) -> String {

@@ -189,9 +189,14 @@ fn collect(text: &str, file: &str, is_source: bool, named: &mut Named) -> Result
                 None => continue,
             },
         };
-        let ids = ids(list);
+        let (ids, rest) = ids(list);
+        let wrong = |why: &str| Failure::new(format!("{file}:{}: {why}", number + 1));
         if ids.is_empty() {
-            return Err(Failure::new(format!("{file}:{}: names no case", number + 1)));
+            return Err(wrong("names no case"));
+        }
+        // Such as a range, or a number of one digit: it would be lost in silence.
+        if mark == Mark::Conformance && rest.iter().any(|word| resembles_id(word)) {
+            return Err(wrong("cases are written first and in full, as in FLN-02, FLN-03"));
         }
         let by_id = match mark {
             Mark::Conformance => &mut named.cited,
@@ -226,27 +231,35 @@ fn marked(remark: &str) -> Option<(Mark, &str)> {
     Some((mark, list.trim_start_matches(['*', ' '])))
 }
 
-/// The numbers at the head of a list; the remark that may follow them is the reader's.
-fn ids(list: &str) -> Vec<&str> {
-    list.split([',', ' ', ';', '.', '(', ':'])
+/// The numbers at the head of a list, and the words after them.
+fn ids(list: &str) -> (Vec<&str>, Vec<&str>) {
+    let words: Vec<&str> = list
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
         .filter(|word| !word.is_empty())
-        .take_while(|word| is_id(word))
-        .collect()
+        .collect();
+    let count = words.iter().take_while(|word| is_id(word)).count();
+    let rest = words[count..].to_vec();
+    (words[..count].to_vec(), rest)
 }
 
 /// Three capitals, a hyphen, two digits.
 fn is_id(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    bytes.len() == 6
-        && bytes[..3].iter().all(u8::is_ascii_uppercase)
-        && bytes[3] == b'-'
-        && bytes[4..].iter().all(u8::is_ascii_digit)
+    word.len() == 6 && resembles_id(word)
+}
+
+/// Three capitals, a hyphen, digits.
+fn resembles_id(word: &str) -> bool {
+    let Some((group, number)) = word.split_once('-') else { return false };
+    group.len() == 3
+        && group.bytes().all(|byte| byte.is_ascii_uppercase())
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The sources of our crates and the documents, sorted.
 fn files() -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in entries(root())? {
+    for entry in entries(&root())? {
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if entry.is_file() && name.ends_with(".md") {
             files.push(entry);
@@ -337,6 +350,15 @@ mod tests {
     fn a_citation_of_nothing_is_an_error() {
         let mut named = Named::default();
         assert!(collect("// Conformance: none", "file", true, &mut named).is_err());
+    }
+
+    #[test]
+    fn a_number_that_would_be_lost_is_an_error() {
+        for list in ["FLN-02 to FLN-05", "FLN-02, FLN-3", "FLN-02 (as FLN-04)"] {
+            let mut named = Named::default();
+            let comment = format!("// Conformance: {list}");
+            assert!(collect(&comment, "file", true, &mut named).is_err(), "{list}");
+        }
     }
 
     #[test]

@@ -65,13 +65,12 @@ fn hold(shape: Shape, perl_requests: u64, rounds: Rounds, report: &mut Report) {
 
 /// Runs the same in Perl, and reads the nanoseconds of a message that it prints.
 fn perl_poe(shape: Shape) -> io::Result<f64> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/perl/bench2.pl");
     let installed = Command::new("perl").args(["-MPOE", "-e", "1"]).output();
     if !installed.is_ok_and(|output| output.status.success()) {
         return Err(io::Error::other("not installed"));
     }
     let output = Command::new("perl")
-        .arg(script)
+        .args(["-e", include_str!("../perl/bench2.pl"), "--"])
         .args([shape.pairs.to_string(), shape.active.to_string(), shape.requests.to_string()])
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
