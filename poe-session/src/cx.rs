@@ -108,7 +108,7 @@ impl<'a, H: 'static> Cx<'a, H> {
     ///         Ok(Reply(n * n))
     ///     })
     ///     .spawn(&kernel)?;
-    /// Session::build(7)
+    /// Session::build(7_u32)
     ///     .on_start(|cx| -> HandlerResult {
     ///         let answer: u32 = cx.call("square", "ask", ())?;
     ///         assert_eq!(answer, 49);

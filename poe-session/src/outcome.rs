@@ -10,7 +10,7 @@ use poe_kernel::{BoxError, Failure, ReplyTo};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let kernel = Kernel::new()?;
 /// let adder = Session::build(()).on("add", |_, (a, b): (u32, u32)| Reply(a + b)).spawn(&kernel)?;
-/// assert_eq!(kernel.call::<u32, _>(adder, "add", (2, 3))?, 5);
+/// assert_eq!(kernel.call::<u32, _>(adder, "add", (2_u32, 3_u32))?, 5);
 /// # Ok(())
 /// # }
 /// ```

@@ -143,10 +143,10 @@ impl<H: 'static> Session<H> {
     /// # use poe_session::prelude::*;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let kernel = Kernel::new()?;
-    /// Session::build(0)
+    /// Session::build(0_u32)
     ///     .on("_start", |cx, (a, b): (u32, u32)| *cx.heap = a + b)
     ///     .on_stop(|cx| assert_eq!(*cx.heap, 5))
-    ///     .spawn_with(&kernel, (2, 3))?;
+    ///     .spawn_with(&kernel, (2_u32, 3_u32))?;
     /// # kernel.run()?;
     /// # Ok(())
     /// # }
