@@ -10,6 +10,8 @@ pub mod contest;
 pub mod idle;
 pub mod line_echo;
 pub mod load;
+#[cfg(feature = "ours")]
+pub mod ours;
 pub mod peers;
 pub mod report;
 pub mod server;
