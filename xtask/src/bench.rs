@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         command.args(features).env("CARGO_TARGET_DIR", target.join("bench"));
         command
     };
-    if ours {
+    if ours && needs_server(arguments) {
         // Measured as it is shipped: the program that the README runs.
         execute(&mut cargo([
             "build",
@@ -37,4 +37,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     bench.args(["--bin", "poe-bench", "--"]);
     bench.args(arguments.iter().filter(|argument| *argument != "--peers"));
     execute(&mut bench)
+}
+
+/// Whether one of the benchmarks asked for measures the product's server.
+fn needs_server(arguments: &[String]) -> bool {
+    let is_name = |argument: &&String| argument.starts_with(|c: char| c.is_ascii_alphabetic());
+    let mut names = arguments.iter().filter(is_name).peekable();
+    let all = names.peek().is_none() && !arguments.iter().any(|argument| argument == "--list");
+    all || names.any(|name| matches!(name.as_str(), "echo" | "idle"))
 }
