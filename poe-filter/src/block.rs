@@ -318,6 +318,16 @@ impl BlockBuilder {
 
     /// Makes octets that stand where a length is expected an error, [`FilterError::Junk`], once for
     /// each run of them. Without this they are only counted.
+    ///
+    /// ```
+    /// use poe_filter::{Block, Filter, FilterError};
+    ///
+    /// let mut filter = Block::builder().strict().build()?;
+    /// filter.get_one_start("junk3\0abc".into())?;
+    /// assert!(matches!(filter.get_one(), Err(FilterError::Junk)));
+    /// assert_eq!(filter.get_one()?.unwrap(), "abc");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self

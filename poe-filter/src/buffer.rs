@@ -82,15 +82,6 @@ impl InputBuffer {
         !self.chunk.is_empty()
     }
 
-    /// All octets in one piece, which takes copying unless they are in one already.
-    pub(crate) fn join(&mut self) -> &[u8] {
-        if self.head.is_empty() && self.later.is_empty() {
-            return &self.chunk;
-        }
-        while self.next_chunk() {}
-        &self.head
-    }
-
     /// Takes the first `count` octets out, in one piece; `None`, and nothing changes, if there are
     /// fewer.
     #[inline]
@@ -172,13 +163,23 @@ impl InputBuffer {
         Cow::Owned(self.octets().take(count).collect())
     }
 
-    /// Takes everything out, in one piece.
-    pub(crate) fn take_all(&mut self) -> Bytes {
+    /// All octets in one piece, which takes copying unless they are in one already.
+    pub(crate) fn join(&mut self) -> &[u8] {
         if self.head.is_empty() && self.later.is_empty() {
-            return mem::take(&mut self.chunk).into_bytes();
+            return &self.chunk;
         }
         while self.next_chunk() {}
-        Bytes::from(mem::take(&mut self.head))
+        &self.head
+    }
+
+    /// Takes everything out, in one piece.
+    pub(crate) fn take_all(&mut self) -> Bytes {
+        self.join();
+        if self.head.is_empty() {
+            mem::take(&mut self.chunk).into_bytes()
+        } else {
+            Bytes::from(mem::take(&mut self.head))
+        }
     }
 
     /// A copy of everything.
@@ -236,5 +237,77 @@ impl InputBuffer {
 impl fmt::Debug for InputBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InputBuffer").field("octets", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(chunks: &[&'static str]) -> InputBuffer {
+        let mut buffer = InputBuffer::default();
+        for chunk in chunks {
+            buffer.append(Bytes::from_static(chunk.as_bytes()), usize::MAX).unwrap();
+        }
+        buffer
+    }
+
+    #[test]
+    fn octets_come_out_in_order_however_they_are_held() {
+        for heads in 0..4 {
+            for count in 0..10 {
+                let mut buffer = buffer(&["abc", "", "de", "fghi"]);
+                for _ in 0..heads {
+                    buffer.next_chunk();
+                }
+                assert_eq!(*buffer.peek(count), b"abcdefghi"[..count]);
+                assert_eq!(buffer.take(count).unwrap(), "abcdefghi"[..count]);
+                assert_eq!(buffer.len(), 9 - count);
+                assert_eq!(buffer.copy_all(), "abcdefghi"[count..]);
+                assert_eq!(buffer.skip(1), usize::from(count < 9));
+                assert_eq!(buffer.take(100), None);
+                assert_eq!(buffer.take_all(), "abcdefghi"[(count + 1).min(9)..]);
+            }
+        }
+    }
+
+    #[test]
+    fn lines_lose_their_terminators() {
+        for heads in 0..4 {
+            let mut buffer = buffer(&["ab\r", "\nc", "d\r\n"]);
+            for _ in 0..heads {
+                buffer.next_chunk();
+            }
+            assert_eq!(buffer.take_line(2, 2).unwrap(), "ab");
+            assert_eq!(buffer.take_line(2, 2).unwrap(), "cd");
+            assert_eq!(buffer.take_line(0, 1), None);
+        }
+    }
+
+    #[test]
+    fn an_empty_buffer_holds_no_memory() {
+        let mut buffer = buffer(&["abc", "def", "ghi"]);
+        buffer.next_chunk();
+        buffer.take(9).unwrap();
+        assert_eq!((buffer.head.capacity(), buffer.later.capacity()), (0, 0));
+
+        // A slice without octets would keep its chunk alive.
+        let chunk = Bytes::from(vec![b'x'; 100]);
+        for skip in [false, true] {
+            buffer.append(chunk.clone(), usize::MAX).unwrap();
+            if skip {
+                buffer.skip(100);
+            } else {
+                drop(buffer.take(100));
+            }
+            assert!(chunk.is_unique());
+        }
+        buffer.append(chunk.slice(..0), usize::MAX).unwrap();
+        assert!(chunk.is_unique());
+    }
+
+    #[test]
+    fn only_sizes_are_shown() {
+        assert_eq!(format!("{:?}", buffer(&["secret"])), "InputBuffer { octets: 6, .. }");
     }
 }

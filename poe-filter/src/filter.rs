@@ -88,12 +88,31 @@ pub trait Filter: Debug {
     /// It is called after [`get_one`](Filter::get_one) said `None`, until it says `None` itself.
     /// POE has no such method, and loses the last line of a file that lacks its newline.
     ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// let mut filter = Line::new();
+    /// assert_eq!(filter.get("one\ntwo".into())?, ["one"]);
+    /// assert_eq!(filter.finish()?.unwrap(), "two");
+    /// assert!(filter.finish()?.is_none());
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// If what is left is no record, such as half a block.
     fn finish(&mut self) -> Result<Option<Self::In>, FilterError>;
 
     /// Serializes a record.
+    ///
+    /// ```
+    /// use poe_filter::{Block, Filter};
+    ///
+    /// let mut out = Vec::<u8>::new();
+    /// Block::new().put("abc".into(), &mut out)?;
+    /// assert_eq!(out, b"3\0abc");
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -109,10 +128,32 @@ pub trait Filter: Debug {
     /// Takes the input that no record was made of yet out of the filter.
     ///
     /// Fed to another filter, it lets that one go on exactly behind the last record.
+    ///
+    /// ```
+    /// use poe_filter::{Block, Filter, Line};
+    ///
+    /// let mut line = Line::new();
+    /// line.get_one_start("blocks of 2 follow\nabcd".into())?;
+    /// assert_eq!(line.get_one()?.unwrap(), "blocks of 2 follow");
+    ///
+    /// let mut block = Block::fixed(2)?;
+    /// assert_eq!(block.get(line.take_pending())?, ["ab", "cd"]);
+    /// assert!(line.get_pending().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn take_pending(&mut self) -> Bytes;
 
     /// A new filter of the same configuration, without any input or knowledge of this one's.
     /// POE's `clone`.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// let mut filter = Line::literal("!")?;
+    /// filter.get_one_start("pending".into())?;
+    /// assert_eq!(filter.fresh().get("other!".into())?, ["other"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn fresh(&self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>>;
 }
 

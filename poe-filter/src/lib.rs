@@ -1,6 +1,107 @@
-//! Filters: octets to records and back.
+//! Filters: octets to records, and back.
+//!
+//! A [`Filter`] turns the octets that come from somewhere into records, and records into octets that
+//! go somewhere. It knows nothing of handles, events or time, and can be used by itself.
+//!
+//! - [`Line`] makes records of lines, ended by any newline, by given octets, or by a regular
+//!   expression.
+//! - [`Block`] makes records of blocks that have a fixed size, or their length before them.
+//! - [`Stream`] passes octets on as they are.
+//!
+//! All of these have [`Bytes`](bytes::Bytes) for records. Input that holds a whole record is not
+//! copied: the record is a slice of it. What a filter serializes goes into a [`Sink`], such as a
+//! `Vec<u8>`. Where records are wanted, [`IntoRecord`] takes text and octets of all kinds.
+//!
+//! # Example
+//!
+//! A greeting in lines, then blocks: filters are exchanged between two records, and nothing that has
+//! been read is lost.
+//!
+//! ```
+//! use poe_filter::prelude::*;
+//!
+//! fn main() -> Result<(), FilterError> {
+//!     let mut sent = Vec::<u8>::new();
+//!     Line::new().put("hello, let us talk in blocks".into(), &mut sent)?;
+//!     for block in ["one", "", "two\nlines"] {
+//!         Block::new().put(block.into_record(), &mut sent)?;
+//!     }
+//!
+//!     // It arrives in pieces of seven octets.
+//!     let mut filter: Box<dyn Filter<In = _, Out = _>> = Box::new(Line::new());
+//!     let mut records = Vec::new();
+//!     for piece in sent.chunks(7) {
+//!         filter.get_one_start(piece.into_record())?;
+//!         while let Some(record) = filter.get_one()? {
+//!             if records.is_empty() {
+//!                 let mut block = Block::new();
+//!                 block.get_one_start(filter.take_pending())?;
+//!                 filter = Box::new(block);
+//!             }
+//!             records.push(record);
+//!         }
+//!     }
+//!     assert_eq!(records, ["hello, let us talk in blocks", "one", "", "two\nlines"]);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Errors
+//!
+//! A parameter that makes no sense is a [`ConfigError`], when the filter is built. Input or output
+//! that makes none is a [`FilterError`], and [`FilterError::is_fatal`] tells whether the filter can
+//! go on. For the filters here:
+//!
+//! | What happens | Error | What becomes of the input |
+//! |---|---|---|
+//! | a line longer than `max_length` | [`LineTooLong`](FilterError::LineTooLong) | skipped up to the line's end |
+//! | a block longer than `max_length` | [`BlockTooLong`](FilterError::BlockTooLong) | skipped up to the block's end |
+//! | no length where one should be | [`Junk`](FilterError::Junk), if the filter is strict | skipped up to the next length |
+//! | a length beyond understanding | [`BadLength`](FilterError::BadLength), fatal | stays |
+//! | more than `max_buffer` | [`BufferTooLong`](FilterError::BufferTooLong) | stays, and can be parsed |
+//! | the end of input within a line | none: the rest is a record | consumed |
+//! | the end of input within a block | [`Truncated`](FilterError::Truncated), fatal | stays |
+//!
+//! Other filters have [`Record`](FilterError::Record) and [`Stream`](FilterError::Stream) for their
+//! own errors.
+//!
+//! # Memory
+//!
+//! A filter without input holds no memory for it. One that waits for the rest of a record holds a
+//! copy of what is there, not the chunk it came with. A record, however, is a slice of its chunk and
+//! keeps all of it: what is to be kept for long had better be copied.
+//!
+//! # Features
+//!
+//! - `regex`: line terminators that are regular expressions.
+//!
+//! # Differences from POE
+//!
+//! - Errors are values of the parsing calls. POE throws, which ends the program unless caught.
+//! - `get_one` gives one record or none, and none means that input is needed. In POE, an empty list
+//!   may also mean that a record was dropped, and leaves the next ones lying.
+//! - [`finish`](Filter::finish) is new: POE drops what is unterminated at the end of the input.
+//! - [`take_pending`](Filter::take_pending) is new, so that input handed to another filter is not
+//!   there twice when the old one is used again. [`get_pending`](Filter::get_pending) is for looking
+//!   at, and has the length of a block that is not complete yet, which POE has lost by then.
+//! - [`fresh`](Filter::fresh) inherits no state. POE's `clone` inherits an autodetected newline, and
+//!   waits for the rest of a block that began in the original.
+//! - [`Line`] reports an unterminated line as soon as it is too long, and does not hold it. POE
+//!   notices at the terminator, having held up to `MaxBuffer`. With a regular expression that has no
+//!   longest match, up to 1 KiB beyond `max_length` is taken for what may be its beginning.
+//! - [`Line`] with a regular expression refuses one that can match nothing, with which POE would
+//!   give empty lines for ever. The expression is about octets, in the syntax of the `regex` crate.
+//! - Autodetection is asked for by name, [`autodetect`](LineBuilder::autodetect); an empty input
+//!   literal is an error.
+//! - [`Block`] skips a block that is too long. POE reports it, and then delivers it.
+//! - [`Block`] finds its way after digits that do not end in a NUL; POE waits for ever. It finds the
+//!   block behind junk in the same call. Junk is counted or, if so asked, an error; POE warns.
+//! - [`Block`] refuses lengths that no 64-bit number can hold, and unending ones.
+//! - A [`LengthCodec`] looks at octets and says what it found; POE's edits the buffer.
+//! - One `put` puts one record; for a fixed-size [`Block`], each is passed on as it is.
 
 #![forbid(unsafe_code)]
+#![doc(test(attr(deny(warnings))))]
 
 mod block;
 mod buffer;

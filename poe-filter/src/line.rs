@@ -255,7 +255,8 @@ impl LineBuilder {
         self
     }
 
-    /// A regular expression for what ends a line of input. It must not match the empty string.
+    /// A regular expression for what ends a line of input, in the syntax of the `regex` crate. It
+    /// is about octets, not characters, and must not match the empty string.
     ///
     /// The earliest match in the input that is there ends the line, as in POE: an expression whose
     /// match could grow with more input, such as `\n+`, may split a terminator that arrives in two

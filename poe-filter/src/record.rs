@@ -109,6 +109,7 @@ mod tests {
         }
         let text = String::from("abc");
         let octets = b"abc".to_vec();
+        let mutable = BytesMut::from("abc");
         let expected = Bytes::from_static(b"abc");
         for record in [
             put("abc"),
@@ -123,7 +124,7 @@ mod tests {
             put(&expected),
             put(expected.clone()),
             put(BytesMut::from("abc")),
-            put(&BytesMut::from("abc")),
+            put(&mutable),
             put(Cow::Borrowed("abc")),
             put(Cow::<str>::Owned(text)),
             put(Cow::Borrowed(octets.as_slice())),

@@ -29,12 +29,16 @@ pub(crate) struct Regexp {
 impl Regexp {
     pub(crate) fn new(pattern: &str) -> Result<Self, ConfigError> {
         let bad = |reason: String| ConfigError::BadRegexp { pattern: pattern.to_owned(), reason };
-        let syntax = ParserBuilder::new().utf8(false).build().parse(pattern);
+        // A stream is octets, which need not be UTF-8 nor arrive in whole characters.
+        let syntax = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
         let syntax = syntax.map_err(|error| bad(error.to_string()))?;
         if syntax.properties().minimum_len() == Some(0) {
             return Err(ConfigError::EmptyRegexp { pattern: pattern.to_owned() });
         }
-        let regex = RegexBuilder::new(pattern).build().map_err(|error| bad(error.to_string()))?;
+        let regex = RegexBuilder::new(pattern)
+            .unicode(false)
+            .build()
+            .map_err(|error| bad(error.to_string()))?;
         Ok(Self { regex: Arc::new(regex), longest: syntax.properties().maximum_len(), searched: 0 })
     }
 
