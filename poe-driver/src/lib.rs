@@ -1,6 +1,73 @@
 //! Drivers: how octets are read from and written to a handle.
+//!
+//! A [`Driver`] reads from a handle when told that it is readable, and queues what is to be written
+//! until told that it is writable. It does not know who tells, and can be used by itself.
+//!
+//! - [`SysRw`] reads and writes plainly: sockets, pipes, terminals, files.
+//! - [`ReadBuffer`] is the memory that input is read into, one for all the handles of a thread.
+//! - [`OutputQueue`] holds output, for drivers written elsewhere.
+//!
+//! # Example
+//!
+//! An echo, without anything that waits:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::os::fd::AsFd;
+//! use std::os::unix::net::UnixStream;
+//!
+//! use poe_driver::prelude::*;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let (server, mut client) = UnixStream::pair()?;
+//!     server.set_nonblocking(true)?;
+//!     let mut buffer = ReadBuffer::new();
+//!     let mut driver = SysRw::new();
+//!
+//!     client.write_all(b"hello")?;
+//!     loop {
+//!         match driver.get(server.as_fd(), &mut buffer)? {
+//!             Get::Octets(octets) => _ = driver.put(octets),
+//!             // Nobody would wait for more here.
+//!             _ => break,
+//!         }
+//!     }
+//!     assert_eq!(driver.get_out_octets(), 5);
+//!     assert_eq!(driver.flush(server.as_fd())?, 0);
+//!     driver.shutdown_output(server.as_fd())?;
+//!
+//!     let mut answer = String::new();
+//!     client.read_to_string(&mut answer)?;
+//!     assert_eq!(answer, "hello");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Memory
+//!
+//! Reading copies nothing: what was read is a slice of the read buffer, which moves on. Of output,
+//! chunks of 4 KiB and more are queued as they are, and smaller ones are copied together, so that
+//! one system call can write them. A queue that is empty gives its memory to the next one of the
+//! same thread that needs some; an idle [`SysRw`] is 128 bytes and at most as much again in
+//! bookkeeping.
+//!
+//! # Differences from POE
+//!
+//! - The end of a file, an error, and nothing to read are told apart by [`Get`] and `Result`, not by
+//!   `errno`.
+//! - A read or write that a signal interrupts is tried again. POE reports it as fatal.
+//! - [`flush`](Driver::flush) writes several chunks with one call.
+//! - A message may be put together from parts, with [`put_slice`](Driver::put_slice),
+//!   [`put_bytes`](Driver::put_bytes) and [`end_message`](Driver::end_message), so that a filter
+//!   can serialize into the queue.
+//! - [`wants`](Driver::wants) and [`has_input`](Driver::has_input) are new: a driver that encrypts
+//!   may have to read in order to write, and may hold input that no readiness announces.
+//! - [`shutdown_output`](Driver::shutdown_output) and [`discard_output`](Driver::discard_output) are
+//!   new. In POE, wheels shut the handle down over the driver's head.
+//! - What may be read at once is limited by the read buffer as well as by `block_size`.
 
 #![forbid(unsafe_code)]
+#![doc(test(attr(deny(warnings))))]
 
 mod driver;
 mod error;
