@@ -232,7 +232,7 @@ struct Messages {
     written: u64,
 }
 
-/// The capacity that `ends` keeps when it is empty.
+/// The capacity that `ends` keeps when it is empty, in messages.
 const IDLE_ENDS: usize = 16;
 
 impl Messages {
@@ -300,5 +300,65 @@ mod spare {
                 spare.push(memory);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_queue_holds_no_memory() {
+        let null = std::fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
+        for clear in [false, true] {
+            let mut queue = OutputQueue::new();
+            for size in 0..200 {
+                queue.put_slice(&vec![b'x'; 50 * size]);
+                queue.end_message();
+                queue.put_bytes(vec![b'y'; 50 * size].into());
+                queue.end_message();
+            }
+            if clear {
+                queue.clear();
+            } else {
+                assert_eq!(queue.flush(null.as_fd()).unwrap(), 0);
+            }
+            assert_eq!((queue.octets(), queue.messages()), (0, 0));
+            assert_eq!((queue.tail.capacity(), queue.chunks.capacity()), (0, 0));
+            assert!(queue.messages.ends.capacity() <= IDLE_ENDS);
+        }
+    }
+
+    #[test]
+    fn memory_of_one_queue_serves_the_next() {
+        let mut queue = OutputQueue::new();
+        queue.put_slice(&[b'x'; 1000]);
+        let memory = queue.tail.as_ptr();
+        queue.clear();
+        let mut next = OutputQueue::new();
+        next.put_slice(b"y");
+        assert_eq!(next.tail.as_ptr(), memory);
+    }
+
+    #[test]
+    fn small_chunks_are_copied_together_and_large_ones_are_not() {
+        let mut queue = OutputQueue::new();
+        let large = Bytes::from(vec![b'x'; LARGE]);
+        for _ in 0..10 {
+            queue.put_bytes(large.slice(1..));
+        }
+        assert_eq!((queue.chunks.len(), queue.tail.len()), (0, 10 * (LARGE - 1)));
+        queue.put_bytes(large.clone());
+        assert_eq!((queue.chunks.len(), queue.tail.len()), (2, 0));
+        assert_eq!(queue.chunks[1].as_ptr(), large.as_ptr());
+    }
+
+    #[test]
+    fn only_sizes_are_shown() {
+        let mut queue = OutputQueue::new();
+        queue.put_slice(b"secret");
+        assert_eq!(format!("{queue:?}"), "OutputQueue { octets: 6, messages: 1, .. }");
     }
 }
