@@ -242,6 +242,18 @@ fn a_whole_block_and_part_of_one() {
     assert_eq!(filter.get_pending(), "partial block");
 }
 
+// Conformance: FBL-13
+#[test]
+fn blocks_do_not_depend_on_the_size_of_reads() {
+    let sent = put(&mut Block::fixed(16).unwrap(), &[chunk("0123456789abcdef".repeat(2))]);
+    for size in [24, 32] {
+        let mut reader = Block::fixed(16).unwrap();
+        let reads = common::split(&sent, &[size]);
+        let block = chunk("0123456789abcdef");
+        assert_eq!(records(&mut reader, &reads), [Ok(block.clone()), Ok(block)]);
+    }
+}
+
 #[test]
 fn fresh_expects_a_length() {
     let mut filter = Block::new();
