@@ -39,4 +39,4 @@ pub use run::Flush;
 pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
 pub use signals::{Signal, SignalClass, signal_class};
-pub use timers::{Alarm, Shift};
+pub use timers::{Alarm, Shift, Timeout};

@@ -1,6 +1,7 @@
 //! Sending: `post`, `yield`, `call`, and how an event reaches its handler.
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::clock::Nanos;
@@ -9,7 +10,7 @@ use crate::queue::{Kind, Queued};
 use crate::sessions::table::Hold;
 use crate::{
     CallError, Caller, Delivery, Diagnostic, EventFor, Failure, Kernel, Name, NoActiveSession, Payload,
-    PostError, ReplyTo, SessionId, Slot,
+    PostError, ReplyTo, SessionId, Slot, Timeout,
 };
 
 /// Who an event is for: a [`SessionId`], or an alias as text.
@@ -198,6 +199,7 @@ impl Kernel {
         let Queued { kind, to, from, event, caller, payload, .. } = queued;
         if from == to || from.is_kernel() || self.is_live(from) {
             match kind {
+                Kind::Timer if event == self.inner.names.timeout => self.time_out(to, payload),
                 Kind::Post | Kind::Timer => payload.with(|slot| {
                     self.deliver_or_die((to, from), event, caller, slot, ReplyTo::nobody());
                 }),
@@ -206,6 +208,12 @@ impl Kernel {
             }
         }
         self.release_event(to, from);
+    }
+
+    fn time_out(&self, session: SessionId, target: Payload) {
+        if let Ok(target) = target.downcast::<Rc<dyn Timeout>>() {
+            self.with_active(session, None, || target.timed_out(self));
+        }
     }
 
     /// Ends an event's hold on its two sessions.

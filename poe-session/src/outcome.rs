@@ -36,6 +36,13 @@ impl IntoOutcome for () {
     }
 }
 
+/// The same as `Reply(bool)`, so that a handler may end with a method that answers yes or no, as a wheel's `put`.
+impl IntoOutcome for bool {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+        Reply(self).into_outcome(reply)
+    }
+}
+
 impl<T: 'static> IntoOutcome for Reply<T> {
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
         let returned = std::any::type_name::<T>();

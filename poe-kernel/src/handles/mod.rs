@@ -138,24 +138,21 @@ impl Kernel {
         self.set_paused(handle.as_fd().as_raw_fd(), mode, false)
     }
 
-    /// Begins a watch for the active session that calls `target` instead of sending an event; what wheels are made of.
+    /// Begins a watch for a session that calls `target` instead of sending an event; what wheels are made of.
     ///
     /// Unlike `select_read` there may be any number of these for one handle, mode and session.
     ///
     /// # Errors
     ///
-    /// As for [`Kernel::select_read`].
+    /// [`WatchError`] when there is no such session, or the operating system will not have the handle watched.
     #[track_caller]
-    pub fn watch<T: AsFd + 'static>(
+    pub fn watch(
         &self,
-        handle: &Rc<T>,
+        session: SessionId,
+        handle: Rc<dyn AsFd>,
         mode: Mode,
         target: Rc<dyn Watch>,
     ) -> Result<WatchId, WatchError> {
-        let session = self.active_session();
-        if session.is_kernel() {
-            return Err(NoActiveSession("watch").into());
-        }
         self.begin_watch(handle, Watcher::Wheel(session), mode, target)
     }
 
@@ -188,7 +185,7 @@ impl Kernel {
         handle: &Rc<T>,
         target: Rc<dyn Watch>,
     ) -> Result<WatchId, WatchError> {
-        self.begin_watch(handle, Watcher::Kernel, Mode::Read, target)
+        self.begin_watch(handle.clone(), Watcher::Kernel, Mode::Read, target)
     }
 
     /// Calls the watchers of the handles that are ready: all that can be read, then written, then expedited.
@@ -249,13 +246,13 @@ impl Kernel {
             return Ok(());
         }
         drop(handles);
-        self.begin_watch(handle, watcher, mode, target).map(drop)
+        self.begin_watch(handle.clone(), watcher, mode, target).map(drop)
     }
 
     #[track_caller]
-    fn begin_watch<T: AsFd + 'static>(
+    fn begin_watch(
         &self,
-        handle: &Rc<T>,
+        handle: Rc<dyn AsFd>,
         watcher: Watcher,
         mode: Mode,
         target: Rc<dyn Watch>,
@@ -268,12 +265,11 @@ impl Kernel {
         if watcher != Watcher::Kernel && !self.is_live(watcher.session()) {
             return Err(NoActiveSession("a watch").into());
         }
-        set_nonblocking(&**handle).map_err(failed("make non-blocking"))?;
+        set_nonblocking(&handle).map_err(failed("make non-blocking"))?;
         let mut event_loop = self.inner.event_loop.borrow_mut();
         let mut handles = self.inner.handles.borrow_mut();
-        let share: Rc<dyn AsFd> = handle.clone();
         let id = handles
-            .insert(&mut **event_loop, share, descriptor, (watcher, mode), target, since)
+            .insert(&mut **event_loop, handle, descriptor, (watcher, mode), target, since)
             .map_err(failed("watch"))?;
         self.inner.sessions.borrow_mut().hold(watcher.session(), Hold::Handle);
         Ok(id)

@@ -3,12 +3,14 @@
 mod heap;
 pub(crate) mod table;
 
+use std::panic::Location;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use self::table::Timer;
 use crate::clock::{Nanos, nanos};
 use crate::sessions::table::Hold;
-use crate::{EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError, TimerId};
+use crate::{Caller, EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError, TimerId};
 
 /// A timer that was removed before it was due.
 #[derive(Debug)]
@@ -29,6 +31,14 @@ pub enum Shift {
     Later(Duration),
     /// Towards now, or past it.
     Earlier(Duration),
+}
+
+/// Something that wants to know that a time has come: the part of a wheel that the kernel calls.
+///
+/// It runs with its session active, outside any handler, as a [`Watch`](crate::Watch) does.
+pub trait Timeout {
+    /// The time has come.
+    fn timed_out(&self, kernel: &Kernel);
 }
 
 impl TimerId {
@@ -157,8 +167,30 @@ impl Kernel {
     /// Removes all timers of the active session, soonest first (POE: `alarm_remove_all`).
     pub fn alarm_remove_all(&self) -> Vec<Alarm> {
         let session = self.active_session();
-        let removed = self.inner.timers.borrow_mut().remove_all(session);
+        let kept = Some(self.inner.names.timeout);
+        let removed = self.inner.timers.borrow_mut().remove_all_but(session, kept);
         self.removed(session, removed)
+    }
+
+    /// Calls `target` for a session after a time, instead of sending an event; what wheels are made of. The pending call
+    /// keeps the session alive. [`TimerId::NONE`] when there is no such session.
+    #[track_caller]
+    pub fn call_later(&self, session: SessionId, after: Duration, target: Rc<dyn Timeout>) -> TimerId {
+        if !self.is_live(session) {
+            return TimerId::NONE;
+        }
+        let caller = Caller::new(Location::caller(), None);
+        let event = self.inner.names.timeout;
+        let timer = Timer { session, event, caller, payload: Payload::new(target) };
+        self.enter_timer(timer, self.after(after))
+    }
+
+    /// Takes a [`Kernel::call_later`] back. One that has been made already is no error.
+    pub fn cancel_call(&self, timer: TimerId) {
+        let removed = self.inner.timers.borrow_mut().remove(timer);
+        if let Some((timer, due)) = removed {
+            drop(self.removed(timer.session, vec![(timer, due)]));
+        }
     }
 
     /// When the next event is due: now if one is queued (POE: `get_next_event_time`).

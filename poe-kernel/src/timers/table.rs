@@ -147,7 +147,7 @@ impl Timers {
     /// Removes all timers of that name and session, soonest first.
     pub(crate) fn remove_named(&mut self, session: SessionId, event: Name) -> Vec<(Timer, Nanos)> {
         match self.by_name.get(&(session, event)) {
-            Some(&head) => self.take_list(head, |cell| cell.of_name.next),
+            Some(&head) => self.take_all(self.list(head, |cell| cell.of_name.next)),
             None => Vec::new(),
         }
     }
@@ -155,10 +155,22 @@ impl Timers {
     /// Removes all timers of a session, soonest first. Those a session left behind go when it stops, so that the next
     /// one in its slot finds none.
     pub(crate) fn remove_all(&mut self, session: SessionId) -> Vec<(Timer, Nanos)> {
-        match self.by_session.get(session.slot()) {
-            Some(&head) if head != NONE => self.take_list(head, |cell| cell.of_session.next),
-            _ => Vec::new(),
-        }
+        self.remove_all_but(session, None)
+    }
+
+    /// Removes all timers of a session but those of one name, soonest first.
+    pub(crate) fn remove_all_but(
+        &mut self,
+        session: SessionId,
+        kept: Option<Name>,
+    ) -> Vec<(Timer, Nanos)> {
+        let Some(&head) = self.by_session.get(session.slot()) else { return Vec::new() };
+        let mut slots = self.list(head, |cell| cell.of_session.next);
+        slots.retain(|&slot| {
+            let event = self.cells[slot as usize].timer.as_ref().map(|timer| timer.event);
+            kept.is_none() || event != kept
+        });
+        self.take_all(slots)
     }
 
     /// The key of the next timer due by `now` and set before `limit`.
@@ -206,13 +218,17 @@ impl Timers {
         }
     }
 
-    fn take_list(&mut self, head: u32, next: impl Fn(&Cell) -> u32) -> Vec<(Timer, Nanos)> {
+    fn list(&self, head: u32, next: impl Fn(&Cell) -> u32) -> Vec<u32> {
         let mut slots = Vec::new();
         let mut slot = head;
         while slot != NONE {
             slots.push(slot);
             slot = next(&self.cells[slot as usize]);
         }
+        slots
+    }
+
+    fn take_all(&mut self, mut slots: Vec<u32>) -> Vec<(Timer, Nanos)> {
         slots.sort_by_key(|&slot| self.key(slot));
         slots.into_iter().map(|slot| self.take(slot)).collect()
     }
