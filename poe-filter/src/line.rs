@@ -1,5 +1,7 @@
 //! Lines of text, or records ended by any terminator.
 
+use std::mem;
+
 use bytes::Bytes;
 
 use crate::buffer::InputBuffer;
@@ -157,15 +159,12 @@ impl Filter for Line {
                 return Ok(None);
             };
             self.newline.learn(found, &self.buffer);
-            let Some(line) = self.buffer.take_line(found.line, found.terminator) else {
-                return Ok(None);
-            };
-            if self.discarding {
-                self.discarding = false;
-            } else if line.len() > self.config.max_length {
+            if !self.discarding && found.line <= self.config.max_length {
+                return Ok(self.buffer.take_line(found.line, found.terminator));
+            }
+            self.buffer.skip(found.line + found.terminator);
+            if !mem::take(&mut self.discarding) {
                 return Err(self.too_long());
-            } else {
-                return Ok(Some(line));
             }
         }
     }
@@ -173,7 +172,7 @@ impl Filter for Line {
     fn finish(&mut self) -> Result<Option<Bytes>, FilterError> {
         self.newline.restart();
         let line = self.buffer.take_all();
-        if std::mem::take(&mut self.discarding) || line.is_empty() {
+        if mem::take(&mut self.discarding) || line.is_empty() {
             Ok(None)
         } else if line.len() > self.config.max_length {
             Err(self.too_long())
