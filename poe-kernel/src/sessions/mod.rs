@@ -2,6 +2,7 @@
 
 pub(crate) mod table;
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -9,7 +10,7 @@ use self::table::Hold;
 use crate::kernel::Active;
 use crate::queue::Kind;
 use crate::{
-    Caller, DetachError, Destination, Dispatch, Kernel, Name, Payload, ReplyTo, SessionId,
+    Caller, Destination, DetachError, Dispatch, Kernel, Name, Payload, ReplyTo, SessionId,
     SpawnError,
 };
 
@@ -79,7 +80,11 @@ impl Kernel {
         args: A,
     ) -> Result<SessionId, SpawnError> {
         let location = Location::caller();
-        let parent = self.active_session();
+        let parent = match self.active_session() {
+            // Its handler has stopped it, and goes on: what it creates still needs a place in the tree.
+            stopped if !self.is_live(stopped) => SessionId::KERNEL,
+            active => active,
+        };
         if self.is_busy(parent) {
             return Err(SpawnError::ParentBusy(parent));
         }
@@ -90,7 +95,13 @@ impl Kernel {
         self.enqueue(Kind::Newborn, id, id, newborn, caller, Payload::default());
         let mut value = Payload::default();
         let names = &self.inner.names;
-        self.deliver_or_die((id, parent), names.start, caller, &mut Some(args), ReplyTo::any(&mut value));
+        self.deliver_or_die(
+            (id, parent),
+            names.start,
+            caller,
+            &mut Some(args),
+            ReplyTo::any(&mut value),
+        );
         // It may have detached itself, and its creator may be gone.
         if let Some(parent) = self.parent(id) {
             self.tell_child(parent, Change::Create, id, value, caller);
@@ -275,7 +286,13 @@ impl Kernel {
     fn tell_parent(&self, session: SessionId, old: SessionId, new: SessionId, caller: Caller) {
         let event = self.inner.names.parent;
         let route = (session, SessionId::KERNEL);
-        self.deliver_or_die(route, event, caller, &mut Some(Parent { old, new }), ReplyTo::nobody());
+        self.deliver_or_die(
+            route,
+            event,
+            caller,
+            &mut Some(Parent { old, new }),
+            ReplyTo::nobody(),
+        );
     }
 
     /// Takes all that a stopped session held, and drops it where its drop may call the kernel again.
@@ -310,9 +327,17 @@ impl Kernel {
         event: Option<Name>,
         f: impl FnOnce() -> R,
     ) -> R {
-        let before = self.inner.active.replace(Active { session, event });
-        let result = f();
-        self.inner.active.set(before);
-        result
+        let _before =
+            Before(&self.inner.active, self.inner.active.replace(Active { session, event }));
+        f()
+    }
+}
+
+/// Makes active again who was so before, panics included.
+struct Before<'a>(&'a Cell<Active>, Active);
+
+impl Drop for Before<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
     }
 }
