@@ -1,0 +1,145 @@
+//! What wheels report: failures while they run as events, failures to begin as errors.
+
+use std::fmt;
+use std::io;
+
+use poe_filter::FilterError;
+use poe_kernel::{NoActiveSession, WatchError};
+use thiserror::Error;
+
+use crate::{Address, WheelId};
+
+/// The payload of a wheel's error event (POE: operation, errno, text, wheel id).
+///
+/// The end of file is reported as one of these, as in POE: operation `"read"`, [`Self::errno`] 0.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct IoError {
+    /// What was being done: `"read"`, `"write"`, `"accept"`, `"connect"`, or `"filter"` for input that the filter
+    /// refuses.
+    pub operation: &'static str,
+    /// What happened.
+    pub cause: IoCause,
+    /// The wheel it happened to.
+    pub wheel: WheelId,
+}
+
+/// Why an operation of a wheel failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum IoCause {
+    /// The peer sends no more. `unfinished` octets of a record that was not complete were left over.
+    Eof {
+        /// How many octets.
+        unfinished: usize,
+    },
+    /// The operating system said so.
+    Os(io::Error),
+    /// The filter could not make records of the input, or octets of the output.
+    Filter(FilterError),
+}
+
+impl IoError {
+    pub(crate) fn new(operation: &'static str, cause: IoCause, wheel: WheelId) -> Self {
+        Self { operation, cause, wheel }
+    }
+
+    /// The operating system's error number; 0 at the end of file, and for a filter's error.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        match &self.cause {
+            IoCause::Os(error) => error.raw_os_error().unwrap_or(0),
+            IoCause::Eof { .. } | IoCause::Filter(_) => 0,
+        }
+    }
+
+    /// Whether the peer merely sends no more.
+    #[must_use]
+    pub fn is_eof(&self) -> bool {
+        matches!(self.cause, IoCause::Eof { .. })
+    }
+
+    /// The kind of the operating system's error.
+    #[must_use]
+    pub fn kind(&self) -> Option<io::ErrorKind> {
+        match &self.cause {
+            IoCause::Os(error) => Some(error.kind()),
+            IoCause::Eof { .. } | IoCause::Filter(_) => None,
+        }
+    }
+
+    /// Whether the operation can go on after this: the filter has dropped one record, and takes the next.
+    #[must_use]
+    pub fn is_recoverable(&self) -> bool {
+        matches!(&self.cause, IoCause::Filter(error) if !error.is_fatal())
+    }
+}
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cause {
+            IoCause::Eof { unfinished: 0 } => write!(f, "{}: end of file", self.operation),
+            IoCause::Eof { unfinished } => {
+                write!(f, "{}: end of file after {unfinished} octets of a record", self.operation)
+            }
+            IoCause::Os(error) => write!(f, "{}: {error}", self.operation),
+            IoCause::Filter(error) => write!(f, "{}: {error}", self.operation),
+        }
+    }
+}
+
+impl std::error::Error for IoError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.cause {
+            IoCause::Eof { .. } => None,
+            IoCause::Os(error) => Some(error),
+            IoCause::Filter(error) => Some(error),
+        }
+    }
+}
+
+/// Why a wheel could not begin.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WheelError {
+    /// No session is active to own it.
+    #[error(transparent)]
+    NoActiveSession(#[from] NoActiveSession),
+    /// Its handle could not be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The marks do not go together (POE: "Water mark errors").
+    #[error("water marks {low} and {high} do not go together; the low one must be less, and both more than 0")]
+    Marks {
+        /// The low mark.
+        low: usize,
+        /// The high mark.
+        high: usize,
+    },
+    /// A mark's event without marks.
+    #[error("{event} needs water marks; give high_mark and low_mark")]
+    NoMarks {
+        /// The event's parameter.
+        event: &'static str,
+    },
+    /// A socket could not be made.
+    #[error("cannot {operation} {address}: {source}")]
+    Socket {
+        /// What was being done.
+        operation: &'static str,
+        /// The address.
+        address: Address,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A host name could not be resolved.
+    #[error("cannot resolve {host:?}: {source}")]
+    Resolve {
+        /// The name, and the port if it has one.
+        host: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}

@@ -1,0 +1,154 @@
+//! The filters of a wheel: one for both directions, or one for each.
+
+use bytes::Bytes;
+use poe_driver::Driver;
+use poe_filter::{Filter, FilterError, Sink};
+
+/// What a wheel parses its input and serializes its output with.
+pub(super) enum Filters<In: 'static, Out: 'static> {
+    Both(Box<dyn Filter<In = In, Out = Out>>),
+    Each { input: Box<dyn Decode<In>>, output: Box<dyn Encode<Out>> },
+    /// Between two filters, while one is put in the other's place.
+    Neither,
+}
+
+/// The half of a filter that makes records.
+pub(super) trait Decode<In> {
+    fn feed(&mut self, chunk: Bytes) -> Result<(), FilterError>;
+    fn decode(&mut self) -> Result<Option<In>, FilterError>;
+    fn decode_rest(&mut self) -> Result<Option<In>, FilterError>;
+    fn pending(&self) -> Bytes;
+    fn take_rest(&mut self) -> Bytes;
+}
+
+/// The half of a filter that takes records.
+pub(super) trait Encode<Out> {
+    fn encode(&mut self, record: Out, sink: &mut dyn Sink) -> Result<(), FilterError>;
+}
+
+impl<F: Filter + ?Sized> Decode<F::In> for F {
+    fn feed(&mut self, chunk: Bytes) -> Result<(), FilterError> {
+        self.get_one_start(chunk)
+    }
+
+    fn decode(&mut self) -> Result<Option<F::In>, FilterError> {
+        self.get_one()
+    }
+
+    fn decode_rest(&mut self) -> Result<Option<F::In>, FilterError> {
+        self.finish()
+    }
+
+    fn pending(&self) -> Bytes {
+        self.get_pending()
+    }
+
+    fn take_rest(&mut self) -> Bytes {
+        self.take_pending()
+    }
+}
+
+impl<F: Filter + ?Sized> Encode<F::Out> for F {
+    fn encode(&mut self, record: F::Out, sink: &mut dyn Sink) -> Result<(), FilterError> {
+        self.put(record, sink)
+    }
+}
+
+macro_rules! input {
+    ($self:expr, $filter:ident => $call:expr, $otherwise:expr) => {
+        match $self {
+            Filters::Both($filter) => $call,
+            Filters::Each { input: $filter, .. } => $call,
+            Filters::Neither => $otherwise,
+        }
+    };
+}
+
+impl<In: 'static, Out: 'static> Filters<In, Out> {
+    pub(super) fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
+        input!(self, filter => filter.feed(chunk), Ok(()))
+    }
+
+    pub(super) fn get_one(&mut self) -> Result<Option<In>, FilterError> {
+        input!(self, filter => filter.decode(), Ok(None))
+    }
+
+    pub(super) fn finish(&mut self) -> Result<Option<In>, FilterError> {
+        input!(self, filter => filter.decode_rest(), Ok(None))
+    }
+
+    pub(super) fn get_pending(&self) -> Bytes {
+        input!(self, filter => filter.pending(), Bytes::new())
+    }
+
+    pub(super) fn take_pending(&mut self) -> Bytes {
+        input!(self, filter => filter.take_rest(), Bytes::new())
+    }
+
+    /// Queues a record as one message; how many octets are queued then.
+    pub(super) fn put(&mut self, record: Out, driver: &mut dyn Driver) -> Result<usize, FilterError> {
+        let mut sink = Message(driver);
+        match self {
+            Self::Both(filter) => filter.encode(record, &mut sink)?,
+            Self::Each { output, .. } => output.encode(record, &mut sink)?,
+            Self::Neither => {}
+        }
+        Ok(driver.end_message())
+    }
+
+    /// The same with another filter for input; for a wheel that does not run yet.
+    pub(super) fn with_input<I>(self, input: Box<dyn Decode<I>>) -> Filters<I, Out> {
+        match self {
+            Self::Both(filter) => Filters::Each { input, output: Box::new(filter) },
+            Self::Each { output, .. } => Filters::Each { input, output },
+            Self::Neither => Filters::Neither,
+        }
+    }
+
+    /// The same with another filter for output.
+    pub(super) fn with_output<O>(self, output: Box<dyn Encode<O>>) -> Filters<In, O> {
+        match self {
+            Self::Both(filter) => Filters::Each { input: Box::new(filter), output },
+            Self::Each { input, .. } => Filters::Each { input, output },
+            Self::Neither => Filters::Neither,
+        }
+    }
+
+    /// Puts another filter in place of that for input, and hands over what is pending.
+    pub(super) fn replace_input(&mut self, mut input: Box<dyn Decode<In>>) -> Result<(), FilterError> {
+        let pending = self.take_pending();
+        let handed_over = hand_over(&mut *input, pending);
+        *self = std::mem::replace(self, Self::Neither).with_input(input);
+        handed_over
+    }
+
+    pub(super) fn replace_output(&mut self, output: Box<dyn Encode<Out>>) {
+        *self = std::mem::replace(self, Self::Neither).with_output(output);
+    }
+
+    pub(super) fn replace_both(
+        &mut self,
+        mut filter: Box<dyn Filter<In = In, Out = Out>>,
+    ) -> Result<(), FilterError> {
+        let handed_over = hand_over(&mut *filter, self.take_pending());
+        *self = Self::Both(filter);
+        handed_over
+    }
+}
+
+fn hand_over<In>(input: &mut (impl Decode<In> + ?Sized), pending: Bytes) -> Result<(), FilterError> {
+    if pending.is_empty() { Ok(()) } else { input.feed(pending) }
+}
+
+/// The driver's message that a filter adds to.
+struct Message<'a>(&'a mut dyn Driver);
+
+impl Sink for Message<'_> {
+    fn put_slice(&mut self, octets: &[u8]) {
+        self.0.put_slice(octets);
+    }
+
+    fn put_bytes(&mut self, chunk: Bytes) {
+        self.0.put_bytes(chunk);
+    }
+}

@@ -1,0 +1,253 @@
+//! Buffered, filtered, flow-controlled input and output on a handle.
+
+mod builder;
+mod filters;
+mod wheel;
+
+use std::fmt;
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use poe_filter::{Filter, IntoRecord};
+use poe_kernel::{Name, SessionId};
+
+pub use self::builder::ReadWriteBuilder;
+use self::wheel::Wheel;
+use crate::{WheelError, WheelId};
+
+/// The events of a [`ReadWrite`] wheel, for [`ReadWrite::event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReadWriteEvent {
+    /// A record has come (POE: `InputEvent`); carries [`Input`](crate::Input).
+    Input,
+    /// The input has ended within a record, which the filter makes one of all the same; carries [`Input`](crate::Input).
+    Partial,
+    /// Something failed, or the input has ended (POE: `ErrorEvent`); carries [`IoError`](crate::IoError).
+    Error,
+    /// All output has gone (POE: `FlushedEvent`); carries the [`WheelId`].
+    Flushed,
+    /// More output is queued than the high mark (POE: `HighEvent`); carries the [`WheelId`].
+    High,
+    /// No more output is queued than the low mark, after the high one had been reached (POE: `LowEvent`); carries the
+    /// [`WheelId`].
+    Low,
+}
+
+/// Reads records from a handle and writes records to it (POE: `POE::Wheel::ReadWrite`).
+///
+/// Input is read when there is some, made into records by a filter, and each record is sent to the session at once.
+/// Output is queued by [`put`](Self::put) and written at the end of the turn, all of it in one go; what the handle does
+/// not take waits.
+///
+/// The wheel belongs to the session that was active when it was built, and ends when it is dropped: watches end, no
+/// event comes any more, and output still queued is discarded.
+///
+/// ```
+/// use poe_session::prelude::*;
+/// use poe_wheel::{Input, IoError, ReadWrite};
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kernel = Kernel::new()?;
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// theirs.write_all(b"hello\n")?;
+/// theirs.shutdown(std::net::Shutdown::Write)?;
+///
+/// Session::build(None::<ReadWrite>)
+///     .on_start(move |cx| -> HandlerResult {
+///         let wheel = ReadWrite::build(ours.try_clone()?)
+///             .input_event("line")
+///             .error_event("error")
+///             .flushed_event("flushed")
+///             .spawn(cx.kernel)?;
+///         *cx.heap = Some(wheel);
+///         Ok(())
+///     })
+///     .on("line", |cx, input: Input| cx.heap.as_ref().map(|wheel| wheel.put(input.record)).unwrap_or(false))
+///     .on("error", |_, error: IoError| assert!(error.is_eof()))
+///     .on("flushed", |cx, _: poe_wheel::WheelId| *cx.heap = None)
+///     .spawn(&kernel)?;
+/// kernel.run()?;
+///
+/// drop(kernel);
+/// let mut echo = [0; 7];
+/// theirs.read_exact(&mut echo)?;
+/// assert_eq!(&echo, b"hello\r\n");
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a wheel ends when it is dropped"]
+pub struct ReadWrite<In: 'static = Bytes, Out: 'static = Bytes> {
+    wheel: Rc<Wheel<In, Out>>,
+}
+
+impl ReadWrite {
+    /// A wheel that reads from and writes to one handle, and whose filter is a `Line` unless another is given.
+    pub fn build(handle: impl AsFd + 'static) -> ReadWriteBuilder<Bytes, Bytes> {
+        let handle: Rc<dyn AsFd> = Rc::new(handle);
+        ReadWriteBuilder::new(Rc::clone(&handle), handle)
+    }
+
+    /// A wheel that reads from one handle and writes to another (POE: `InputHandle`, `OutputHandle`).
+    pub fn build_pair(
+        input: impl AsFd + 'static,
+        output: impl AsFd + 'static,
+    ) -> ReadWriteBuilder<Bytes, Bytes> {
+        ReadWriteBuilder::new(Rc::new(input), Rc::new(output))
+    }
+}
+
+impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
+    /// Queues a record, to be written at the end of the turn. Whether as much as the high mark is queued now (false
+    /// without marks): time to stop until [`ReadWriteEvent::Low`] comes.
+    ///
+    /// A record that the filter cannot serialize is reported as an error event. After a failed write, output is dropped.
+    pub fn put(&self, record: impl IntoRecord<Out>) -> bool {
+        self.wheel.put(record.into_record())
+    }
+
+    /// The wheel's identity, which its events carry (POE: `ID`).
+    #[must_use]
+    pub fn id(&self) -> WheelId {
+        self.wheel.id()
+    }
+
+    /// The session that the wheel belongs to.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.wheel.session()
+    }
+
+    /// Sends one of the wheel's events under another name from now on (POE: `event`). A paused wheel stays paused.
+    ///
+    /// # Errors
+    ///
+    /// [`WheelError::Watch`] when this makes the wheel read for the first time and its handle cannot be watched;
+    /// [`WheelError::NoMarks`] for the events of marks that there are not.
+    pub fn event(&self, event: ReadWriteEvent, name: impl Into<Name>) -> Result<(), WheelError> {
+        self.wheel.rename(event, Some(name.into()))
+    }
+
+    /// Sends one of the wheel's events no more (POE: `event` with an undefined name). Without [`ReadWriteEvent::Input`]
+    /// nothing is read, and so the end of file is not noticed.
+    pub fn event_end(&self, event: ReadWriteEvent) {
+        // Only naming an event can fail.
+        let _ = self.wheel.rename(event, None);
+    }
+
+    /// Uses another filter for both directions from now on (POE: `set_filter`).
+    ///
+    /// Input that is pending goes to the new filter, exactly from the record on that follows the one being handled. Its
+    /// records come when the handler has returned. Output already put stays as it was serialized.
+    pub fn set_filter(&self, filter: impl Filter<In = In, Out = Out> + 'static) {
+        self.wheel.set_filter(Box::new(filter));
+    }
+
+    /// As [`Self::set_filter`], for input alone (POE: `set_input_filter`).
+    pub fn set_input_filter(&self, filter: impl Filter<In = In> + 'static) {
+        self.wheel.set_input_filter(Box::new(filter));
+    }
+
+    /// Uses another filter for output from now on (POE: `set_output_filter`).
+    pub fn set_output_filter(&self, filter: impl Filter<Out = Out> + 'static) {
+        self.wheel.set_output_filter(Box::new(filter));
+    }
+
+    /// Goes on with a filter of other records: a wheel of another type, with this one's handles, events, marks, queued
+    /// output and pending input.
+    ///
+    /// # Errors
+    ///
+    /// [`WheelError::Watch`] when the handle cannot be watched anew.
+    pub fn with_filter<F: Filter + 'static>(
+        self,
+        filter: F,
+    ) -> Result<ReadWrite<F::In, F::Out>, WheelError> {
+        let wheel = self.wheel.succeed(Box::new(filter))?;
+        Ok(ReadWrite { wheel })
+    }
+
+    /// A copy of the input that is no record yet (POE: `get_input_filter->get_pending`).
+    #[must_use]
+    pub fn get_pending(&self) -> Bytes {
+        self.wheel.pending()
+    }
+
+    /// Moves the high mark, in octets (POE: `set_high_mark`). False, and nothing changes, without marks or when it would
+    /// not be above the low one.
+    pub fn set_high_mark(&self, octets: usize) -> bool {
+        self.wheel.set_marks(None, Some(octets))
+    }
+
+    /// Moves the low mark, in octets (POE: `set_low_mark`). False, and nothing changes, without marks or when it would
+    /// not be between 0 and the high one.
+    pub fn set_low_mark(&self, octets: usize) -> bool {
+        self.wheel.set_marks(Some(octets), None)
+    }
+
+    /// How many octets of output are queued.
+    #[must_use]
+    pub fn get_driver_out_octets(&self) -> usize {
+        self.wheel.out_octets()
+    }
+
+    /// How many messages of output are queued; with most filters, records.
+    #[must_use]
+    pub fn get_driver_out_messages(&self) -> usize {
+        self.wheel.out_messages()
+    }
+
+    /// Stops the input: nothing is read, and records already read are kept back, until [`Self::resume_input`].
+    pub fn pause_input(&self) {
+        self.wheel.pause_input();
+    }
+
+    /// Lets input through again. Records that were kept back come when the current handler has returned.
+    pub fn resume_input(&self) {
+        self.wheel.resume_input();
+    }
+
+    /// Ends the input: nothing more is read, and what has been read but not handled is dropped (POE: `shutdown_input`).
+    pub fn shutdown_input(&self) {
+        self.wheel.shutdown_input();
+    }
+
+    /// Ends the output once all that is queued has gone (POE: `shutdown_output`, which loses it). The peer sees the end of
+    /// file; input goes on. What is put from now on is dropped.
+    pub fn shutdown_output(&self) {
+        self.wheel.shutdown_output();
+    }
+
+    /// Writes what is queued now instead of at the end of the turn (POE: `flush`). Events that follow from this come at
+    /// the end of the turn all the same.
+    pub fn flush(&self) {
+        self.wheel.flush_now();
+    }
+
+    /// The handle that is read from.
+    #[must_use]
+    pub fn get_input_handle(&self) -> Rc<dyn AsFd> {
+        self.wheel.input_handle()
+    }
+
+    /// The handle that is written to.
+    #[must_use]
+    pub fn get_output_handle(&self) -> Rc<dyn AsFd> {
+        self.wheel.output_handle()
+    }
+}
+
+impl<In: 'static, Out: 'static> Drop for ReadWrite<In, Out> {
+    fn drop(&mut self) {
+        self.wheel.end();
+    }
+}
+
+impl<In: 'static, Out: 'static> fmt::Debug for ReadWrite<In, Out> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.wheel, f)
+    }
+}

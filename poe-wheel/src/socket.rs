@@ -1,0 +1,166 @@
+//! Sockets and their addresses, whatever their family.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use socket2::{SockAddr, SockRef};
+
+/// A socket of any family: what the socket wheels hand out, and a handle to give to others.
+///
+/// It becomes a `TcpStream` or a `UnixStream` with `into()`.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
+impl Socket {
+    /// The address of this end.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn local_address(&self) -> io::Result<Address> {
+        SockRef::from(self).local_addr().map(Address::from)
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says: the socket is not connected.
+    pub fn peer_address(&self) -> io::Result<Address> {
+        SockRef::from(self).peer_addr().map(Address::from)
+    }
+
+    /// Sends small segments at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says: the socket is not a TCP one.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        SockRef::from(self).set_tcp_nodelay(nodelay)
+    }
+
+    /// Has the operating system look whether a silent peer is still there (`SO_KEEPALIVE`).
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn set_keepalive(&self, keepalive: bool) -> io::Result<()> {
+        SockRef::from(self).set_keepalive(keepalive)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+macro_rules! conversions {
+    ($($type:ty),*) => {$(
+        impl From<$type> for Socket {
+            fn from(handle: $type) -> Self {
+                Self(handle.into())
+            }
+        }
+
+        impl From<Socket> for $type {
+            fn from(socket: Socket) -> Self {
+                socket.0.into()
+            }
+        }
+    )*};
+}
+
+conversions!(OwnedFd, TcpStream, TcpListener, UnixStream, UnixListener);
+
+impl From<socket2::Socket> for Socket {
+    fn from(socket: socket2::Socket) -> Self {
+        Self(socket.into())
+    }
+}
+
+/// The address of an end of a socket.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// IPv4 or IPv6, and a port.
+    Ip(SocketAddr),
+    /// A UNIX socket's path; most clients have none.
+    Unix(Option<PathBuf>),
+    /// A family that is neither.
+    Other,
+}
+
+impl Address {
+    /// The address without the port (POE: `remote_ip`, which is undefined for IPv6 there).
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.ip()),
+            Self::Unix(_) | Self::Other => None,
+        }
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Ip(address) => Some(address.port()),
+            Self::Unix(_) | Self::Other => None,
+        }
+    }
+
+    /// The path of a UNIX socket.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Unix(path) => path.as_deref(),
+            Self::Ip(_) | Self::Other => None,
+        }
+    }
+}
+
+impl From<SockAddr> for Address {
+    fn from(address: SockAddr) -> Self {
+        if let Some(address) = address.as_socket() {
+            Self::Ip(address)
+        } else if address.is_unix() {
+            Self::Unix(address.as_pathname().map(Path::to_path_buf))
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(Some(path)) => path.display().fmt(f),
+            Self::Unix(None) => f.pad("LOCAL"),
+            Self::Other => f.pad("unknown"),
+        }
+    }
+}
+
+/// The payload of the event for a new connection, accepted or established (POE: socket, address, port, wheel id).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Connection {
+    /// The connection.
+    pub socket: Socket,
+    /// The other end.
+    pub peer: Address,
+    /// The wheel that made it.
+    pub wheel: crate::WheelId,
+}
+
+impl Connection {
+    pub(crate) fn new(socket: Socket, peer: Address, wheel: crate::WheelId) -> Self {
+        Self { socket, peer, wheel }
+    }
+}

@@ -1,0 +1,70 @@
+//! The path of a listening UNIX socket: taken over from the dead, and removed at the end.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use socket2::{SockAddr, Type};
+
+use crate::{Address, Socket, WheelError};
+
+/// A path that this process has bound; removed on drop, unless it is somebody else's by then.
+#[derive(Debug)]
+pub(super) struct UnixPath {
+    path: PathBuf,
+    identity: (u64, u64),
+    process: u32,
+}
+
+impl UnixPath {
+    pub(super) fn listen(path: &Path, queue: i32) -> Result<(Socket, Self), WheelError> {
+        let failed = |operation| {
+            move |source| WheelError::Socket {
+                operation,
+                address: Address::Unix(Some(path.to_path_buf())),
+                source,
+            }
+        };
+        let address = SockAddr::unix(path).map_err(failed("bind"))?;
+        let new = || socket2::Socket::new(socket2::Domain::UNIX, Type::STREAM, None);
+        let socket = new().map_err(failed("socket"))?;
+        match socket.bind(&address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
+                fs::remove_file(path).map_err(failed("unlink"))?;
+                socket.bind(&address).map_err(failed("bind"))?;
+            }
+            result => result.map_err(failed("bind"))?,
+        }
+        let identity = identity(path).map_err(failed("stat"))?;
+        let bound = Self { path: path.to_path_buf(), identity, process: std::process::id() };
+        socket.listen(queue).map_err(failed("listen"))?;
+        Ok((socket.into(), bound))
+    }
+}
+
+impl Drop for UnixPath {
+    fn drop(&mut self) {
+        let is_ours = identity(&self.path).is_ok_and(|identity| identity == self.identity);
+        if is_ours && self.process == std::process::id() {
+            // A path that cannot be removed is replaced by the next server.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Whether a socket is there that nobody listens at. Anything else that is there stays.
+fn is_stale(path: &Path, address: &SockAddr) -> bool {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    is_socket
+        && socket2::Socket::new(socket2::Domain::UNIX, Type::STREAM, None)
+            .and_then(|probe| {
+                probe.set_nonblocking(true)?;
+                probe.connect(address)
+            })
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
