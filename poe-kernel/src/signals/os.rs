@@ -103,11 +103,13 @@ impl Kernel {
 fn number(signal: Name) -> Option<i32> {
     let number = Number::from_str(&format!("SIG{signal}")).ok()?;
     // These stop or break a process whatever is asked; a session may still send them by name.
-    let untouched = [Number::SIGKILL, Number::SIGSTOP, Number::SIGSEGV, Number::SIGILL, Number::SIGFPE];
+    let untouched =
+        [Number::SIGKILL, Number::SIGSTOP, Number::SIGSEGV, Number::SIGILL, Number::SIGFPE];
     (!untouched.contains(&number)).then_some(number as i32)
 }
 
-/// Which caught signals some kernel of the process still wants; the others act as they do by default.
+/// Which caught signals some kernel of the process still wants; the others act as they do by default, but for `PIPE`,
+/// which is ignored.
 struct Dispositions;
 
 type Claims = Mutex<HashMap<i32, (Arc<AtomicBool>, usize)>>;
@@ -124,7 +126,11 @@ impl Dispositions {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 let is_default = Arc::new(AtomicBool::new(false));
-                signal_hook::flag::register_conditional_default(number, Arc::clone(&is_default))?;
+                // Rust ignores broken pipes from the start, and its programs count on that: nobody's `PIPE` kills.
+                if number != Number::SIGPIPE as i32 {
+                    let flag = Arc::clone(&is_default);
+                    signal_hook::flag::register_conditional_default(number, flag)?;
+                }
                 entry.insert((is_default, 0))
             }
         };
