@@ -13,8 +13,8 @@ use crate::death::{Death, SharedDeath};
 use crate::hash::IdMap;
 use crate::queue::Kind;
 use crate::{
-    Caller, Destination, EventFor, Kernel, Name, NoActiveSession, Payload, PostError, ReplyTo, SessionId,
-    SignalError,
+    Caller, Destination, EventFor, Kernel, Name, NoActiveSession, Payload, PostError, ReplyTo,
+    SessionId, SignalError,
 };
 
 /// What a signal does to sessions that leave it unhandled.
@@ -120,9 +120,14 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`SignalError`] outside a handler, or when the operating system will not have the signal caught (as `KILL`).
+    /// [`SignalError`] outside a handler, or when the operating system will not have the signal caught. What it can never
+    /// be asked for, as `KILL`, is watched as a name of our own.
     #[track_caller]
-    pub fn sig(&self, signal: impl Into<Name>, event: impl EventFor<Signal>) -> Result<(), SignalError> {
+    pub fn sig(
+        &self,
+        signal: impl Into<Name>,
+        event: impl EventFor<Signal>,
+    ) -> Result<(), SignalError> {
         let (signal, event) = (signal.into(), event.name());
         let session = self.active_session();
         if session.is_kernel() {
@@ -171,7 +176,8 @@ impl Kernel {
         args: P,
     ) -> Result<(), PostError> {
         let (caller, signal) = (self.caller(), signal.into());
-        let missing = |to: &dyn Destination| PostError { destination: to.describe(), event: signal };
+        let missing =
+            |to: &dyn Destination| PostError { destination: to.describe(), event: signal };
         let to = destination.resolve(self).ok_or_else(|| missing(&destination))?;
         let from = self.active_session();
         if self.enqueue(Kind::Signal, to, from, signal, caller, Payload::new(args)) {
@@ -203,7 +209,9 @@ impl Kernel {
         let outer = std::mem::replace(&mut self.inner.signals.borrow_mut().handled, false);
         let args = Rc::new(args);
         for &session in &touched {
-            let Some(watch) = watches.iter().find(|watch| watch.session == session) else { continue };
+            let Some(watch) = watches.iter().find(|watch| watch.session == session) else {
+                continue;
+            };
             let mut signal = Some(Signal { name, args: Some(Rc::clone(&args)) });
             let route = (session, SessionId::KERNEL);
             if name == names.die {
@@ -234,10 +242,7 @@ impl Kernel {
 
     /// Sends `IDLE` when nothing can happen any more: no event, timer, watched handle or extra reference is left.
     pub(crate) fn test_idle(&self) {
-        if self.inner.queue.borrow().is_empty()
-            && self.is_still_idle()
-            && self.inner.references.borrow().is_empty()
-            && self.session_count() > 0
+        if self.inner.queue.borrow().is_empty() && self.is_still_idle() && self.session_count() > 0
         {
             let (kernel, idle) = (SessionId::KERNEL, self.inner.names.idle);
             self.enqueue(Kind::Signal, kernel, kernel, idle, self.caller(), Payload::default());
@@ -264,7 +269,9 @@ impl Kernel {
     }
 
     fn is_still_idle(&self) -> bool {
-        self.get_event_count() == 0 && !self.inner.handles.borrow().is_watching()
+        self.get_event_count() == 0
+            && !self.inner.handles.borrow().is_watching()
+            && self.inner.references.borrow().is_empty()
     }
 
     fn ancestors(&self, session: SessionId) -> Vec<SessionId> {
