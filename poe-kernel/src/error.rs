@@ -30,7 +30,9 @@ pub enum KernelError {
 
 /// The destination of an event is not there (POE: `ESRCH`).
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("no session {destination:?} to send event {event:?} to; it has stopped, or the alias is not set")]
+#[error(
+    "no session {destination:?} to send event {event:?} to; it has stopped, or the alias is not set"
+)]
 pub struct PostError {
     /// The destination as it was given.
     pub destination: String,
@@ -54,7 +56,9 @@ pub enum CallError {
         event: Name,
     },
     /// A handler up the stack holds the session's heap: it called through the kernel rather than its context.
-    #[error("session {session} cannot take event {event:?} now: a handler of its own holds its heap; call through cx")]
+    #[error(
+        "session {session} cannot take event {event:?} now: a handler of its own holds its heap; call through cx"
+    )]
     Busy {
         /// The session called.
         session: SessionId,
@@ -62,7 +66,9 @@ pub enum CallError {
         event: Name,
     },
     /// The handler takes another type of payload.
-    #[error("event {event:?} of session {session} takes {expected}, but was sent {sent} at {caller}")]
+    #[error(
+        "event {event:?} of session {session} takes {expected}, but was sent {sent} at {caller}"
+    )]
     WrongPayload {
         /// The session called.
         session: SessionId,
@@ -76,7 +82,9 @@ pub enum CallError {
         caller: Caller,
     },
     /// The handler returned a value of another type.
-    #[error("event {event:?} of session {session} returned {returned}, but its caller at {caller} waits for {expected}")]
+    #[error(
+        "event {event:?} of session {session} returned {returned}, but its caller at {caller} waits for {expected}"
+    )]
     WrongReply {
         /// The session called.
         session: SessionId,
@@ -91,7 +99,7 @@ pub enum CallError {
     },
     /// The handler failed, and its session was sent `DIE` unless it is the caller's own.
     #[error("call failed: {0}")]
-    Died(SharedDeath),
+    Died(#[source] SharedDeath),
 }
 
 /// Why a session was not created.
@@ -102,7 +110,9 @@ pub enum SpawnError {
     #[error("kernel already holds {0} sessions, as many as it can number")]
     TooMany(usize),
     /// The session that would be the parent could not be told: a handler of its own holds its heap.
-    #[error("session {0} cannot be told of a child now: its handler holds its heap; spawn through cx")]
+    #[error(
+        "session {0} cannot be told of a child now: its handler holds its heap; spawn through cx"
+    )]
     ParentBusy(SessionId),
 }
 
