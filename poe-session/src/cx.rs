@@ -139,10 +139,17 @@ impl<'a, H: 'static> Cx<'a, H> {
 
     /// Lends the heap while `f` runs, which may then do anything: call, spawn, run timeslices.
     pub fn suspend<R>(&mut self, f: impl FnOnce(&Kernel) -> R) -> R {
+        /// Takes the heap back after a panic too, as the handler may catch it.
+        struct Lent<'c, 'a, H: 'static>(&'c mut Cx<'a, H>);
+
+        impl<H: 'static> Drop for Lent<'_, '_, H> {
+            fn drop(&mut self) {
+                self.0.resume();
+            }
+        }
+
         self.heap.release();
-        let result = f(self.kernel);
-        self.resume();
-        result
+        f(Lent(self).0.kernel)
     }
 
     /// As [`Kernel::signal`].
@@ -166,7 +173,11 @@ impl<'a, H: 'static> Cx<'a, H> {
     ///
     /// [`SignalError`] when the operating system will not have the signal caught.
     #[track_caller]
-    pub fn sig(&self, signal: impl Into<Name>, event: impl EventFor<Signal>) -> Result<(), SignalError> {
+    pub fn sig(
+        &self,
+        signal: impl Into<Name>,
+        event: impl EventFor<Signal>,
+    ) -> Result<(), SignalError> {
         self.kernel.sig(signal, event)
     }
 
@@ -182,7 +193,12 @@ impl<'a, H: 'static> Cx<'a, H> {
 
     /// As [`Kernel::alarm`]. A session that has been stopped gets [`TimerId::NONE`].
     #[track_caller]
-    pub fn alarm<P: 'static>(&self, event: impl EventFor<P>, time: SystemTime, payload: P) -> TimerId {
+    pub fn alarm<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        time: SystemTime,
+        payload: P,
+    ) -> TimerId {
         self.kernel.alarm(event, time, payload).unwrap_or(TimerId::NONE)
     }
 
@@ -199,7 +215,12 @@ impl<'a, H: 'static> Cx<'a, H> {
 
     /// As [`Kernel::delay`]: one timer of this name, put off anew.
     #[track_caller]
-    pub fn delay<P: 'static>(&self, event: impl EventFor<P>, after: Duration, payload: P) -> TimerId {
+    pub fn delay<P: 'static>(
+        &self,
+        event: impl EventFor<P>,
+        after: Duration,
+        payload: P,
+    ) -> TimerId {
         self.kernel.delay(event, after, payload).unwrap_or(TimerId::NONE)
     }
 
@@ -395,7 +416,8 @@ impl<'a, H: 'static> Cx<'a, H> {
         handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
     ) {
         let event = event.name();
-        let replaced = Rc::make_mut(&mut self.body.table.borrow_mut()).insert(event, erase(handler));
+        let replaced =
+            Rc::make_mut(&mut self.body.table.borrow_mut()).insert(event, erase(handler));
         if replaced && self.body.options.get().debug {
             self.kernel.report(&Diagnostic::Redefined { session: self.session, event });
         }
