@@ -158,3 +158,8 @@ pub fn never<H, P>(cx: &mut Cx<'_, H>, _: P) {
     let _ = cx;
     unreachable!("a handler ran that must not");
 }
+
+/// What a handler returns that fails.
+pub fn fail(message: &str) -> HandlerResult {
+    Err(message.into())
+}
