@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::ops::Deref;
 use std::panic::Location;
 
 use crate::{Kernel, Name, ReplyTo, SessionId, Slot};
@@ -84,12 +85,33 @@ pub enum SessionOption {
     Default,
 }
 
-/// One event on its way into a session.
+/// One event on its way into a session; it reads as its [`Envelope`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Delivery<'a> {
     /// The kernel that delivers.
     pub kernel: &'a Kernel,
+    /// What event it is, who sent it and to whom.
+    pub envelope: &'a Envelope,
+    /// Its payload (POE: `ARG0` and on).
+    pub payload: &'a mut dyn Slot,
+    /// Where the handler's value goes.
+    pub reply: ReplyTo<'a>,
+}
+
+impl Deref for Delivery<'_> {
+    type Target = Envelope;
+
+    #[inline]
+    fn deref(&self) -> &Envelope {
+        self.envelope
+    }
+}
+
+/// What is known of an event besides its payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Envelope {
     /// The session the event is for (POE: `SESSION`).
     pub session: SessionId,
     /// Who sent it (POE: `SENDER`).
@@ -98,23 +120,6 @@ pub struct Delivery<'a> {
     pub event: Name,
     /// Where, and during which event, it was sent.
     pub caller: Caller,
-    /// Its payload (POE: `ARG0` and on).
-    pub payload: &'a mut dyn Slot,
-    /// Where the handler's value goes.
-    pub reply: ReplyTo<'a>,
-}
-
-impl<'a> Delivery<'a> {
-    pub(crate) fn new(
-        kernel: &'a Kernel,
-        (session, sender): (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
-        payload: &'a mut dyn Slot,
-        reply: ReplyTo<'a>,
-    ) -> Self {
-        Self { kernel, session, sender, event, caller, payload, reply }
-    }
 }
 
 /// Where an event was sent from (POE: `CALLER_FILE`, `CALLER_LINE`, `CALLER_STATE`).
@@ -128,6 +133,7 @@ pub struct Caller {
 }
 
 impl Caller {
+    #[inline]
     pub(crate) fn new(location: &'static Location<'static>, state: Option<Name>) -> Self {
         Self { location, state }
     }

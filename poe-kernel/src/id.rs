@@ -39,12 +39,14 @@ impl SessionId {
         self.0 >> SLOT_BITS
     }
 
+    #[inline]
     pub(crate) fn slot(self) -> usize {
         (self.0 & SLOT_MASK) as usize
     }
 
     /// Whether this is the kernel rather than a session.
     #[must_use]
+    #[inline]
     pub fn is_kernel(self) -> bool {
         self == Self::KERNEL
     }

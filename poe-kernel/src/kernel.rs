@@ -51,11 +51,15 @@ pub(crate) struct Inner {
     pub(crate) active: Cell<Active>,
     pub(crate) running: Cell<bool>,
     pub(crate) fatal: RefCell<Option<SharedDeath>>,
+    /// Whether there is something in `fatal`.
+    pub(crate) is_fatal: Cell<bool>,
     pub(crate) sessions: RefCell<Sessions>,
     pub(crate) marks: RefCell<Vec<Mark>>,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) has_stale_events: Cell<bool>,
     pub(crate) timers: RefCell<Timers>,
+    /// When the next timer is due; `Nanos::MAX` when there is none.
+    pub(crate) next_timer: Cell<Nanos>,
     pub(crate) aliases: RefCell<Aliases>,
     pub(crate) references: RefCell<References>,
     pub(crate) signals: RefCell<Signals>,
@@ -63,7 +67,7 @@ pub(crate) struct Inner {
     pub(crate) handles: RefCell<Handles>,
     pub(crate) ready: RefCell<Vec<Readiness>>,
     pub(crate) outputs: RefCell<Outputs>,
-    pub(crate) pace: Cell<Pace>,
+    pub(crate) pace: Pace,
 }
 
 /// The names that the kernel itself uses.
@@ -117,12 +121,14 @@ impl Kernel {
 
     /// The session whose handler is running, or the kernel (POE: `get_active_session`).
     #[must_use]
+    #[inline]
     pub fn active_session(&self) -> SessionId {
         self.inner.active.get().session
     }
 
     /// The event that is being handled (POE: `get_active_event`).
     #[must_use]
+    #[inline]
     pub fn active_event(&self) -> Option<Name> {
         self.inner.active.get().event
     }
@@ -142,15 +148,18 @@ impl Kernel {
 
     /// Where a public method was called from.
     #[track_caller]
+    #[inline]
     pub(crate) fn caller(&self) -> Caller {
         Caller::new(Location::caller(), self.active_event())
     }
 
+    #[inline]
     pub(crate) fn next_sequence(&self) -> u64 {
         self.inner.sequence.replace(self.inner.sequence.get() + 1)
     }
 
     /// The sequence number that the next event will have.
+    #[inline]
     pub(crate) fn sequence(&self) -> u64 {
         self.inner.sequence.get()
     }
@@ -261,11 +270,13 @@ impl KernelBuilder {
             active: Cell::new(Active { session: SessionId::KERNEL, event: None }),
             running: Cell::new(false),
             fatal: RefCell::default(),
+            is_fatal: Cell::new(false),
             sessions: RefCell::new(Sessions::new(Location::caller())),
             marks: RefCell::default(),
             queue: RefCell::default(),
             has_stale_events: Cell::new(false),
             timers: RefCell::default(),
+            next_timer: Cell::new(Nanos::MAX),
             aliases: RefCell::default(),
             references: RefCell::default(),
             signals: RefCell::default(),
@@ -273,7 +284,7 @@ impl KernelBuilder {
             handles: RefCell::default(),
             ready: RefCell::default(),
             outputs: RefCell::default(),
-            pace: Cell::default(),
+            pace: Pace::default(),
         };
         Ok(Kernel { inner: Rc::new(inner) })
     }

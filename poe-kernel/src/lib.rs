@@ -24,7 +24,7 @@ mod timers;
 
 pub use death::{Cause, Death, Panic, SharedDeath};
 pub use diagnostic::Diagnostic;
-pub use dispatch::{BoxError, Caller, Delivery, Dispatch, Failure, SessionOption};
+pub use dispatch::{BoxError, Caller, Delivery, Dispatch, Envelope, Failure, SessionOption};
 pub use error::{
     AliasError, CallError, DetachError, KernelError, NoActiveSession, PostError, RefcountError,
     SignalError, SpawnError, TimerError, WatchError,

@@ -34,16 +34,18 @@ struct Symbol {
 impl Name {
     /// Interns text that lives as long as the program; after the first time this allocates nothing and takes no lock.
     #[must_use]
+    #[inline]
     pub fn new(text: &'static str) -> Self {
-        let slot = cache_slot(text);
-        let cached = CACHE.with(|cache| cache[slot].get());
-        if let Some(symbol) = cached
-            && std::ptr::eq(symbol.0, text)
-        {
-            return Self(symbol.1);
+        match CACHE.with(|cache| cache[cache_slot(text)].get()) {
+            Some((cached, symbol)) if std::ptr::eq(cached, text) => Self(symbol),
+            _ => Self::intern_and_cache(text),
         }
+    }
+
+    #[cold]
+    fn intern_and_cache(text: &'static str) -> Self {
         let name = Self::intern(text, || text);
-        CACHE.with(|cache| cache[slot].set(Some((text, name.0))));
+        CACHE.with(|cache| cache[cache_slot(text)].set(Some((text, name.0))));
         name
     }
 
@@ -62,6 +64,7 @@ impl Name {
 
     /// A small integer, dense over the names of the process, for tables indexed by name.
     #[must_use]
+    #[inline]
     pub fn number(self) -> u32 {
         self.0.number
     }
@@ -92,12 +95,14 @@ thread_local! {
     static CACHE: [Cached; CACHE_SLOTS] = const { [const { Cell::new(None) }; CACHE_SLOTS] };
 }
 
+#[inline]
 fn cache_slot(text: &'static str) -> usize {
     let address = text.as_ptr().addr();
     (address ^ (address >> 7) ^ text.len()) % CACHE_SLOTS
 }
 
 impl PartialEq for Name {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.0, other.0)
     }
@@ -148,6 +153,7 @@ impl fmt::Debug for Name {
 }
 
 impl From<&'static str> for Name {
+    #[inline]
     fn from(text: &'static str) -> Self {
         Self::new(text)
     }
@@ -214,6 +220,7 @@ impl<P> fmt::Display for Event<P> {
 }
 
 impl<P> From<Event<P>> for Name {
+    #[inline]
     fn from(event: Event<P>) -> Self {
         Self::new(event.name)
     }
@@ -229,6 +236,7 @@ pub trait EventFor<P> {
 }
 
 impl<P> EventFor<P> for &'static str {
+    #[inline]
     fn name(&self) -> Name {
         Name::new(self)
     }
@@ -241,12 +249,14 @@ impl<P> EventFor<P> for String {
 }
 
 impl<P> EventFor<P> for Name {
+    #[inline]
     fn name(&self) -> Name {
         *self
     }
 }
 
 impl<P> EventFor<P> for Event<P> {
+    #[inline]
     fn name(&self) -> Name {
         Name::new(self.name)
     }

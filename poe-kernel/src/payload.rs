@@ -1,11 +1,12 @@
 //! What an event carries: one value of any type, kept without allocation when it is small.
 
 use std::any::{Any, type_name};
+use std::cell::RefMut;
 use std::fmt;
 
 /// A place that holds one value of some type, to be taken out by whoever knows the type.
 ///
-/// `Option<P>` is the only implementation. A synchronous delivery keeps its payload on the caller's stack as an
+/// `Option<P>` is the implementation that carries events; a [`Payload`] is one that takes any reply. A synchronous delivery keeps its payload on the caller's stack as an
 /// `Option<P>` and passes it on as `&mut dyn Slot`; a queued one keeps it in a [`Payload`].
 pub trait Slot: Any {
     /// The name of the type of the value.
@@ -21,7 +22,17 @@ impl<P: 'static> Slot for Option<P> {
     }
 
     fn take_payload(&mut self) -> Payload {
-        self.take().map_or(Payload(Repr::Unit), Payload::new)
+        self.take().map_or_else(Payload::default, Payload::new)
+    }
+}
+
+impl Slot for Payload {
+    fn type_name(&self) -> &'static str {
+        self.type_name()
+    }
+
+    fn take_payload(&mut self) -> Payload {
+        std::mem::take(self)
     }
 }
 
@@ -32,6 +43,7 @@ impl fmt::Debug for dyn Slot {
 }
 
 /// Takes the value out of a slot if it is a `P`.
+#[inline]
 pub fn take<P: 'static>(slot: &mut dyn Slot) -> Option<P> {
     (slot as &mut dyn Any).downcast_mut::<Option<P>>()?.take()
 }
@@ -61,6 +73,7 @@ macro_rules! inline_payloads {
 
         impl Payload {
             /// Wraps a value.
+            #[inline]
             pub fn new<P: 'static>(value: P) -> Self {
                 let mut slot = Some(value);
                 {
@@ -73,7 +86,7 @@ macro_rules! inline_payloads {
                         return Self(value.take().map_or(Repr::Unit, Repr::$variant));
                     })*
                     if let Some(payload) = any.downcast_mut::<Option<Payload>>() {
-                        return payload.take().unwrap_or(Self(Repr::Unit));
+                        return payload.take().unwrap_or_default();
                     }
                 }
                 Self(Repr::Boxed(Box::new(slot)))
@@ -95,6 +108,33 @@ macro_rules! inline_payloads {
                     Repr::Unit => f(&mut Some(())),
                     $(Repr::$variant(value) => f(&mut Some(value)),)*
                     Repr::Boxed(mut slot) => f(&mut *slot),
+                }
+            }
+
+            /// As [`Payload::with`], for one that lies in a cell which `f` is to find free again.
+            ///
+            /// The value is copied as what it is. To move the payload out first would read more at once than was
+            /// written at once, and a processor that has both under way waits for that.
+            #[inline]
+            pub(crate) fn unload<R>(
+                mut payload: RefMut<'_, Self>,
+                f: impl FnOnce(&mut dyn Slot) -> R,
+            ) -> R {
+                match &mut payload.0 {
+                    Repr::Unit => {
+                        drop(payload);
+                        f(&mut Some(()))
+                    }
+                    $(Repr::$variant(value) => {
+                        let mut slot = Some(*value);
+                        drop(payload);
+                        f(&mut slot)
+                    })*
+                    Repr::Boxed(_) => {
+                        let boxed = std::mem::take(&mut *payload);
+                        drop(payload);
+                        boxed.with(f)
+                    }
                 }
             }
 
@@ -153,6 +193,7 @@ impl Payload {
 }
 
 impl Default for Payload {
+    #[inline]
     fn default() -> Self {
         Self(Repr::Unit)
     }
@@ -166,31 +207,27 @@ impl fmt::Debug for Payload {
 
 /// Where the value that a handler returns goes.
 #[derive(Debug)]
-pub struct ReplyTo<'a>(Receiver<'a>);
-
-#[derive(Debug)]
-enum Receiver<'a> {
-    Nobody,
-    Typed(&'a mut dyn Slot),
-    Any(&'a mut Payload),
-}
+pub struct ReplyTo<'a>(Option<&'a mut dyn Slot>);
 
 impl<'a> ReplyTo<'a> {
     /// Nobody waits: what is returned is dropped.
     #[must_use]
+    #[inline]
     pub fn nobody() -> Self {
-        Self(Receiver::Nobody)
+        Self(None)
     }
 
     /// The caller waits for a value of one type: that of the `Option` in the slot. One that waits for `()` takes
     /// anything.
+    #[inline]
     pub fn slot(slot: &'a mut dyn Slot) -> Self {
-        Self(Receiver::Typed(slot))
+        Self(Some(slot))
     }
 
     /// The caller takes a value of any type.
+    #[inline]
     pub fn any(payload: &'a mut Payload) -> Self {
-        Self(Receiver::Any(payload))
+        Self(Some(payload))
     }
 
     /// Hands the value over.
@@ -198,25 +235,26 @@ impl<'a> ReplyTo<'a> {
     /// # Errors
     ///
     /// The name of the type that the caller waits for, if it is not `R`.
+    #[inline]
     pub fn put<R: 'static>(self, value: R) -> Result<(), &'static str> {
-        match self.0 {
-            Receiver::Nobody => Ok(()),
-            Receiver::Any(payload) => {
-                *payload = Payload::new(value);
-                Ok(())
-            }
-            Receiver::Typed(slot) => {
-                let expected = (*slot).type_name();
-                let any = slot as &mut dyn Any;
-                if let Some(place) = any.downcast_mut::<Option<R>>() {
-                    *place = Some(value);
-                    Ok(())
-                } else if any.is::<Option<()>>() {
-                    Ok(())
-                } else {
-                    Err(expected)
-                }
-            }
+        let Some(slot) = self.0 else { return Ok(()) };
+        if let Some(place) = (slot as &mut dyn Any).downcast_mut::<Option<R>>() {
+            *place = Some(value);
+            return Ok(());
+        }
+        Self::put_other(slot, value)
+    }
+
+    fn put_other<R: 'static>(slot: &mut dyn Slot, value: R) -> Result<(), &'static str> {
+        let expected = slot.type_name();
+        let any = slot as &mut dyn Any;
+        if let Some(payload) = any.downcast_mut::<Payload>() {
+            *payload = Payload::new(value);
+            Ok(())
+        } else if any.is::<Option<()>>() {
+            Ok(())
+        } else {
+            Err(expected)
         }
     }
 }
@@ -231,7 +269,10 @@ mod tests {
         assert_eq!(Payload::new(5_u64).downcast::<u64>().unwrap(), 5);
         assert_eq!(Payload::new("text").downcast::<&'static str>().unwrap(), "text");
         let large = (1_u8, String::from("two"), [3_u64; 9]);
-        assert_eq!(Payload::new(large.clone()).downcast::<(u8, String, [u64; 9])>().unwrap(), large);
+        assert_eq!(
+            Payload::new(large.clone()).downcast::<(u8, String, [u64; 9])>().unwrap(),
+            large
+        );
     }
 
     #[test]

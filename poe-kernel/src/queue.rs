@@ -1,7 +1,5 @@
 //! Posted events: a ring, first come, first served.
 
-use std::collections::VecDeque;
-
 use crate::clock::Nanos;
 use crate::{Caller, Name, Payload, SessionId};
 
@@ -21,55 +19,93 @@ pub(crate) enum Kind {
 /// An event that waits to be dispatched.
 #[derive(Debug)]
 pub(crate) struct Queued {
-    pub(crate) due: Nanos,
+    pub(crate) header: Header,
+    pub(crate) payload: Payload,
+}
+
+/// What is known of an event besides its payload.
+///
+/// Its time and its number lie apart: beside each other they would be copied as one from where the kernel has counted
+/// on one of them just before, and that load has to wait for the store.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Header {
     pub(crate) sequence: u64,
-    pub(crate) kind: Kind,
     pub(crate) to: SessionId,
     pub(crate) from: SessionId,
     pub(crate) event: Name,
     pub(crate) caller: Caller,
-    pub(crate) payload: Payload,
+    pub(crate) due: Nanos,
+    pub(crate) kind: Kind,
 }
 
 /// The events posted and not yet dispatched.
+///
+/// A ring of our own, because events are written to and read from where they lie: to move one around costs more than
+/// all else that is done to it.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    ring: VecDeque<Queued>,
+    /// A power of two of places, or none. One that is vacant holds some old event, without its payload if that was
+    /// boxed.
+    places: Vec<Queued>,
+    first: usize,
+    len: usize,
 }
 
 impl Queue {
-    pub(crate) fn push(&mut self, event: Queued) {
-        self.ring.push_back(event);
+    /// Enters an event.
+    #[inline(always)]
+    pub(crate) fn push<P: 'static>(&mut self, header: Header, value: P) {
+        if self.len == self.places.len() {
+            self.grow(header.event, header.caller);
+        }
+        let place = self.place(self.len);
+        self.len += 1;
+        if let Some(place) = self.places.get_mut(place) {
+            place.header = header;
+            // A vacant place owns nothing, so that there is nothing to drop.
+            std::mem::forget(std::mem::replace(&mut place.payload, Payload::new(value)));
+        }
     }
 
+    #[inline]
     pub(crate) fn front(&self) -> Option<&Queued> {
-        self.ring.front()
+        if self.len == 0 { None } else { self.places.get(self.first) }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Queued> {
-        self.ring.pop_front()
+    /// The event that was at the front, now removed: its payload is to be taken out of it before the next push.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> &mut Queued {
+        let first = self.first;
+        self.first = self.place(1);
+        self.len -= 1;
+        &mut self.places[first]
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ring.len()
+        self.len
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.ring.is_empty()
+        self.len == 0
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {
-        self.ring.iter()
+        (0..self.len).map(|index| &self.places[self.place(index)])
     }
 
     /// Takes out the events that `stale` says can no longer be delivered.
     pub(crate) fn purge(&mut self, mut stale: impl FnMut(&Queued) -> bool) -> Vec<Queued> {
-        let mut removed = Vec::new();
-        if self.ring.iter().any(&mut stale) {
-            let kept = VecDeque::with_capacity(self.ring.len());
-            for event in std::mem::replace(&mut self.ring, kept) {
-                if stale(&event) { removed.push(event) } else { self.ring.push_back(event) }
-            }
+        if !self.iter().any(&mut stale) {
+            return Vec::new();
+        }
+        self.straighten();
+        let events = std::mem::take(self);
+        let events = events.places.into_iter().take(events.len);
+        let (removed, kept): (Vec<_>, Vec<_>) = events.partition(stale);
+        for event in kept {
+            self.push(event.header, event.payload);
         }
         removed
     }
@@ -77,8 +113,30 @@ impl Queue {
     /// Gives memory back after a burst.
     pub(crate) fn shrink(&mut self) {
         const KEEP: usize = 4096;
-        if self.ring.is_empty() && self.ring.capacity() > KEEP {
-            self.ring.shrink_to(KEEP);
+        if self.is_empty() && self.places.len() > KEEP {
+            *self = Self::default();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, event: Name, caller: Caller) {
+        const FEWEST: usize = 16;
+        self.straighten();
+        let places = (self.places.len() * 2).max(FEWEST);
+        let (kind, nobody) = (Kind::Newborn, SessionId::KERNEL);
+        let header = Header { due: 0, sequence: 0, kind, to: nobody, from: nobody, event, caller };
+        self.places.resize_with(places, || Queued { header, payload: Payload::default() });
+    }
+
+    /// Moves the events to the beginning of the ring.
+    fn straighten(&mut self) {
+        self.places.rotate_left(self.first);
+        self.first = 0;
+    }
+
+    #[inline]
+    fn place(&self, index: usize) -> usize {
+        (self.first + index) & (self.places.len() - 1)
     }
 }

@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Weak;
 use std::time::Duration;
 
-use crate::clock::{Nanos, nanos};
+use crate::clock::{Clock, Nanos, nanos};
+use crate::timers::table::Timers;
 use crate::{Kernel, KernelError, SessionId};
 
 /// Something that keeps output back until the end of a turn, so that all of it goes out at once.
@@ -20,17 +21,21 @@ pub(crate) type Outputs = Vec<Weak<dyn Flush>>;
 ///
 /// Looking costs a system call, which is much against a quick event and little against a slow one; so the number of
 /// events between two looks at the clock is adapted to how long they take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Pace {
-    polled: Nanos,
-    events: u32,
-    left: u32,
-    batch: u32,
+    /// When handles were last looked at.
+    polled: Cell<Nanos>,
+    /// Events dispatched since then, those of the batch not counted.
+    events: Cell<u32>,
+    /// How many events may be dispatched before the clock is next read.
+    batch: Cell<u32>,
+    /// How many of them are left.
+    left: Cell<u32>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { polled: 0, events: 0, left: 1, batch: 1 }
+        Self { polled: Cell::new(0), events: Cell::new(0), batch: Cell::new(1), left: Cell::new(1) }
     }
 }
 
@@ -39,24 +44,30 @@ impl Pace {
     const MOST_EVENTS: u32 = 4096;
     const LARGEST_BATCH: u32 = 256;
 
-    /// Counts events dispatched; whether it is time to look at the handles.
-    fn is_over(&mut self, dispatched: u32, read_clock: impl FnOnce() -> Nanos) -> bool {
-        self.events += dispatched;
-        if dispatched < self.left {
-            self.left -= dispatched;
-            return self.events >= Self::MOST_EVENTS;
-        }
-        let elapsed = read_clock() - self.polled;
-        let over = elapsed >= nanos(Self::SPAN);
-        self.batch = if over { self.batch / 2 } else { self.batch * 2 };
-        self.batch = self.batch.clamp(1, Self::LARGEST_BATCH);
-        self.left = self.batch;
-        over || self.events >= Self::MOST_EVENTS
+    #[inline]
+    fn count(&self, dispatched: u32) {
+        self.left.set(self.left.get().saturating_sub(dispatched));
     }
 
-    fn restart(&mut self, now: Nanos) {
-        self.polled = now;
-        self.events = 0;
+    /// Whether it is time to look at the handles.
+    #[inline]
+    fn is_over(&self, clock: &Clock) -> bool {
+        self.left.get() == 0 && self.end_batch(clock)
+    }
+
+    fn end_batch(&self, clock: &Clock) -> bool {
+        let (batch, events) = (self.batch.get(), self.events.get() + self.batch.get());
+        let late = clock.read() - self.polled.get() >= nanos(Self::SPAN);
+        let batch = if late { batch / 2 } else { batch * 2 }.clamp(1, Self::LARGEST_BATCH);
+        self.batch.set(batch);
+        self.left.set(batch);
+        self.events.set(events);
+        late || events >= Self::MOST_EVENTS
+    }
+
+    fn restart(&self, now: Nanos) {
+        self.polled.set(now);
+        self.events.set(0);
     }
 }
 
@@ -73,7 +84,7 @@ impl Kernel {
     /// the sessions are as they were. [`KernelError::AlreadyRunning`] when called by a handler.
     pub fn run(&self) -> Result<(), KernelError> {
         let _running = Running::begin(&self.inner.running)?;
-        while self.session_count() > 0 || self.inner.fatal.borrow().is_some() {
+        while self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(false)?;
         }
         self.purge();
@@ -89,7 +100,7 @@ impl Kernel {
     /// As for [`Kernel::run`], but for `AlreadyRunning`: a handler may run single turns, through its `cx`. A session
     /// whose handler is on the stack is not collected by them.
     pub fn run_one_timeslice(&self) -> Result<bool, KernelError> {
-        if self.session_count() > 0 || self.inner.fatal.borrow().is_some() {
+        if self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(true)?;
         }
         Ok(self.session_count() > 0)
@@ -114,46 +125,41 @@ impl Kernel {
         self.inner.outputs.borrow_mut().push(output);
     }
 
+    #[inline(always)]
     fn turn(&self, always_poll: bool) -> Result<(), KernelError> {
         self.purge();
-        if always_poll || self.inner.queue.borrow().is_empty() || self.is_time_to_poll() {
-            self.test_idle();
-            self.flush_outputs();
+        let inner = &*self.inner;
+        if always_poll || inner.queue.borrow().is_empty() || inner.pace.is_over(&inner.clock) {
             self.poll()?;
         }
-        let dispatched = self.pass();
+        inner.pace.count(self.pass());
         self.collect();
-        let mut pace = self.inner.pace.get();
-        pace.left = pace.left.saturating_sub(dispatched);
-        pace.events += dispatched;
-        self.inner.pace.set(pace);
-        self.end_if_fatal()
-    }
-
-    fn is_time_to_poll(&self) -> bool {
-        let mut pace = self.inner.pace.get();
-        let over = pace.is_over(0, || self.inner.clock.read());
-        self.inner.pace.set(pace);
-        over
+        if inner.is_fatal.get() { self.end_if_fatal() } else { Ok(()) }
     }
 
     /// Dispatches what is due now and was set before now; how many events that were.
+    #[inline(always)]
     fn pass(&self) -> u32 {
         let (now, limit) = (self.inner.now.get(), self.sequence());
         let mut dispatched = 0;
-        while let Some(event) = self.next_due(now, limit) {
-            self.dispatch(event);
+        while self.dispatch_next(now, limit) {
             dispatched += 1;
-            if self.inner.fatal.borrow().is_some() {
+            if self.inner.is_fatal.get() {
                 break;
             }
         }
-        self.inner.timers.borrow_mut().end_pass();
+        // What was set for the past meanwhile waits for the next pass.
+        if self.inner.next_timer.get() <= now {
+            self.change_timers(Timers::end_pass);
+        }
         dispatched
     }
 
     /// Waits until a handle is ready or something is due, and calls the watchers of what is ready.
+    #[inline(never)]
     fn poll(&self) -> Result<(), KernelError> {
+        self.test_idle();
+        self.flush_outputs();
         let mut ready = self.inner.ready.take();
         ready.clear();
         self.inner.handles.borrow().always_ready(&mut ready);
@@ -179,7 +185,7 @@ impl Kernel {
     fn timeout(&self) -> Option<Duration> {
         if !self.inner.queue.borrow().is_empty()
             || !self.inner.outputs.borrow().is_empty()
-            || self.inner.fatal.borrow().is_some()
+            || self.inner.is_fatal.get()
         {
             return Some(Duration::ZERO);
         }
@@ -200,9 +206,7 @@ impl Kernel {
         }
         let now = clock.read();
         self.inner.now.set(now);
-        let mut pace = self.inner.pace.get();
-        pace.restart(now);
-        self.inner.pace.set(pace);
+        self.inner.pace.restart(now);
     }
 
     fn flush_outputs(&self) {
@@ -225,8 +229,10 @@ impl Kernel {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn end_if_fatal(&self) -> Result<(), KernelError> {
-        if self.inner.fatal.borrow().is_none() || self.active_session() != SessionId::KERNEL {
+        if self.active_session() != SessionId::KERNEL {
             return Ok(());
         }
         self.stop();

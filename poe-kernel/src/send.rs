@@ -1,16 +1,18 @@
 //! Sending: `post`, `yield`, `call`, and how an event reaches its handler.
 
+use std::cell::RefMut;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::clock::Nanos;
 use crate::death::{Cause, Death, Panic, SharedDeath};
-use crate::queue::{Kind, Queued};
+use crate::queue::{Header, Kind, Queue, Queued};
 use crate::sessions::table::Hold;
+use crate::timers::table::{Timer, Timers};
 use crate::{
-    CallError, Caller, Delivery, Diagnostic, EventFor, Failure, Kernel, Name, NoActiveSession, Payload,
-    PostError, ReplyTo, SessionId, Slot, Timeout,
+    CallError, Caller, Delivery, Diagnostic, Dispatch, Envelope, EventFor, Failure, Kernel, Name,
+    NoActiveSession, Payload, PostError, ReplyTo, SessionId, Slot, Timeout,
 };
 
 /// Who an event is for: a [`SessionId`], or an alias as text.
@@ -73,6 +75,7 @@ impl Kernel {
     ///
     /// [`PostError`] when the destination is not there, or the sender has stopped.
     #[track_caller]
+    #[inline]
     pub fn post<P: 'static>(
         &self,
         destination: impl Destination,
@@ -82,7 +85,7 @@ impl Kernel {
         let (caller, event) = (self.caller(), event.name());
         let to = destination.resolve(self).ok_or_else(|| no_session(&destination, event))?;
         let from = self.active_session();
-        if self.enqueue(Kind::Post, to, from, event, caller, Payload::new(payload)) {
+        if self.enqueue(Kind::Post, to, from, event, caller, payload) {
             Ok(())
         } else {
             Err(no_session(&from, event))
@@ -95,6 +98,7 @@ impl Kernel {
     ///
     /// [`NoActiveSession`] outside a handler.
     #[track_caller]
+    #[inline]
     pub fn yield_event<P: 'static>(
         &self,
         event: impl EventFor<P>,
@@ -105,7 +109,7 @@ impl Kernel {
             return Err(NoActiveSession("yield_event"));
         }
         let caller = self.caller();
-        self.enqueue(Kind::Post, session, session, event.name(), caller, Payload::new(payload));
+        self.enqueue(Kind::Post, session, session, event.name(), caller, payload);
         Ok(())
     }
 
@@ -162,52 +166,65 @@ impl Kernel {
         self.deliver_or_die(route, event, caller, &mut Some(payload), ReplyTo::nobody());
     }
 
-    pub(crate) fn enqueue(
+    /// Queues an event behind all others; false when its sender or its receiver is gone.
+    #[inline(always)]
+    pub(crate) fn enqueue<P: 'static>(
         &self,
         kind: Kind,
         to: SessionId,
         from: SessionId,
         event: Name,
         caller: Caller,
-        payload: Payload,
+        value: P,
     ) -> bool {
-        let mut sessions = self.inner.sessions.borrow_mut();
-        if to.is_kernel() {
-            if kind != Kind::Signal {
-                return true;
-            }
-        } else if !sessions.is_live(to) {
+        if to.is_kernel() && kind != Kind::Signal {
+            return true;
+        }
+        if !self.inner.sessions.borrow_mut().hold_event(to, from) {
             return false;
         }
-        if from != to && !from.is_kernel() {
-            if !sessions.is_live(from) {
-                return false;
-            }
-            sessions.hold(from, Hold::EventFrom);
-        }
-        sessions.hold(to, Hold::EventTo);
+        let mut queue = self.inner.queue.borrow_mut();
         let (due, sequence) = (self.inner.now.get(), self.next_sequence());
-        self.inner
-            .queue
-            .borrow_mut()
-            .push(Queued { due, sequence, kind, to, from, event, caller, payload });
+        queue.push(Header { due, sequence, kind, to, from, event, caller }, value);
         true
     }
 
-    /// Dispatches one event taken from the queue.
-    pub(crate) fn dispatch(&self, queued: Queued) {
-        let Queued { kind, to, from, event, caller, payload, .. } = queued;
-        if from == to || from.is_kernel() || self.is_live(from) {
-            match kind {
-                Kind::Timer if event == self.inner.names.timeout => self.time_out(to, payload),
-                Kind::Post | Kind::Timer => payload.with(|slot| {
-                    self.deliver_or_die((to, from), event, caller, slot, ReplyTo::nobody());
-                }),
-                Kind::Signal => self.dispatch_signal(to, event, caller, payload),
-                Kind::Newborn => {}
-            }
+    /// Dispatches a posted event, or another thing that was queued.
+    #[inline]
+    pub(crate) fn dispatch_posted(&self, event: RefMut<'_, Queued>) {
+        let Header { kind, to, from, event: name, caller, .. } = event.header;
+        let payload = RefMut::map(event, |event| &mut event.payload);
+        if kind == Kind::Post && (from == to || from.is_kernel() || self.is_live(from)) {
+            Payload::unload(payload, |slot| self.deliver_queued((to, from), name, caller, slot));
+        } else {
+            let taken = std::mem::take(&mut *{ payload });
+            self.dispatch_other(kind, (to, from), name, caller, taken);
+        }
+    }
+
+    #[inline(never)]
+    fn dispatch_other(
+        &self,
+        kind: Kind,
+        (to, from): (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        payload: Payload,
+    ) {
+        if kind == Kind::Signal && (from.is_kernel() || self.is_live(from)) {
+            self.dispatch_signal(to, event, caller, payload);
         }
         self.release_event(to, from);
+    }
+
+    /// Dispatches a timer that is due.
+    fn dispatch_timer(&self, Timer { session, event, caller, payload }: Timer) {
+        if event == self.inner.names.timeout {
+            self.time_out(session, payload);
+            self.release_event(session, session);
+        } else {
+            payload.with(|slot| self.deliver_queued((session, session), event, caller, slot));
+        }
     }
 
     fn time_out(&self, session: SessionId, target: Payload) {
@@ -217,6 +234,7 @@ impl Kernel {
     }
 
     /// Ends an event's hold on its two sessions.
+    #[inline]
     fn release_event(&self, to: SessionId, from: SessionId) {
         let mut sessions = self.inner.sessions.borrow_mut();
         sessions.release(to, Hold::EventTo);
@@ -225,7 +243,27 @@ impl Kernel {
         }
     }
 
+    /// Runs the handler of an event from the queue, and ends the event's hold on its sessions.
+    #[inline(never)]
+    fn deliver_queued(
+        &self,
+        (to, from): (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        payload: &mut dyn Slot,
+    ) {
+        let Some(body) = self.inner.sessions.borrow_mut().enter(to) else {
+            return self.release_event(to, from);
+        };
+        let envelope = Envelope { session: to, sender: from, event, caller };
+        if let Err(failure) = self.run_handler(&*body, &envelope, payload, ReplyTo::nobody()) {
+            self.die((to, from), event, caller, payload.type_name(), failure);
+        }
+        self.inner.sessions.borrow_mut().finish(to, from);
+    }
+
     /// Runs a session's handler; panics are caught.
+    #[inline]
     pub(crate) fn deliver(
         &self,
         (to, from): (SessionId, SessionId),
@@ -237,13 +275,29 @@ impl Kernel {
         let Some(body) = self.inner.sessions.borrow_mut().enter(to) else {
             return Ok(());
         };
-        let delivery = Delivery::new(self, (to, from), event, caller, payload, reply);
-        let result = self.with_active(to, Some(event), || {
-            catch_unwind(AssertUnwindSafe(|| body.dispatch(delivery)))
-        });
+        let envelope = Envelope { session: to, sender: from, event, caller };
+        let result = self.run_handler(&*body, &envelope, payload, reply);
         self.inner.sessions.borrow_mut().leave(to);
-        drop(body);
-        result.unwrap_or_else(|panic| Err(Failure::Panic(panic)))
+        result
+    }
+
+    #[inline]
+    fn run_handler(
+        &self,
+        body: &dyn Dispatch,
+        envelope: &Envelope,
+        payload: &mut dyn Slot,
+        reply: ReplyTo<'_>,
+    ) -> Result<(), Failure> {
+        let result = self.with_active(envelope.session, Some(envelope.event), || {
+            let run = || body.dispatch(Delivery { kernel: self, envelope, payload, reply });
+            catch_unwind(AssertUnwindSafe(run))
+        });
+        match result {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => Err(failure),
+            Err(panic) => Err(Failure::Panic(panic)),
+        }
     }
 
     /// Runs a handler whose failure raises `DIE` in its session.
@@ -255,9 +309,21 @@ impl Kernel {
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
     ) {
-        if let Err(failure) = self.deliver(route, event, caller, payload, reply)
-            && let Some(death) = self.death(route, event, caller, payload.type_name(), failure)
-        {
+        if let Err(failure) = self.deliver(route, event, caller, payload, reply) {
+            self.die(route, event, caller, payload.type_name(), failure);
+        }
+    }
+
+    #[cold]
+    fn die(
+        &self,
+        route: (SessionId, SessionId),
+        event: Name,
+        caller: Caller,
+        sent: &'static str,
+        failure: Failure,
+    ) {
+        if let Some(death) = self.death(route, event, caller, sent, failure) {
             self.raise(&death);
         }
     }
@@ -292,9 +358,9 @@ impl Kernel {
             Failure::Error(error) => Cause::Error(error),
             Failure::Panic(panic) => Cause::Panic(Panic::new(panic)),
             Failure::Busy => Cause::Error(CallError::Busy { session, event }.into()),
-            Failure::WrongPayload { expected } => {
-                Cause::Error(CallError::WrongPayload { session, event, expected, sent, caller }.into())
-            }
+            Failure::WrongPayload { expected } => Cause::Error(
+                CallError::WrongPayload { session, event, expected, sent, caller }.into(),
+            ),
             Failure::WrongReply { expected, returned } => Cause::Error(
                 CallError::WrongReply { session, event, expected, returned, caller }.into(),
             ),
@@ -336,18 +402,17 @@ impl Kernel {
 
     /// Makes `run` end with this death, once what is being dispatched has returned.
     pub(crate) fn halt(&self, death: SharedDeath) {
-        let mut fatal = self.inner.fatal.borrow_mut();
-        if fatal.is_none() {
-            *fatal = Some(death);
-        } else {
-            drop(fatal);
+        if self.inner.is_fatal.replace(true) {
             self.report(&Diagnostic::SecondDeath { death: &death });
+        } else {
+            self.inner.fatal.replace(Some(death));
         }
     }
 
     /// Hands the death that ended a run to its caller: an error as an error, a panic as a panic.
     pub(crate) fn take_fatal(&self) -> Option<SharedDeath> {
-        let death = self.inner.fatal.borrow_mut().take()?;
+        self.inner.is_fatal.set(false);
+        let death = self.inner.fatal.take()?;
         if let Cause::Panic(panic) = &death.cause
             && let Some(payload) = panic.take()
         {
@@ -357,42 +422,59 @@ impl Kernel {
     }
 
     /// Drops the queued events whose sender or receiver has stopped.
+    #[inline]
     pub(crate) fn purge(&self) {
         if self.inner.has_stale_events.replace(false) {
-            let stale = {
-                let sessions = self.inner.sessions.borrow();
-                let gone = |id: SessionId| !id.is_kernel() && !sessions.is_live(id);
-                self.inner.queue.borrow_mut().purge(|event| gone(event.to) || gone(event.from))
-            };
-            for event in &stale {
-                self.release_event(event.to, event.from);
-            }
+            self.purge_stale();
         }
     }
 
-    /// The next event due in this pass, posted or timed: by due time, then first come, first served.
-    pub(crate) fn next_due(&self, now: Nanos, limit: u64) -> Option<Queued> {
-        let mut queue = self.inner.queue.borrow_mut();
-        let posted = queue.front().filter(|event| event.sequence < limit);
-        let mut timers = self.inner.timers.borrow_mut();
-        if !timers.is_empty()
-            && let Some(timed) = timers.peek_due(now, limit)
-            && posted.is_none_or(|event| (timed.due, timed.sequence) < (event.due, event.sequence))
-        {
-            let (timer, key) = timers.pop()?;
-            return Some(Queued {
-                due: key.due,
-                sequence: key.sequence,
-                kind: Kind::Timer,
-                to: timer.session,
-                from: timer.session,
-                event: timer.event,
-                caller: timer.caller,
-                payload: timer.payload,
-            });
+    #[cold]
+    #[inline(never)]
+    fn purge_stale(&self) {
+        let stale = {
+            let sessions = self.inner.sessions.borrow();
+            let gone = |id: SessionId| !id.is_kernel() && !sessions.is_live(id);
+            self.inner
+                .queue
+                .borrow_mut()
+                .purge(|event| gone(event.header.to) || gone(event.header.from))
+        };
+        for event in &stale {
+            self.release_event(event.header.to, event.header.from);
         }
-        posted?;
-        queue.pop()
+    }
+
+    /// Dispatches the next event due in this pass, posted or timed: by due time, then first come, first served. False
+    /// when there is none.
+    #[inline]
+    pub(crate) fn dispatch_next(&self, now: Nanos, limit: u64) -> bool {
+        if self.inner.next_timer.get() <= now
+            && let Some(timer) = self.next_timer(now, limit)
+        {
+            self.dispatch_timer(timer);
+            return true;
+        }
+        let queue = self.inner.queue.borrow_mut();
+        if queue.front().is_none_or(|event| event.header.sequence >= limit) {
+            return false;
+        }
+        self.dispatch_posted(RefMut::map(queue, Queue::pop));
+        true
+    }
+
+    /// The next timer due in this pass, if it goes before all that is posted.
+    #[cold]
+    fn next_timer(&self, now: Nanos, limit: u64) -> Option<Timer> {
+        let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
+        let queue = self.inner.queue.borrow();
+        if let Some(posted) = queue.front().map(|event| event.header)
+            && posted.sequence < limit
+            && (posted.due, posted.sequence) < (timed.due, timed.sequence)
+        {
+            return None;
+        }
+        self.change_timers(Timers::pop).map(|(timer, _)| timer)
     }
 }
 
@@ -401,7 +483,10 @@ fn no_session(destination: &impl Destination, event: Name) -> PostError {
 }
 
 /// A handler that returns nothing has returned `()`.
-fn no_reply<R: 'static>((session, event): (SessionId, Name), caller: Caller) -> Result<R, CallError> {
+fn no_reply<R: 'static>(
+    (session, event): (SessionId, Name),
+    caller: Caller,
+) -> Result<R, CallError> {
     crate::take(&mut Some(())).ok_or(CallError::WrongReply {
         session,
         event,

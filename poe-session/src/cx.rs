@@ -8,9 +8,9 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use poe_kernel::{
-    Alarm, AliasError, CallError, Caller, Destination, DetachError, Diagnostic, Dispatch, EventFor,
-    Kernel, Mode, Name, PostError, Ready, RefcountError, SessionId, SessionOption, Shift, Signal,
-    SignalError, TimerError, TimerId, WatchError,
+    Alarm, AliasError, CallError, Caller, Destination, DetachError, Diagnostic, Dispatch, Envelope,
+    EventFor, Kernel, Mode, Name, PostError, Ready, RefcountError, SessionId, SessionOption, Shift,
+    Signal, SignalError, TimerError, TimerId, WatchError,
 };
 
 use crate::handlers::{erase, erase_default};
@@ -30,10 +30,7 @@ pub struct Cx<'a, H> {
     /// The kernel.
     pub kernel: &'a Kernel,
     body: &'a Body<H>,
-    session: SessionId,
-    sender: SessionId,
-    event: Name,
-    caller: Caller,
+    envelope: &'a Envelope,
 }
 
 impl<'a, H: 'static> Cx<'a, H> {
@@ -41,35 +38,33 @@ impl<'a, H: 'static> Cx<'a, H> {
         kernel: &'a Kernel,
         body: &'a Body<H>,
         heap: RefMut<'a, H>,
-        (session, sender): (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
+        envelope: &'a Envelope,
     ) -> Self {
-        Self { heap: Heap(Some(heap)), kernel, body, session, sender, event, caller }
+        Self { heap: Heap(Some(heap)), kernel, body, envelope }
     }
 
     /// The session (POE: `SESSION`).
     #[must_use]
     pub fn session(&self) -> SessionId {
-        self.session
+        self.envelope.session
     }
 
     /// Who sent the event: a session, or the kernel (POE: `SENDER`).
     #[must_use]
     pub fn sender(&self) -> SessionId {
-        self.sender
+        self.envelope.sender
     }
 
     /// The event being handled (POE: `STATE`).
     #[must_use]
     pub fn event(&self) -> Name {
-        self.event
+        self.envelope.event
     }
 
     /// Where, and during which event, this one was sent (POE: `CALLER_FILE`, `CALLER_LINE`, `CALLER_STATE`).
     #[must_use]
     pub fn caller(&self) -> Caller {
-        self.caller
+        self.envelope.caller
     }
 
     /// As [`Kernel::post`].
@@ -416,10 +411,11 @@ impl<'a, H: 'static> Cx<'a, H> {
         handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
     ) {
         let event = event.name();
-        let replaced =
-            Rc::make_mut(&mut self.body.table.borrow_mut()).insert(event, erase(handler));
-        if replaced && self.body.options.get().debug {
-            self.kernel.report(&Diagnostic::Redefined { session: self.session, event });
+        // What is replaced is dropped when the table is free again: its drop may call this session.
+        let replaced = self.body.table.borrow().get(event).cloned();
+        Rc::make_mut(&mut self.body.table.borrow_mut()).insert(event, erase(handler));
+        if replaced.is_some() && self.body.options.get().debug {
+            self.kernel.report(&Diagnostic::Redefined { session: self.session(), event });
         }
     }
 
@@ -428,12 +424,20 @@ impl<'a, H: 'static> Cx<'a, H> {
         &self,
         handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
     ) {
-        Rc::make_mut(&mut self.body.table.borrow_mut()).default = Some(erase_default(handler));
+        let handler = Some(erase_default(handler));
+        let replaced = {
+            let mut table = self.body.table.borrow_mut();
+            std::mem::replace(&mut Rc::make_mut(&mut table).default, handler)
+        };
+        drop(replaced);
     }
 
     /// Removes the handler of an event of this session (POE: `state` without a handler). Whether there was one.
     pub fn state_remove(&self, event: impl Into<Name>) -> bool {
-        Rc::make_mut(&mut self.body.table.borrow_mut()).remove(event.into())
+        let event = event.into();
+        let removed = self.body.table.borrow().get(event).cloned();
+        Rc::make_mut(&mut self.body.table.borrow_mut()).remove(event);
+        removed.is_some()
     }
 
     /// Whether an option of this session is on (POE: `option`).
@@ -457,7 +461,7 @@ impl<'a, H: 'static> Cx<'a, H> {
         event: impl EventFor<(C, A)>,
         created: C,
     ) -> Postback<C, A> {
-        Postback::new(self.kernel, self.session, event.name(), created)
+        Postback::new(self.kernel, self.session(), event.name(), created)
     }
 
     /// Something that anyone can invoke to call this session (POE: `callback`); as [`Cx::postback`], but the handler runs
@@ -468,7 +472,7 @@ impl<'a, H: 'static> Cx<'a, H> {
         event: impl EventFor<(C, A)>,
         created: C,
     ) -> Callback<C, A, R> {
-        Callback::new(self.kernel, self.session, event.name(), created)
+        Callback::new(self.kernel, self.session(), event.name(), created)
     }
 
     fn resume(&mut self) {
@@ -479,9 +483,9 @@ impl<'a, H: 'static> Cx<'a, H> {
 impl<H: fmt::Debug> fmt::Debug for Cx<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cx")
-            .field("session", &self.session)
-            .field("sender", &self.sender)
-            .field("event", &self.event)
+            .field("session", &self.envelope.session)
+            .field("sender", &self.envelope.sender)
+            .field("event", &self.envelope.event)
             .field("heap", &*self.heap)
             .finish_non_exhaustive()
     }

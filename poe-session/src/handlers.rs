@@ -159,9 +159,10 @@ pub(crate) fn erase<H: 'static, P: 'static, R: IntoOutcome>(
     handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
 ) -> Handler<H> {
     Rc::new(move |cx: &mut Cx<'_, H>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
-        let expected = std::any::type_name::<P>();
-        let payload = take::<P>(slot).ok_or(Failure::WrongPayload { expected })?;
-        handler(cx, payload).into_outcome(reply)
+        match take::<P>(slot) {
+            Some(payload) => handler(cx, payload).into_outcome(reply),
+            None => Err(Failure::WrongPayload { expected: std::any::type_name::<P>() }),
+        }
     })
 }
 

@@ -27,10 +27,12 @@ pub trait IntoOutcome {
     /// # Errors
     ///
     /// [`Failure::Error`] with the handler's error, or [`Failure::WrongReply`] when the caller waits for another type.
+    #[inline]
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure>;
 }
 
 impl IntoOutcome for () {
+    #[inline]
     fn into_outcome(self, _: ReplyTo<'_>) -> Result<(), Failure> {
         Ok(())
     }
@@ -38,12 +40,14 @@ impl IntoOutcome for () {
 
 /// The same as `Reply(bool)`, so that a handler may end with a method that answers yes or no, as a wheel's `put`.
 impl IntoOutcome for bool {
+    #[inline]
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
         Reply(self).into_outcome(reply)
     }
 }
 
 impl<T: 'static> IntoOutcome for Reply<T> {
+    #[inline]
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
         let returned = std::any::type_name::<T>();
         reply.put(self.0).map_err(|expected| Failure::WrongReply { expected, returned })
@@ -51,6 +55,7 @@ impl<T: 'static> IntoOutcome for Reply<T> {
 }
 
 impl<T: IntoOutcome, E: Into<BoxError>> IntoOutcome for Result<T, E> {
+    #[inline]
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
         self.map_err(|error| Failure::Error(error.into()))?.into_outcome(reply)
     }

@@ -203,10 +203,8 @@ impl<H: 'static> Dispatch for Body<H> {
             return Err(Failure::Unhandled);
         };
         let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy) };
-        let Delivery { payload, reply, .. } = delivery;
-        let route = (delivery.session, delivery.sender);
-        let mut cx = Cx::new(delivery.kernel, self, heap, route, delivery.event, delivery.caller);
-        handler(&mut cx, payload, reply)
+        let Delivery { kernel, envelope, payload, reply, .. } = delivery;
+        handler(&mut Cx::new(kernel, self, heap, envelope), payload, reply)
     }
 
     fn is_busy(&self) -> bool {

@@ -19,11 +19,17 @@ pub(crate) struct Table<H> {
 }
 
 impl<H> Table<H> {
+    #[inline]
     pub(crate) fn get(&self, event: Name) -> Option<&Handler<H>> {
-        match self.places.get(self.find(event)?) {
-            Some(Some((_, handler))) => Some(handler),
-            _ => None,
+        let mask = self.places.len().wrapping_sub(1);
+        let mut place = Self::hash(event);
+        while let Some(Some((name, handler))) = self.places.get(place & mask) {
+            if *name == event {
+                return Some(handler);
+            }
+            place += 1;
         }
+        None
     }
 
     /// Enters a handler; whether it replaces one.

@@ -135,6 +135,7 @@ impl Kernel {
 
     /// How many sessions live, the kernel not counted.
     #[must_use]
+    #[inline]
     pub fn session_count(&self) -> usize {
         self.inner.sessions.borrow().len()
     }
@@ -240,7 +241,16 @@ impl Kernel {
     }
 
     /// Stops the sessions that nothing holds any more: latest marked first, then those freed by that.
+    #[inline]
     pub(crate) fn collect(&self) {
+        if self.inner.sessions.borrow().has_marks() {
+            self.collect_marked();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn collect_marked(&self) {
         let mut round = self.inner.marks.take();
         while self.inner.sessions.borrow().has_marks() {
             self.inner.sessions.borrow_mut().swap_marks(&mut round);
@@ -302,7 +312,7 @@ impl Kernel {
         let references = inner.references.borrow_mut().clear(id);
         let signals = self.forget_signals(id);
         let handles = self.forget_handles(id);
-        let timers = inner.timers.borrow_mut().remove_all(id);
+        let timers = self.change_timers(|timers| timers.remove_all(id));
         if self.has_queued_events(id, timers.len()) {
             inner.has_stale_events.set(true);
         }
@@ -321,6 +331,7 @@ impl Kernel {
         body.is_some_and(|body| body.is_busy())
     }
 
+    #[inline]
     pub(crate) fn with_active<R>(
         &self,
         session: SessionId,

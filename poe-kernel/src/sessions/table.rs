@@ -64,6 +64,12 @@ impl Entry {
         }
     }
 
+    #[inline]
+    fn hold(&mut self, hold: Hold) {
+        self.holds[hold as usize] += 1;
+        self.mark = 0;
+    }
+
     fn is_unheld(&self) -> bool {
         self.children == 0 && self.holds == [0; HOLDS]
     }
@@ -93,6 +99,7 @@ impl Sessions {
     }
 
     /// Sessions alive, the kernel not counted.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.live
     }
@@ -180,11 +187,11 @@ impl Sessions {
 
     pub(crate) fn hold(&mut self, id: SessionId, hold: Hold) {
         if let Some(entry) = self.get_mut(id) {
-            entry.holds[hold as usize] += 1;
-            entry.mark = 0;
+            entry.hold(hold);
         }
     }
 
+    #[inline]
     pub(crate) fn release(&mut self, id: SessionId, hold: Hold) {
         let Some(entry) = self.get_mut(id) else { return };
         let count = &mut entry.holds[hold as usize];
@@ -199,16 +206,59 @@ impl Sessions {
         self.get(id).map_or(0, |entry| entry.holds[hold as usize])
     }
 
+    /// Counts an event queued to one session by another or by itself; false if one of them is gone. The kernel counts
+    /// none.
+    #[inline]
+    pub(crate) fn hold_event(&mut self, to: SessionId, from: SessionId) -> bool {
+        if to != from {
+            return self.hold_both(to, from);
+        }
+        match self.get_mut(to) {
+            Some(entry) => {
+                entry.hold(Hold::EventTo);
+                true
+            }
+            None => to.is_kernel(),
+        }
+    }
+
+    fn hold_both(&mut self, to: SessionId, from: SessionId) -> bool {
+        if !(to.is_kernel() || self.is_live(to)) || !(from.is_kernel() || self.is_live(from)) {
+            return false;
+        }
+        self.hold(to, Hold::EventTo);
+        self.hold(from, Hold::EventFrom);
+        true
+    }
+
     /// Begins a handler: its session is not collected while it runs.
+    #[inline]
     pub(crate) fn enter(&mut self, id: SessionId) -> Option<Rc<dyn Dispatch>> {
         let entry = self.get_mut(id)?;
         entry.running += 1;
         entry.body.clone()
     }
 
+    #[inline]
     pub(crate) fn leave(&mut self, id: SessionId) {
         if let Some(entry) = self.get_mut(id) {
             entry.running -= 1;
+        }
+    }
+
+    /// Ends the handler of a queued event, and the event's hold on its two sessions.
+    #[inline]
+    pub(crate) fn finish(&mut self, to: SessionId, from: SessionId) {
+        if let Some(entry) = self.get_mut(to) {
+            entry.running -= 1;
+            let count = &mut entry.holds[Hold::EventTo as usize];
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.mark_if_unheld(to);
+            }
+        }
+        if from != to {
+            self.release(from, Hold::EventFrom);
         }
     }
 
@@ -217,6 +267,7 @@ impl Sessions {
         self.get_mut(id).is_some_and(|entry| !std::mem::replace(&mut entry.stopping, true))
     }
 
+    #[inline]
     pub(crate) fn has_marks(&self) -> bool {
         !self.marks.is_empty()
     }
@@ -285,10 +336,12 @@ impl Sessions {
         self.mark_if_unheld(parent);
     }
 
+    #[inline]
     fn get(&self, id: SessionId) -> Option<&Entry> {
         self.entries.get(id.slot()).filter(|entry| entry.id == id && entry.body.is_some())
     }
 
+    #[inline]
     fn get_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
         self.entries.get_mut(id.slot()).filter(|entry| entry.id == id && entry.body.is_some())
     }

@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use self::table::Timer;
+use self::table::{Timer, Timers};
 use crate::clock::{Nanos, nanos};
 use crate::sessions::table::Hold;
 use crate::{Caller, EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError, TimerId};
@@ -123,7 +123,7 @@ impl Kernel {
     /// Events of that name already posted stay.
     pub fn alarm_clear(&self, event: impl Into<Name>) -> Vec<Alarm> {
         let session = self.active_session();
-        let removed = self.inner.timers.borrow_mut().remove_named(session, event.into());
+        let removed = self.change_timers(|timers| timers.remove_named(session, event.into()));
         self.removed(session, removed)
     }
 
@@ -159,7 +159,7 @@ impl Kernel {
     /// As for [`Kernel::alarm_adjust`].
     pub fn alarm_remove(&self, timer: TimerId) -> Result<Alarm, TimerError> {
         let session = self.own_timer(timer)?;
-        let removed = self.inner.timers.borrow_mut().remove(timer);
+        let removed = self.change_timers(|timers| timers.remove(timer));
         let alarm = self.removed(session, removed.into_iter().collect()).pop();
         alarm.ok_or(TimerError::Gone(timer))
     }
@@ -168,7 +168,7 @@ impl Kernel {
     pub fn alarm_remove_all(&self) -> Vec<Alarm> {
         let session = self.active_session();
         let kept = Some(self.inner.names.timeout);
-        let removed = self.inner.timers.borrow_mut().remove_all_but(session, kept);
+        let removed = self.change_timers(|timers| timers.remove_all_but(session, kept));
         self.removed(session, removed)
     }
 
@@ -187,7 +187,7 @@ impl Kernel {
 
     /// Takes a [`Kernel::call_later`] back. One that has been made already is no error.
     pub fn cancel_call(&self, timer: TimerId) {
-        let removed = self.inner.timers.borrow_mut().remove(timer);
+        let removed = self.change_timers(|timers| timers.remove(timer));
         if let Some((timer, due)) = removed {
             drop(self.removed(timer.session, vec![(timer, due)]));
         }
@@ -198,9 +198,18 @@ impl Kernel {
     pub fn get_next_event_time(&self) -> Option<SystemTime> {
         self.purge();
         let queue = self.inner.queue.borrow();
-        let posted = queue.front().map(|event| event.due);
+        let posted = queue.front().map(|event| event.header.due);
         let timed = self.inner.timers.borrow().next_due();
         posted.into_iter().chain(timed).min().map(|due| self.inner.clock.to_wall(due))
+    }
+
+    /// Changes the timers. All changes are made by this, which keeps at hand when the next is due.
+    #[inline]
+    pub(crate) fn change_timers<R>(&self, change: impl FnOnce(&mut Timers) -> R) -> R {
+        let mut timers = self.inner.timers.borrow_mut();
+        let result = change(&mut timers);
+        self.inner.next_timer.set(timers.next_due().unwrap_or(Nanos::MAX));
+        result
     }
 
     /// A delay of nothing is due with what is posted in this turn, so that both keep their order; any other is measured
@@ -224,14 +233,14 @@ impl Kernel {
         let timer = self.timer(event, payload)?;
         let session = timer.session;
         let sequence = self.next_sequence();
-        let replaced = self.inner.timers.borrow_mut().replace_only(timer, due, sequence);
+        let replaced = self.change_timers(|timers| timers.replace_only(timer, due, sequence));
         match replaced {
             Ok((id, old)) => {
                 drop(old);
                 Ok(id)
             }
             Err(timer) => {
-                let removed = self.inner.timers.borrow_mut().remove_named(session, event);
+                let removed = self.change_timers(|timers| timers.remove_named(session, event));
                 let id = self.enter_timer(timer, due);
                 drop(self.removed(session, removed));
                 Ok(id)
@@ -250,11 +259,13 @@ impl Kernel {
 
     fn enter_timer(&self, timer: Timer, due: Nanos) -> TimerId {
         self.inner.sessions.borrow_mut().hold(timer.session, Hold::EventTo);
-        self.inner.timers.borrow_mut().set(timer, due, self.next_sequence())
+        let sequence = self.next_sequence();
+        self.change_timers(|timers| timers.set(timer, due, sequence))
     }
 
     fn set_due(&self, timer: TimerId, due: Nanos) -> SystemTime {
-        self.inner.timers.borrow_mut().set_due(timer, due, self.next_sequence());
+        let sequence = self.next_sequence();
+        self.change_timers(|timers| timers.set_due(timer, due, sequence));
         self.inner.clock.to_wall(due)
     }
 
