@@ -130,6 +130,11 @@ impl Kernel {
         self.purge();
         let inner = &*self.inner;
         if always_poll || inner.queue.borrow().is_empty() || inner.pace.is_over(&inner.clock) {
+            self.flush_outputs();
+            if self.session_count() == 0 && !inner.is_fatal.get() {
+                return Ok(());
+            }
+            self.test_idle();
             self.poll()?;
         }
         inner.pace.count(self.pass());

@@ -1,7 +1,6 @@
 //! Wheels of POE: buffered input and output, sockets, each one I/O mechanism done whole.
 
 mod error;
-mod handle;
 mod input;
 mod listen_accept;
 mod listener;

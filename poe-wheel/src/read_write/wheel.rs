@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
@@ -123,9 +123,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             failures: RefCell::default(),
         });
         wheel.watch_input(kernel)?;
-        if !Rc::ptr_eq(&wheel.input, &wheel.output) {
-            set_nonblocking(&wheel.output)?;
-        }
+        wheel.watch_output(kernel)?;
         Ok(wheel)
     }
 
@@ -166,6 +164,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         self.end();
         if let Some(kernel) = self.kernel.upgrade() {
             successor.watch_input(&kernel)?;
+            successor.watch_output(&kernel)?;
         }
         if let Err(error) = handed_over {
             successor.fail_later("filter", IoCause::Filter(error));
@@ -459,11 +458,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     fn give_up_output(&self, error: io::Error) {
-        self.state.output_over.set(true);
         self.state.written.set(false);
-        if let Some(kernel) = self.kernel.upgrade() {
-            self.unwatch(&kernel, &self.state.write_watch);
-        }
+        self.stop_output();
         self.fail_later("write", IoCause::Os(error));
     }
 
@@ -486,7 +482,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
         if !state.ended.get() && state.closing.get() && self.out_octets() == 0 {
             state.closing.set(false);
-            state.output_over.set(true);
+            self.stop_output();
             let result = self.driver.borrow_mut().shutdown_output(self.output.as_fd());
             if let Err(error) = result {
                 self.fail(kernel, "shutdown", IoCause::Os(error));
@@ -537,7 +533,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             return Ok(());
         }
         if self.events.get().input.is_none() {
-            return set_nonblocking(&self.input);
+            return Ok(());
         }
         let watch = self.watch(kernel, &self.input, Mode::Read)?;
         if state.input_paused.get() {
@@ -547,23 +543,29 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         Ok(())
     }
 
-    /// Watches whether the handle takes more, for as long as it is needed.
-    fn await_writable(&self, needed: bool) {
-        let state = &self.state;
-        if state.blocked.replace(needed) == needed {
-            return;
+    /// The write watch is paused until the handle has taken all it would; it keeps the session alive for as long as
+    /// there can be output.
+    fn watch_output(&self, kernel: &Kernel) -> Result<(), WatchError> {
+        if !self.state.output_over.get() {
+            let watch = self.watch(kernel, &self.output, Mode::Write)?;
+            kernel.pause_watch(watch);
+            self.state.write_watch.set(Some(watch));
         }
-        let Some(kernel) = self.kernel.upgrade() else { return };
-        match (needed, state.write_watch.get()) {
-            (true, Some(watch)) => drop(kernel.resume_watch(watch)),
-            (false, Some(watch)) => drop(kernel.pause_watch(watch)),
-            (true, None) => match self.watch(&kernel, &self.output, Mode::Write) {
-                Ok(watch) => state.write_watch.set(Some(watch)),
-                Err(WatchError::Os { source, .. }) => self.give_up_output(source),
-                // The session has stopped: nobody is left to be told.
-                Err(_) => state.output_over.set(true),
-            },
-            (false, None) => {}
+        Ok(())
+    }
+
+    /// Waits until the handle takes more, for as long as that is needed.
+    fn await_writable(&self, needed: bool) {
+        if self.state.blocked.replace(needed) != needed {
+            let change = if needed { Kernel::resume_watch } else { Kernel::pause_watch };
+            self.with_watch(&self.state.write_watch, change);
+        }
+    }
+
+    fn stop_output(&self) {
+        self.state.output_over.set(true);
+        if let Some(kernel) = self.kernel.upgrade() {
+            self.unwatch(&kernel, &self.state.write_watch);
         }
     }
 
@@ -627,13 +629,4 @@ impl<In: 'static, Out: 'static> fmt::Debug for Wheel<In, Out> {
             .field("out_octets", &self.driver.try_borrow().map_or(0, |driver| driver.get_out_octets()))
             .finish_non_exhaustive()
     }
-}
-
-/// Watching makes a handle non-blocking; one that is only written to is not watched at first.
-fn set_nonblocking(handle: &Rc<dyn AsFd>) -> Result<(), WatchError> {
-    crate::handle::set_nonblocking(handle).map_err(|source| WatchError::Os {
-        operation: "make non-blocking",
-        descriptor: handle.as_fd().as_raw_fd(),
-        source,
-    })
 }
