@@ -27,7 +27,6 @@ pub trait IntoOutcome {
     /// # Errors
     ///
     /// [`Failure::Error`] with the handler's error, or [`Failure::WrongReply`] when the caller waits for another type.
-    #[inline]
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure>;
 }
 
