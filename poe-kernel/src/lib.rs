@@ -1,4 +1,144 @@
 //! Events, time, handles, signals, the session tree and event loops: the kernel of POE.
+//!
+//! A [`Kernel`] dispatches events to sessions. A session is anything that implements [`Dispatch`]; the kernel knows it by
+//! a [`SessionId`], places it in a tree, and looks after all that it waits for:
+//!
+//! - events, posted or called: [`Kernel::post`], [`Kernel::yield_event`], [`Kernel::call`]. Each has a [`Name`] and one
+//!   [`Payload`] of any type; an [`Event<P>`](Event) is a name that knows its payload's type;
+//! - timers: [`Kernel::alarm`] and its kin for a time of day, [`Kernel::delay`] and its kin for a time from now;
+//! - handles: [`Kernel::select_read`] and its kin send a [`Ready`] event; [`Kernel::watch`] calls a [`Watch`], the part of
+//!   a wheel that the kernel knows;
+//! - signals: [`Kernel::sig`] watches them and [`Kernel::signal`] sends them, of any name. `IDLE`, `ZOMBIE` and `DIE` are
+//!   the kernel's own;
+//! - names and references: [`Kernel::alias_set`], [`Kernel::refcount_increment`].
+//!
+//! What acts for a session acts for the active one: the one whose handler runs. An [`EventLoop`] waits. Programs take
+//! sessions from `poe-session`; this crate alone is for those who write a kind of session, or a wheel.
+//!
+//! # What keeps a session alive
+//!
+//! A session stops by itself, with a last `_stop`, when none of these is left:
+//!
+//! | what | from | until |
+//! |---|---|---|
+//! | an event queued to it, a signal and a timer included | it was sent or set | it was dispatched or removed |
+//! | an event queued from it to another session | it was sent | it was dispatched or removed |
+//! | an alias | [`alias_set`](Kernel::alias_set) | [`alias_remove`](Kernel::alias_remove), or idleness |
+//! | a child session | its creation | it has stopped, or was detached |
+//! | a watched handle, paused or not | [`select_read`](Kernel::select_read) … | [`select_end`](Kernel::select_end) |
+//! | a tag of extra references, and so a postback | its first [`refcount_increment`](Kernel::refcount_increment) | as many [`refcount_decrement`](Kernel::refcount_decrement) |
+//! | its creation | | the queue was gone through as it was then |
+//!
+//! A watched signal, a clone of the kernel and the heap do **not** keep it alive. Sessions are collected at the end of a
+//! turn and after a batch of ready handles, last released first, never in the middle of their own handler.
+//!
+//! The kernel is idle when no event, timer, watched handle or extra reference is left: then sessions that only have
+//! aliases get the signal `IDLE`, and are stopped unless one handles it.
+//!
+//! # Example
+//!
+//! A session that counts seconds, on a clock that does not wait for them:
+//!
+//! ```
+//! use std::cell::Cell;
+//! use std::rc::Rc;
+//! use std::time::{Duration, UNIX_EPOCH};
+//!
+//! use poe_kernel::{Delivery, Dispatch, Event, Failure, Kernel, take};
+//!
+//! const TICK: Event<u32> = Event::new("tick");
+//!
+//! #[derive(Default)]
+//! struct Clock {
+//!     ticks: Cell<u32>,
+//! }
+//!
+//! impl Dispatch for Clock {
+//!     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+//!         let kernel = delivery.kernel;
+//!         match delivery.event.as_str() {
+//!             "_start" => {
+//!                 let _ = kernel.delay(TICK, Duration::from_secs(1), 1);
+//!             }
+//!             "tick" => {
+//!                 let n = take(delivery.payload).ok_or(Failure::WrongPayload { expected: "u32" })?;
+//!                 self.ticks.set(n);
+//!                 if n < 60 {
+//!                     let _ = kernel.delay(TICK, Duration::from_secs(1), n + 1);
+//!                 }
+//!             }
+//!             _ => return Err(Failure::Unhandled),
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let kernel = Kernel::builder().virtual_clock(UNIX_EPOCH).build()?;
+//!     let clock = Rc::new(Clock::default());
+//!     kernel.session_alloc(clock.clone(), ())?;
+//!     kernel.run()?;
+//!     assert_eq!(clock.ticks.get(), 60);
+//!     assert_eq!(kernel.time(), UNIX_EPOCH + Duration::from_secs(60));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Design
+//!
+//! - **A kernel is a value**, one a thread and any number a process. What is kept in a session holds a [`WeakKernel`].
+//! - **Order** is by due time, then first come, first served. A pass takes what was due and sent when it began: a session
+//!   that yields for ever, or sets timers for the past, starves neither handles nor timers.
+//! - **No part of the kernel is borrowed while other people's code runs**, the `Drop` of a payload, a heap, a handle or a
+//!   handler included: all of these may call the kernel.
+//! - **Ids carry a generation.** One that is stale is refused, and never means another session, timer or watch.
+//! - **A watched handle cannot be closed**: the kernel has a share of it until the watch ends.
+//! - **A failure is a signal, then an error.** A handler that returns an error or panics raises `DIE` in its session;
+//!   unhandled, it stops every session and leaves [`Kernel::run`] as it was, a panic as a panic.
+//!
+//! # Differences from POE
+//!
+//! What its reference calls a mistake is right here:
+//!
+//! - Watching a handle again replaces the event and its arguments; POE only resumed the old watch.
+//! - A closed handle that is still watched hung the program; here it cannot be had.
+//! - `delay_adjust` reports a timer that is gone or another session's, as `alarm_adjust` does.
+//! - `alarm_remove_all` gives records of one shape with `alarm_remove`, and every one has its time.
+//! - A reference given back too often is an error; a negative count held the kernel for ever.
+//! - Posted events have the time they were posted at. POE pushed each a microsecond behind the one before, so that a
+//!   timer of no delay could overtake them.
+//! - A timer set for the past in a pass waits for the next pass, and cannot starve handles.
+//! - While events are pending, handles are looked at every few events or microseconds, and not between any two
+//!   generations of events; [`Kernel::run_one_timeslice`] always looks.
+//! - `call` means the same whether to the own session or to another: the active event changes, and a failure comes back
+//!   as an error. Only `DIE` is for other sessions' failures.
+//! - The error of a failed handler leaves `run` itself, with its source, not its text.
+//! - A `DIE` sent by hand stops whom it reaches, if unhandled, and is no failure of `run`.
+//! - `ZOMBIE` follows an `IDLE` that was handled without new work under `run_one_timeslice` as under `run`. An extra
+//!   reference is work.
+//! - `_child` tells a child that stopped ([`Change::Stop`]) from one that moved away ([`Change::Leave`]); POE's word for
+//!   both is `lose`.
+//! - A session whose handler is on the stack is not collected by turns nested in it.
+//! - Sending from a session that was stopped, as by its own handler's `stop`, is an error, or nothing for `yield_event`;
+//!   POE took it for the kernel's.
+//! - A destination is an id or an alias; the text of a number is an alias.
+//! - Setting a signal's watch takes no arguments to pass on: a handler can capture what it wants.
+//!
+//! Case by case:
+//!
+//! - Difference: KRB-03 (a count below zero cannot be had: giving back too much is refused)
+//! - Difference: KRB-04 (the kernel is no session that could be freed before its children)
+//! - Difference: KRB-43 (the kernel keeps no count of its own events: whether it is idle is looked at, not counted)
+//! - Difference: KRU-03 (a handle is an `Rc` of something that is open)
+//! - Difference: KRU-04 (an argument that is absent does not compile)
+//! - Difference: KRX-02 (failures are always caught; unhandled, they leave `run`)
+//! - Difference: QUE-02 (timer ids are opaque, and posted events have none)
+//! - Difference: QUE-04 (timer ids are opaque, and may use a place again under another generation)
+//! - Difference: QUE-09 (timer ids are opaque)
+//! - Difference: QUE-10 (timers are removed by id, by name, or all of a session's, never by a predicate)
+//! - Difference: QUE-11 (timers are removed by id, by name, or all of a session's, never by a predicate)
+//! - Difference: QUE-12 (a session cannot look at timers without removing them)
+//! - Difference: QUE-18 (each kernel has its own timers and ids)
 
 mod aliases;
 mod clock;

@@ -1,4 +1,94 @@
 //! Sessions of POE: a heap, and handlers for named events.
+//!
+//! A [`Session`] is built from a value of any type, its heap, and a handler for each event it knows, and is then spawned
+//! into a [`Kernel`](poe_kernel::Kernel). From there on the kernel runs its handlers, one at a time, until nothing is left
+//! that it could wait for.
+//!
+//! - A handler is `Fn(&mut Cx<'_, H>, P) -> R`: a closure, a function, or a method. [`Cx`] has the heap, the kernel, and
+//!   all that a session can ask for; `P` is what the event carries; `R` is nothing, a [`Reply`] for a caller, or a
+//!   `Result` of either, whose error is the death of the session unless somebody handles it.
+//! - [`Handlers`] is the table of them. Sessions of one kind share one ([`Session::with`]), and each then costs its heap.
+//! - [`Postback`] and [`Callback`] are events of a session as values, to hand to those who do not know it.
+//!
+//! # Example
+//!
+//! A server that answers to a name, and a client that asks it twice, once to wait for and once not:
+//!
+//! ```
+//! use poe_session::prelude::*;
+//!
+//! const ADD: Event<(u32, u32)> = Event::new("add");
+//! const SUM: Event<u32> = Event::new("sum");
+//!
+//! #[derive(Default)]
+//! struct Adder {
+//!     asked: u32,
+//! }
+//!
+//! impl Adder {
+//!     fn add(cx: &mut Cx<'_, Self>, (a, b): (u32, u32)) -> HandlerResult<Reply<u32>> {
+//!         cx.heap.asked += 1;
+//!         let sum = a.checked_add(b).ok_or("too much")?;
+//!         cx.post(cx.sender(), SUM, sum)?;
+//!         Ok(Reply(sum))
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let kernel = Kernel::new()?;
+//!     Session::build(Adder::default())
+//!         .on_start(|cx| cx.alias_set("adder"))
+//!         .on(ADD, Adder::add)
+//!         .on_stop(|cx| assert_eq!(cx.heap.asked, 2))
+//!         .spawn(&kernel)?;
+//!     Session::build(Vec::new())
+//!         .on_start(|cx| -> HandlerResult {
+//!             let sum: u32 = cx.call("adder", ADD, (1, 2))?;
+//!             assert_eq!(sum, 3);
+//!             cx.post("adder", ADD, (3, 4))?;
+//!             Ok(())
+//!         })
+//!         .on(SUM, |cx, sum| cx.heap.push(sum))
+//!         .on_stop(|cx| assert_eq!(*cx.heap, [3, 7]))
+//!         .spawn(&kernel)?;
+//!     kernel.run()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What keeps a session alive
+//!
+//! Events and timers on their way to it, or events from it on their way to others; aliases; children; watched handles;
+//! extra references, and so postbacks. `poe_kernel` has the whole table. What does not: a watched signal, and being named
+//! in somebody's heap.
+//!
+//! # Design
+//!
+//! - **The heap is lent, not locked.** `cx.heap` is a guard beside `cx.kernel`, so that both can be used at once. What may
+//!   run other handlers before it returns (`call`, `spawn`, `detach_myself`, `stop`, [`Cx::suspend`]) takes `cx` as `&mut`
+//!   and gives the heap back meanwhile: a session may be called by whom it calls. The same through `cx.kernel` keeps the
+//!   heap, and a handler that would need it is refused with an error that says so, before anything has happened.
+//! - **A payload has one type**, several values are a tuple. The handler says which, and what else is sent to it is an
+//!   error that names the event, both types and the place it was sent from. An [`Event<P>`](poe_kernel::Event) moves this
+//!   check into the compiler. Literals deserve a suffix: `1_u32`, for a handler of `u32`.
+//! - **Dropping a session's things may call the kernel**, its heap, payloads and handlers: a [`Postback`] kept in any of
+//!   them gives its reference back when it goes.
+//! - A heap that keeps a `Kernel` keeps it from being freed; keep a [`WeakKernel`](poe_kernel::WeakKernel).
+//!
+//! # Differences from POE
+//!
+//! - A session without `_start` is a session: it waits for events like any other.
+//! - A session without a handler for an event that it is *called* with tells its caller so.
+//! - A caller learns that its call failed, and of what.
+//! - An invoked postback whose session has gone is an error, not silence. Callbacks keep their session alive as postbacks
+//!   do.
+//! - The default handler gets an [`Unhandled`]; `cx.event()` is the event's own name, not `_default`.
+//! - The sender of `_child` and `_parent` is the kernel, as in POE; what they say is a struct.
+//! - Options are three that exist, not free-form names.
+//!
+//! Case by case:
+//!
+//! - Difference: SES-17 (an odd list of arguments does not compile)
 
 mod cx;
 mod handlers;
@@ -16,8 +106,8 @@ pub use session::{Session, Suspended};
 /// What a program of sessions uses.
 pub mod prelude {
     pub use poe_kernel::{
-        Alarm, CallError, Change, Child, Event, Kernel, KernelError, Mode, Name, Parent, Payload, Ready,
-        SessionId, SessionOption, Shift, Signal, TimerId,
+        Alarm, CallError, Change, Child, Event, Kernel, KernelError, Mode, Name, Parent, Payload,
+        Ready, SessionId, SessionOption, Shift, Signal, TimerId,
     };
 
     pub use crate::{
