@@ -1,0 +1,237 @@
+//! The kernel by itself, with sessions that are bare [`Dispatch`]es.
+
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use poe_kernel::{
+    CallError, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, SessionId,
+    SpawnError, Watch, WatchId, take,
+};
+
+/// A session that is a function.
+struct Function<F>(F);
+
+impl<F: Fn(&mut Delivery<'_>) -> Result<(), Failure>> Dispatch for Function<F> {
+    fn dispatch(&self, mut delivery: Delivery<'_>) -> Result<(), Failure> {
+        (self.0)(&mut delivery)
+    }
+}
+
+fn spawn(
+    kernel: &Kernel,
+    f: impl Fn(&mut Delivery<'_>) -> Result<(), Failure> + 'static,
+) -> SessionId {
+    kernel.session_alloc(Rc::new(Function(f)), ()).unwrap()
+}
+
+fn virtual_kernel() -> Kernel {
+    Kernel::builder().virtual_clock(UNIX_EPOCH + Duration::from_secs(1000)).build().unwrap()
+}
+
+#[test]
+fn any_dispatch_is_a_session() {
+    let kernel = virtual_kernel();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    let l = log.clone();
+    let id = spawn(&kernel, move |delivery| {
+        l.borrow_mut().push(delivery.event.to_string());
+        match delivery.event.as_str() {
+            "number" => {
+                let n: u32 =
+                    take(delivery.payload).ok_or(Failure::WrongPayload { expected: "u32" })?;
+                l.borrow_mut().push(n.to_string());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    });
+    kernel.post(id, "number", 7_u32).unwrap();
+    let error = kernel.call::<(), _>(id, "number", "seven").unwrap_err();
+    assert!(matches!(error, CallError::WrongPayload { sent: "&str", .. }), "{error}");
+    kernel.run().unwrap();
+    assert_eq!(*log.borrow(), ["_start", "number", "number", "7", "_stop"]);
+}
+
+#[test]
+fn a_parent_that_says_it_is_busy_gets_no_child() {
+    struct Busy(Cell<Option<SpawnError>>);
+    impl Dispatch for Busy {
+        fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+            if delivery.event == "_start" {
+                let child = Rc::new(Function(|_: &mut Delivery<'_>| Ok(())));
+                self.0.set(delivery.kernel.session_alloc(child, ()).err());
+            }
+            Ok(())
+        }
+
+        fn is_busy(&self) -> bool {
+            true
+        }
+    }
+    let kernel = virtual_kernel();
+    let busy = Rc::new(Busy(Cell::new(None)));
+    let id = kernel.session_alloc(busy.clone(), ()).unwrap();
+    assert_eq!(busy.0.take(), Some(SpawnError::ParentBusy(id)));
+    kernel.run().unwrap();
+}
+
+struct Echo {
+    socket: Rc<UnixStream>,
+    id: Cell<Option<WatchId>>,
+    seen: Rc<RefCell<Vec<String>>>,
+}
+
+impl Watch for Echo {
+    fn ready(&self, kernel: &Kernel, mode: Mode) {
+        assert_eq!(mode, Mode::Read);
+        assert!(kernel.active_event().is_none());
+        let mut bytes = [0; 9];
+        match (&*self.socket).read(&mut bytes) {
+            Ok(0) => {
+                if let Some(id) = self.id.take() {
+                    kernel.unwatch(id);
+                    kernel.unwatch(id);
+                    assert!(!kernel.pause_watch(id) && !kernel.resume_watch(id));
+                }
+            }
+            Ok(count) => {
+                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+                self.seen.borrow_mut().push(text);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_watch_is_called_for_its_session_and_holds_it() {
+    let kernel = virtual_kernel();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let echo = Rc::new(Echo { socket: Rc::new(ours), id: Cell::new(None), seen: seen.clone() });
+    let weak = Rc::downgrade(&echo);
+    let id = spawn(&kernel, {
+        let echo = RefCell::new(Some(echo));
+        move |delivery| {
+            if delivery.event == "_start"
+                && let Some(echo) = echo.take()
+            {
+                let (kernel, session) = (delivery.kernel, delivery.session);
+                let socket = echo.socket.clone();
+                let id = kernel.watch(session, socket, Mode::Read, echo.clone()).unwrap();
+                echo.id.set(Some(id));
+            }
+            Ok(())
+        }
+    });
+    theirs.write_all(b"one").unwrap();
+    kernel.run_one_timeslice().unwrap();
+    theirs.write_all(b"two").unwrap();
+    kernel.run_one_timeslice().unwrap();
+    assert!(kernel.is_live(id) && weak.upgrade().is_some());
+    drop(theirs);
+    kernel.run().unwrap();
+    assert_eq!(*seen.borrow(), ["one", "two"]);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn a_watch_that_panics_leaves_run_and_nobody_active() {
+    struct Panics;
+    impl Watch for Panics {
+        fn ready(&self, _: &Kernel, _: Mode) {
+            panic!("in a watch");
+        }
+    }
+    let kernel = virtual_kernel();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(b"x").unwrap();
+    let ours = Rc::new(ours);
+    let id = spawn(&kernel, move |delivery| {
+        if delivery.event == "_start" {
+            let session = delivery.session;
+            delivery.kernel.watch(session, ours.clone(), Mode::Read, Rc::new(Panics)).unwrap();
+        }
+        Ok(())
+    });
+    let result = catch_unwind(AssertUnwindSafe(|| kernel.run()));
+    assert!(result.is_err());
+    assert!(kernel.active_session().is_kernel());
+    kernel.stop();
+    assert!(!kernel.is_live(id));
+    kernel.run().unwrap();
+}
+
+#[test]
+fn what_is_kept_back_is_flushed_once_before_the_kernel_waits() {
+    struct Kept(Cell<u32>);
+    impl Flush for Kept {
+        fn flush(&self, _: &Kernel) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let kernel = virtual_kernel();
+    let kept = Rc::new(Kept(Cell::new(0)));
+    let weak = Rc::downgrade(&kept);
+    spawn(&kernel, move |delivery| {
+        if delivery.event == "_start" {
+            delivery.kernel.flush_later(weak.clone());
+            let _ = delivery.kernel.delay("later", Duration::from_secs(1), ());
+        }
+        Ok(())
+    });
+    assert_eq!(kept.0.get(), 0);
+    kernel.run().unwrap();
+    assert_eq!(kept.0.get(), 1);
+}
+
+#[test]
+fn a_kernel_is_told_from_others_and_printed() {
+    let (one, two) = (virtual_kernel(), virtual_kernel());
+    assert_ne!(one.id(), two.id());
+    assert!(format!("{one:?}").contains(one.id().as_str()));
+    assert_eq!(one.event_loop_name(), "polling");
+    let weak = one.downgrade();
+    assert_eq!(weak.upgrade().unwrap().id(), one.id());
+    drop(one);
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn run_is_not_entered_twice() {
+    let kernel = virtual_kernel();
+    let refused = Rc::new(Cell::new(false));
+    let r = refused.clone();
+    let id = spawn(&kernel, move |delivery| {
+        if delivery.event == "again" {
+            r.set(matches!(delivery.kernel.run(), Err(KernelError::AlreadyRunning)));
+        }
+        Ok(())
+    });
+    kernel.post(id, "again", ()).unwrap();
+    kernel.run().unwrap();
+    assert!(refused.get());
+}
+
+// Conformance: KRG-19
+#[test]
+fn a_programs_own_signal_handler_is_left_alone() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let came = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(nix::libc::SIGALRM, came.clone()).unwrap();
+    let kernel = virtual_kernel();
+    spawn(&kernel, |delivery| {
+        if delivery.event == "_start" {
+            delivery.kernel.sig("USR1", "signal").unwrap();
+            nix::sys::signal::raise(nix::sys::signal::SIGALRM).unwrap();
+        }
+        Ok(())
+    });
+    kernel.run().unwrap();
+    assert!(came.load(Ordering::SeqCst));
+}
