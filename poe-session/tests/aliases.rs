@@ -150,13 +150,15 @@ fn an_alias_holds_its_session_while_others_have_work() {
     let (kernel, trace) = (kernel(), Trace::default());
     traced_start(&trace, "aliased", |cx| cx.alias_set("name").unwrap()).spawn(&kernel).unwrap();
     let t = trace.clone();
-    traced_start(&trace, "worker", |cx| drop(cx.delay("work", seconds(1), ())))
-        .on("work", move |cx, ()| {
-            t.log("work");
-            cx.post("name", "ignored", ()).unwrap();
-        })
-        .spawn(&kernel)
-        .unwrap();
+    traced_start(&trace, "worker", |cx| {
+        cx.delay("work", seconds(1), ());
+    })
+    .on("work", move |cx, ()| {
+        t.log("work");
+        cx.post("name", "ignored", ()).unwrap();
+    })
+    .spawn(&kernel)
+    .unwrap();
     kernel.run().unwrap();
     assert_eq!(trace.take()[2..], ["work", "worker stop", "aliased stop"]);
 }

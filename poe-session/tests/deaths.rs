@@ -70,10 +70,12 @@ fn an_unhandled_death_kills_descendants_and_ancestors_then_all_and_leaves_run() 
     })
     .spawn(&kernel)
     .unwrap();
-    traced_start(&trace, "Q", |cx| drop(cx.delay("never", seconds(1), ())))
-        .on("never", never::<_, ()>)
-        .spawn(&kernel)
-        .unwrap();
+    traced_start(&trace, "Q", |cx| {
+        cx.delay("never", seconds(1), ());
+    })
+    .on("never", never::<_, ()>)
+    .spawn(&kernel)
+    .unwrap();
     trace.take();
     let death = death(kernel.run());
     assert_eq!(death.cause.to_string(), "oops");
@@ -251,10 +253,12 @@ fn an_event_behind_the_failing_one_is_still_delivered() {
 #[test]
 fn a_failing_stop_ends_the_run_with_its_error() {
     let (kernel, trace) = (kernel(), Trace::default());
-    traced_start(&trace, "other", |cx| drop(cx.delay("never", seconds(9), ())))
-        .on("never", never::<_, ()>)
-        .spawn(&kernel)
-        .unwrap();
+    traced_start(&trace, "other", |cx| {
+        cx.delay("never", seconds(9), ());
+    })
+    .on("never", never::<_, ()>)
+    .spawn(&kernel)
+    .unwrap();
     Session::build(())
         .on_start(|cx| cx.sig("DIE", "died"))
         .on("died", never::<_, Signal>)

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
@@ -222,7 +222,9 @@ fn a_dropped_heap_may_hold_the_last_references_of_others() {
     }
     let t = trace.clone();
     Session::build(postbacks)
-        .on_start(|cx| drop(cx.delay("end", seconds(1), ())))
+        .on_start(|cx| {
+            cx.delay("end", seconds(1), ());
+        })
         .on("end", |_, ()| {})
         .on_stop(move |_| t.log("owner"))
         .spawn(&kernel)
@@ -245,7 +247,9 @@ fn a_handler_replaced_twice_in_one_event_is_dropped_where_it_may_call_its_own_se
                     e.set(e.get() + 1);
                 }
             });
-            cx.state("event", move |_, ()| drop(&guard));
+            cx.state("event", move |_, ()| {
+                let _ = &guard;
+            });
             cx.state("event", |_, ()| {});
         })
         .on("other", |_, ()| {})

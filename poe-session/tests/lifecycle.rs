@@ -92,9 +92,11 @@ fn a_parent_without_work_waits_for_its_children() {
     let (kernel, trace) = (kernel(), Trace::default());
     let t = trace.clone();
     traced_start(&trace, "P", move |cx| {
-        traced_start(&t, "C", |cx| drop(cx.delay_set("later", seconds(5), ())))
-            .spawn(&mut *cx)
-            .unwrap();
+        traced_start(&t, "C", |cx| {
+            cx.delay_set("later", seconds(5), ());
+        })
+        .spawn(&mut *cx)
+        .unwrap();
     })
     .spawn(&kernel)
     .unwrap();

@@ -7,6 +7,7 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -286,8 +287,7 @@ fn run_real(scripts: &Scripts) -> Vec<String> {
         }
     }
     assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
-    let lines = world.take().log;
-    lines
+    world.take().log
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -676,8 +676,8 @@ impl Model {
                 }
             }
             Step::Alias(n) => {
-                if !self.aliases.contains_key(&n) {
-                    self.aliases.insert(n, id);
+                if let Entry::Vacant(entry) = self.aliases.entry(n) {
+                    entry.insert(id);
                     self.hold(id);
                 }
             }

@@ -5,7 +5,7 @@ mod common;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
-use common::{Trace, elapsed, kernel, seconds, traced, traced_start};
+use common::{Trace, elapsed, kernel, seconds, traced};
 use poe_kernel::RefcountError;
 use poe_session::prelude::*;
 
@@ -280,7 +280,9 @@ fn what_holds_a_session_without_events_keeps_the_kernel_from_being_idle() {
 fn a_sender_whose_receiver_was_killed_is_collected_without_waiting_for_anything() {
     let kernel = kernel();
     Session::build(())
-        .on_start(|cx| drop(cx.delay("end", seconds(10), ())))
+        .on_start(|cx| {
+            cx.delay("end", seconds(10), ());
+        })
         .on("end", |_, ()| {})
         .spawn(&kernel)
         .unwrap();

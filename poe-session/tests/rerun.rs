@@ -71,17 +71,19 @@ fn a_turn_nested_in_a_handler_runs_others_and_does_not_collect_its_own_session()
         })
         .spawn(&kernel)
         .unwrap();
-    traced_start(&trace, "other", |cx| drop(cx.delay("go", millis(1), ())))
-        .on("go", {
-            let t = trace.clone();
-            move |cx, ()| {
-                t.log("go");
-                cx.delay("end", seconds(1), ());
-            }
-        })
-        .on("end", |_, ()| {})
-        .spawn(&kernel)
-        .unwrap();
+    traced_start(&trace, "other", |cx| {
+        cx.delay("go", millis(1), ());
+    })
+    .on("go", {
+        let t = trace.clone();
+        move |cx, ()| {
+            t.log("go");
+            cx.delay("end", seconds(1), ());
+        }
+    })
+    .on("end", |_, ()| {})
+    .spawn(&kernel)
+    .unwrap();
     kernel.run().unwrap();
     assert_eq!(
         trace.take(),

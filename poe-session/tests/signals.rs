@@ -94,13 +94,15 @@ fn a_child_that_does_not_watch_hears_nothing_and_a_signal_is_queued() {
     let (t, t2) = (trace.clone(), trace.clone());
     traced_start(&trace, "P", move |cx| {
         let t2 = t.clone();
-        traced_start(&t, "C", |cx| drop(cx.delay("bar", common::millis(100), ())))
-            .on_default(move |cx, unhandled| {
-                assert_eq!(cx.event(), unhandled.event);
-                t2.log(format!("C default {}", unhandled.event));
-            })
-            .spawn(&mut *cx)
-            .unwrap();
+        traced_start(&t, "C", |cx| {
+            cx.delay("bar", common::millis(100), ());
+        })
+        .on_default(move |cx, unhandled| {
+            assert_eq!(cx.event(), unhandled.event);
+            t2.log(format!("C default {}", unhandled.event));
+        })
+        .spawn(&mut *cx)
+        .unwrap();
         cx.sig("foo", "foo").unwrap();
         cx.signal(cx.session(), "foo", ()).unwrap();
         t.log("P leaves start");
@@ -241,7 +243,9 @@ fn signals_left_over_from_one_run_do_not_end_the_next() {
     let done = Rc::new(Cell::new(false));
     let d = done.clone();
     Session::build(())
-        .on_start(|cx| drop(cx.delay("later", seconds(1), ())))
+        .on_start(|cx| {
+            cx.delay("later", seconds(1), ());
+        })
         .on("later", move |_, ()| d.set(true))
         .spawn(&kernel)
         .unwrap();
@@ -301,12 +305,16 @@ fn watching_a_signal_needs_a_session() {
     kernel.sig_ignore("USR1");
 }
 
-// Conformance: KRG-18
+// Conformance: KRG-18, KRB-35
 #[test]
 fn a_watch_keeps_nobody_alive() {
     let kernel = kernel();
     let id = Session::build(())
-        .on_start(|cx| cx.sig("INT", "int"))
+        .on_start(|cx| -> HandlerResult {
+            cx.sig("INT", "int")?;
+            cx.sig("INT", "int")?;
+            Ok(())
+        })
         .on("int", never::<_, Signal>)
         .spawn(&kernel)
         .unwrap();
@@ -493,7 +501,9 @@ fn quick_signals_are_not_merged() {
 fn an_unhandled_terminal_signal_of_the_system_ends_the_run_and_not_the_process() {
     let (kernel, trace) = (kernel(), Trace::default());
     traced(&trace, "bystander")
-        .on_start(|cx| drop(cx.delay("never", seconds(9), ())))
+        .on_start(|cx| {
+            cx.delay("never", seconds(9), ());
+        })
         .on("never", never::<_, ()>)
         .spawn(&kernel)
         .unwrap();

@@ -28,7 +28,12 @@ fn run(set: impl Fn(&mut Cx<'_, ()>) + 'static) -> Vec<String> {
 // Conformance: KRA-01
 #[test]
 fn an_alarm_fires_once_at_its_time() {
-    assert_eq!(run(|cx| drop(cx.alarm("t", start() + millis(500), 1_u32))), ["1@500"]);
+    assert_eq!(
+        run(|cx| {
+            cx.alarm("t", start() + millis(500), 1_u32);
+        }),
+        ["1@500"]
+    );
 }
 
 // Conformance: KRA-02
@@ -73,7 +78,12 @@ fn alarm_clear_removes_alarms_and_delays_of_a_name() {
 // Conformance: KRA-06, KRA-19
 #[test]
 fn a_delay_replaces_and_delay_set_adds() {
-    assert_eq!(run(|cx| drop(cx.delay("t", millis(500), 1_u32))), ["1@500"]);
+    assert_eq!(
+        run(|cx| {
+            cx.delay("t", millis(500), 1_u32);
+        }),
+        ["1@500"]
+    );
     let fired = run(|cx| {
         cx.delay("t", millis(100), 1_u32);
         cx.delay("t", millis(500), 2_u32);
@@ -201,6 +211,27 @@ fn a_timer_that_is_gone_or_anothers_is_refused() {
     assert_eq!(elapsed(&kernel), 2000);
 }
 
+// Conformance: QUE-01, QUE-03, QUE-05, QUE-08, QUE-23
+#[test]
+fn timers_are_a_queue_by_time_from_which_any_can_be_taken() {
+    let kernel = kernel();
+    assert_eq!((kernel.get_event_count(), kernel.get_next_event_time()), (0, None));
+    let fired = run(|cx| {
+        let at = |n| start() + seconds(n);
+        let set = |n: u64| cx.alarm_set("t", at(n), n as u32);
+        let [_a, c, _e, b, d] = [1, 3, 5, 2, 4].map(set);
+        for (id, n) in [(b, 2), (c, 3), (d, 4)] {
+            let alarm = cx.alarm_remove(id).unwrap();
+            assert_eq!(alarm.time, at(n));
+            assert_eq!(alarm.payload.downcast::<u32>().unwrap(), n as u32);
+        }
+        assert_eq!(cx.alarm_remove(d).unwrap_err(), TimerError::Gone(d));
+        cx.yield_event("t", 0_u32);
+        assert_eq!(cx.kernel.get_next_event_time(), Some(start()));
+    });
+    assert_eq!(fired, ["0@0", "1@1000", "5@5000"]);
+}
+
 // Conformance: KRU-01
 #[test]
 fn timers_need_an_active_session() {
@@ -226,7 +257,9 @@ fn a_timer_set_in_a_called_handler_is_the_callees() {
     let t = trace.clone();
     Session::build(())
         .on_start(|cx| cx.alias_set("callee"))
-        .on("set", |cx, ()| drop(cx.delay("t", seconds(1), ())))
+        .on("set", |cx, ()| {
+            cx.delay("t", seconds(1), ());
+        })
         .on("t", move |cx, ()| {
             assert_eq!(cx.sender(), cx.session());
             assert_eq!(cx.caller().state, Some(Name::new("set")));
@@ -247,9 +280,13 @@ fn a_timer_set_in_a_called_handler_is_the_callees() {
 fn timers_of_a_stopped_session_go_with_it() {
     let kernel = kernel();
     let id = Session::build(())
-        .on_start(|cx| drop(cx.delay("never", seconds(10), ())))
+        .on_start(|cx| {
+            cx.delay("never", seconds(10), ());
+        })
         .on("never", never::<_, ()>)
-        .on_stop(|cx| drop(cx.delay("never", seconds(10), ())))
+        .on_stop(|cx| {
+            cx.delay("never", seconds(10), ());
+        })
         .spawn(&kernel)
         .unwrap();
     kernel.signal(id, "TERM", ()).unwrap();
@@ -271,7 +308,9 @@ fn a_program_of_one_delay_ends_after_it() {
     Session::build(())
         .option(SessionOption::Default, true)
         .on_start(|cx| cx.yield_event("go", ()))
-        .on("go", |cx, ()| drop(cx.delay("done", seconds(1), ())))
+        .on("go", |cx, ()| {
+            cx.delay("done", seconds(1), ());
+        })
         .on("done", |_, ()| {})
         .spawn(&kernel)
         .unwrap();
@@ -286,7 +325,9 @@ fn real_delays_take_the_time_they_say() {
     let began = std::time::Instant::now();
     for n in 1..=10_u64 {
         Session::build(())
-            .on_start(move |cx| drop(cx.delay("done", millis(n), n)))
+            .on_start(move |cx| {
+                cx.delay("done", millis(n), n);
+            })
             .on("done", move |_, n: u64| assert!(began.elapsed() >= millis(n)))
             .spawn(&kernel)
             .unwrap();
