@@ -61,6 +61,16 @@ impl Kernel {
     /// keeps its session alive, but does not keep the kernel from being idle: when nothing else is left, sessions that
     /// only have aliases are stopped. Outside a handler the name is the kernel's.
     ///
+    /// ```
+    /// use poe_kernel::{Kernel, SessionId};
+    ///
+    /// let kernel = Kernel::new()?;
+    /// kernel.alias_set("root")?;
+    /// assert_eq!(kernel.alias_resolve("root"), Some(SessionId::KERNEL));
+    /// assert_eq!(kernel.alias_list(SessionId::KERNEL), ["root"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`AliasError::InUse`] when another session has the alias, [`AliasError::Stopped`] when the active session has

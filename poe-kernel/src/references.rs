@@ -32,7 +32,12 @@ impl References {
         self.by_session.remove(&session)
     }
 
-    fn increment(&mut self, session: SessionId, tag: Name, since: &'static Location<'static>) -> u32 {
+    fn increment(
+        &mut self,
+        session: SessionId,
+        tag: Name,
+        since: &'static Location<'static>,
+    ) -> u32 {
         let tags = self.by_session.entry(session).or_default();
         if let Some(reference) = tags.iter_mut().find(|reference| reference.tag == tag) {
             reference.count += 1;
@@ -62,6 +67,28 @@ impl Kernel {
     ///
     /// A session with a counted tag is alive, and the kernel is not idle. Tags are the session's own: two users of one
     /// session should use two tags.
+    ///
+    /// ```
+    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # struct Mute;
+    /// # impl Dispatch for Mute {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
+    /// assert_eq!(kernel.refcount_increment(session, "download")?, 1);
+    /// kernel.run_one_timeslice()?;
+    /// assert!(kernel.is_live(session));
+    /// assert_eq!(kernel.refcount_decrement(session, "download")?, 0);
+    /// assert!(kernel.refcount_decrement(session, "download").is_err());
+    /// kernel.run()?;
+    /// assert!(!kernel.is_live(session));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -165,6 +165,26 @@ impl Kernel {
 
     /// Sends a signal of any name to a session and all below it (POE: `signal`); to the kernel, it is for everyone.
     ///
+    /// ```
+    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # struct Mute;
+    /// # impl Dispatch for Mute {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
+    /// kernel.refcount_increment(session, "has work")?;
+    /// kernel.signal(session, "WEATHER", "sunny")?; // Nobody watches it, and it harms nobody.
+    /// kernel.signal(session, "TERM", ())?; // Nobody handles it, and it ends the session.
+    /// kernel.run()?;
+    /// assert!(!kernel.is_live(session));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`PostError`] when the destination is not there.

@@ -133,6 +133,27 @@ impl<'a, H: 'static> Cx<'a, H> {
     }
 
     /// Lends the heap while `f` runs, which may then do anything: call, spawn, run timeslices.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(false)
+    ///     .on_start(|cx| {
+    ///         cx.yield_event("arrive", ());
+    ///         while !*cx.heap {
+    ///             if !cx.suspend(|kernel| kernel.run_one_timeslice())? {
+    ///                 break;
+    ///             }
+    ///         }
+    ///         Ok::<(), KernelError>(())
+    ///     })
+    ///     .on("arrive", |cx, ()| *cx.heap = true)
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn suspend<R>(&mut self, f: impl FnOnce(&Kernel) -> R) -> R {
         /// Takes the heap back after a panic too, as the handler may catch it.
         struct Lent<'c, 'a, H: 'static>(&'c mut Cx<'a, H>);
@@ -163,6 +184,26 @@ impl<'a, H: 'static> Cx<'a, H> {
     }
 
     /// As [`Kernel::sig`].
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(())
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         cx.sig("INT", "interrupted")?;
+    ///         cx.signal(cx.session(), "INT", ())?;
+    ///         Ok(())
+    ///     })
+    ///     .on("interrupted", |cx, signal: Signal| {
+    ///         assert_eq!(signal.name, "INT");
+    ///         cx.sig_handled(); // Otherwise the session would be stopped.
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -209,6 +250,28 @@ impl<'a, H: 'static> Cx<'a, H> {
     }
 
     /// As [`Kernel::delay`]: one timer of this name, put off anew.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// use std::time::Duration;
+    ///
+    /// Session::build(0_u32)
+    ///     .on_start(|cx| cx.yield_event("input", 1_u32))
+    ///     .on("input", |cx, n: u32| {
+    ///         cx.delay("idle for too long", Duration::from_secs(60), ());
+    ///         if n < 5 {
+    ///             cx.delay_set("input", Duration::from_secs(50), n + 1);
+    ///         }
+    ///     })
+    ///     .on("idle for too long", |cx, ()| *cx.heap += 1)
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, 1))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn delay<P: 'static>(
         &self,
@@ -287,6 +350,33 @@ impl<'a, H: 'static> Cx<'a, H> {
     }
 
     /// As [`Kernel::select_read`].
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use std::rc::Rc;
+    ///
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// theirs.write_all(b"hello")?;
+    /// drop(theirs);
+    /// Session::build(Rc::new(ours))
+    ///     .on_start(|cx| cx.select_read(&cx.heap, "readable"))
+    ///     .on("readable", |cx, ready: Ready<UnixStream>| -> HandlerResult {
+    ///         let mut bytes = [0; 100];
+    ///         match (&*ready.handle).read(&mut bytes)? {
+    ///             0 => cx.select_end(&ready.handle, Mode::Read),
+    ///             count => assert_eq!(&bytes[..count], b"hello"),
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -372,6 +462,22 @@ impl<'a, H: 'static> Cx<'a, H> {
 
     /// As [`Kernel::detach_myself`].
     ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(())
+    ///     .on_start(|cx| {
+    ///         Session::build(()).on_start(|cx| cx.detach_myself()).spawn(&mut *cx)?;
+    ///         assert!(cx.kernel.children(cx.session()).is_empty());
+    ///         HandlerResult::Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`DetachError`] when the session is at the top already.
@@ -405,6 +511,22 @@ impl<'a, H: 'static> Cx<'a, H> {
     }
 
     /// Sets the handler of an event of this session from now on, for events already queued too (POE: `state`).
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(Vec::new())
+    ///     .on_start(|cx| {
+    ///         cx.yield_event("greet", "world");
+    ///         cx.state("greet", |cx, whom: &str| cx.heap.push(format!("hello, {whom}")));
+    ///     })
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, ["hello, world"]))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn state<P: 'static, R: IntoOutcome>(
         &self,
         event: impl EventFor<P>,

@@ -118,7 +118,7 @@ fn a_paused_write_watch_is_silent_and_loses_nothing_when_resumed() {
     assert_eq!(writes.get(), 4);
 }
 
-// Conformance: KRB-29, KRB-31
+// Conformance: KRB-31
 #[test]
 fn a_handle_is_reported_each_turn_until_it_was_read() {
     let kernel = kernel();
@@ -484,7 +484,7 @@ fn a_descriptor_used_again_in_the_same_batch_is_not_taken_for_the_old_one() {
     drop((theirs1, theirs2));
 }
 
-// Conformance: KRU-01, KRB-32
+// Conformance: KRU-01, KRB-29, KRB-32
 #[test]
 fn watching_needs_a_session_and_ending_what_is_not_watched_is_quiet() {
     let kernel = kernel();

@@ -196,6 +196,24 @@ impl Kernel {
     ///
     /// Each gets its `_stop`, and its parent `_child`; pending events and timers are dropped, and then `run` returns.
     /// A handler calls this through `cx`, so that its own session can be told too.
+    ///
+    /// ```
+    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # struct Mute;
+    /// # impl Dispatch for Mute {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
+    /// kernel.refcount_increment(session, "has work")?;
+    /// kernel.stop();
+    /// assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn stop(&self) {
         let caller = self.caller();
