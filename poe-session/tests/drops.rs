@@ -260,6 +260,45 @@ fn a_handler_replaced_twice_in_one_event_is_dropped_where_it_may_call_its_own_se
 }
 
 #[test]
+fn a_session_that_is_being_freed_is_given_nothing_new() {
+    let kernel = kernel();
+    Session::build(())
+        .on_start(|cx| -> HandlerResult {
+            let weak = cx.kernel.downgrade();
+            let last = OnDrop::new(move || {
+                let kernel = weak.upgrade().unwrap();
+                let _ = kernel.alias_set("leaked");
+                let _ = kernel.delay("leaked", seconds(1), ());
+                let _ = kernel.sig("LEAKED", "leaked");
+                Session::build(())
+                    .on_start(|cx| {
+                        cx.delay("mine", seconds(1), ());
+                    })
+                    .on("mine", |cx, ()| cx.alias_set("came"))
+                    .spawn(&kernel)
+                    .unwrap();
+            });
+            let (ours, _theirs) = UnixStream::pair()?;
+            cx.kernel.select_with(&Rc::new(ours), Mode::Expedite, "io", Rc::new(last))?;
+            cx.yield_event("stop", ());
+            Ok(())
+        })
+        .on("stop", |cx, ()| cx.stop())
+        .spawn(&kernel)
+        .unwrap();
+    while kernel.alias_resolve("came").is_none() {
+        assert!(
+            kernel.run_one_timeslice().unwrap(),
+            "the new session's timer went with the old one"
+        );
+    }
+    assert_eq!(kernel.alias_resolve("leaked"), None);
+    assert_eq!((kernel.session_count(), kernel.get_event_count()), (1, 0));
+    Session::build(()).on_start(|cx| cx.alias_set("leaked")).spawn(&kernel).unwrap();
+    kernel.run().unwrap();
+}
+
+#[test]
 fn a_heap_that_keeps_a_weak_kernel_does_not_keep_the_kernel() {
     let drops = Drops::default();
     let kernel = kernel();

@@ -328,14 +328,15 @@ impl Kernel {
         let inner = &self.inner;
         let aliases = inner.aliases.borrow_mut().clear(id);
         let references = inner.references.borrow_mut().clear(id);
-        let signals = self.forget_signals(id);
-        let handles = self.forget_handles(id);
         let timers = self.change_timers(|timers| timers.remove_all(id));
         if self.has_queued_events(id, timers.len()) {
             inner.has_stale_events.set(true);
         }
         let body = inner.sessions.borrow_mut().remove(id);
-        drop((aliases, references, signals, handles, timers, body));
+        // From here on it is gone, so that what the drops below do cannot be done for it.
+        self.forget_signals(id);
+        self.forget_handles(id);
+        drop((aliases, references, timers, body));
     }
 
     fn has_queued_events(&self, id: SessionId, timers: usize) -> bool {
