@@ -271,18 +271,14 @@ impl Kernel {
 
     /// Ends all of a session's watches.
     pub(crate) fn forget_signals(&self, session: SessionId) {
-        if self.inner.signals.borrow().watches.is_empty() {
-            return;
-        }
         let mut unwatched = Vec::new();
-        let mut signals = self.inner.signals.borrow_mut();
-        let watched: Vec<Name> = signals.watches.keys().copied().collect();
-        for signal in watched {
-            if signals.unwatch(signal, session) {
-                unwatched.push(signal);
+        self.inner.signals.borrow_mut().watches.retain(|signal, watches| {
+            watches.retain(|watch| watch.session != session);
+            if watches.is_empty() {
+                unwatched.push(*signal);
             }
-        }
-        drop(signals);
+            !watches.is_empty()
+        });
         for signal in unwatched {
             self.ignore_os_signal(signal);
         }
