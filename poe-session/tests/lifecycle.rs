@@ -388,6 +388,26 @@ fn dropping_the_kernel_frees_all_it_holds() {
     drop(right);
 }
 
+#[test]
+fn a_tree_of_any_depth_stops_without_a_deep_stack() {
+    fn link(left: u32, scope: impl Scope) {
+        Session::build(())
+            .on("_start", |cx, left: u32| {
+                cx.alias_set(format!("level {left}")).unwrap();
+                if left > 0 {
+                    cx.yield_event("link", left - 1);
+                }
+            })
+            .on("link", |cx, left: u32| link(left, cx))
+            .spawn_with(scope, left)
+            .unwrap();
+    }
+    let kernel = kernel();
+    link(20_000, &kernel);
+    kernel.run().unwrap();
+    assert_eq!(kernel.session_count(), 0);
+}
+
 // Conformance: KRD-09, LOP-05
 #[test]
 fn run_with_no_sessions_returns() {

@@ -253,6 +253,27 @@ fn signals_left_over_from_one_run_do_not_end_the_next() {
     assert!(done.get());
 }
 
+#[test]
+#[ignore = "a run that ends with an error leaves what was queued behind it"]
+fn signals_left_over_from_a_run_that_failed_do_not_end_the_next() {
+    let kernel = kernel();
+    let id = Session::build(()).on_stop(|_| common::fail("oops")).spawn(&kernel).unwrap();
+    kernel.signal(id, "TERM", ()).unwrap();
+    kernel.signal(SessionId::KERNEL, "TERM", ()).unwrap();
+    assert!(kernel.run().is_err());
+    let done = Rc::new(Cell::new(false));
+    let d = done.clone();
+    Session::build(())
+        .on_start(|cx| {
+            cx.delay("later", seconds(1), ());
+        })
+        .on("later", move |_, ()| d.set(true))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert!(done.get());
+}
+
 // Conformance: KRB-36, KRB-37
 #[test]
 fn watches_are_by_session_and_signal_replaced_and_ended() {

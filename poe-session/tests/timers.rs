@@ -277,6 +277,22 @@ fn a_timer_set_in_a_called_handler_is_the_callees() {
 }
 
 #[test]
+#[ignore = "timers of the kernel's own are known by this name"]
+fn a_timer_may_have_any_name() {
+    let (kernel, trace) = (kernel(), Trace::default());
+    let t = trace.clone();
+    Session::build(())
+        .on_start(|cx| {
+            cx.delay("_timeout", seconds(1), ());
+        })
+        .on("_timeout", move |_, ()| t.log("came"))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert_eq!(trace.take(), ["came"]);
+}
+
+#[test]
 fn timers_of_a_stopped_session_go_with_it() {
     let kernel = kernel();
     let id = Session::build(())
