@@ -52,6 +52,7 @@ impl Clock {
         }
     }
 
+    #[expect(clippy::wrong_self_convention, reason = "a time of day means a moment of this clock")]
     pub(crate) fn from_wall(&self, time: SystemTime) -> Nanos {
         match time.duration_since(self.wall_start()) {
             Ok(later) => nanos(later),
