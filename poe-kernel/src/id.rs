@@ -95,7 +95,9 @@ impl KernelId {
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
         let process = std::process::id();
-        Self(format!("{}-{seconds:08x}-{process:08x}-{sequence:08x}", host.to_string_lossy()).into())
+        Self(
+            format!("{}-{seconds:08x}-{process:08x}-{sequence:08x}", host.to_string_lossy()).into(),
+        )
     }
 
     /// The identity as text.

@@ -1,5 +1,8 @@
 //! The only unsafe code of the crate.
-#![expect(unsafe_code, reason = "polling leaves it to its user that a descriptor outlives its registration")]
+#![expect(
+    unsafe_code,
+    reason = "polling leaves it to its user that a descriptor outlives its registration"
+)]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};

@@ -156,7 +156,11 @@ impl<H: 'static> Session<H> {
     ///
     /// As for [`Session::spawn`].
     #[track_caller]
-    pub fn spawn_with<A: 'static>(self, scope: impl Scope, args: A) -> Result<SessionId, SpawnError> {
+    pub fn spawn_with<A: 'static>(
+        self,
+        scope: impl Scope,
+        args: A,
+    ) -> Result<SessionId, SpawnError> {
         let body = Rc::new(Body {
             heap: RefCell::new(self.heap),
             table: RefCell::new(self.handlers.table),
@@ -233,11 +237,7 @@ impl<H: 'static> Dispatch for Body<H> {
 }
 
 fn trace(delivery: &Delivery<'_>) -> Diagnostic<'static> {
-    Diagnostic::Trace {
-        session: delivery.session,
-        event: delivery.event,
-        caller: delivery.caller,
-    }
+    Diagnostic::Trace { session: delivery.session, event: delivery.event, caller: delivery.caller }
 }
 
 fn unhandled(delivery: &Delivery<'_>) -> Diagnostic<'static> {

@@ -259,9 +259,8 @@ impl Kernel {
     ) -> Result<WatchId, WatchError> {
         let since = Location::caller();
         let descriptor = handle.as_fd().as_raw_fd();
-        let failed = |operation| {
-            move |source: io::Error| WatchError::Os { operation, descriptor, source }
-        };
+        let failed =
+            |operation| move |source: io::Error| WatchError::Os { operation, descriptor, source };
         if watcher != Watcher::Kernel && !self.is_live(watcher.session()) {
             return Err(NoActiveSession("a watch").into());
         }

@@ -258,7 +258,10 @@ impl Handles {
         }
         let mut waiting = entry.waiting.iter();
         let next = waiting.find(|waiting| {
-            waiting.mode == mode && !waiting.paused && waiting.number > after && waiting.number <= until
+            waiting.mode == mode
+                && !waiting.paused
+                && waiting.number > after
+                && waiting.number <= until
         })?;
         Some((next.number, next.watcher.session(), Rc::clone(&next.target)))
     }
