@@ -4,13 +4,14 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsRawFd;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::Duration;
 
-use common::{Trace, kernel, millis, never, seconds};
-use poe_kernel::WatchError;
+use common::{OnDrop, Trace, kernel, millis, never, seconds};
+use poe_kernel::{EventLoop, Interest, Key, Readiness, Wake, WatchError};
 use poe_session::prelude::*;
 
 fn pair() -> (Rc<UnixStream>, Rc<UnixStream>) {
@@ -504,6 +505,50 @@ fn watching_needs_a_session_and_ending_what_is_not_watched_is_quiet() {
             assert!(!cx.select_pause(&ours, Mode::Write));
             cx.stop();
             assert!(cx.select_write(&ours, "write").is_err());
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+}
+
+#[test]
+fn what_a_refused_watch_was_given_may_call_the_kernel_when_it_is_dropped() {
+    #[derive(Debug)]
+    struct Full;
+    impl EventLoop for Full {
+        fn name(&self) -> &'static str {
+            "full"
+        }
+        fn add(&mut self, _: Rc<dyn AsFd>, _: Key, _: Interest) -> io::Result<()> {
+            Err(io::Error::from_raw_os_error(nix::libc::ENOSPC))
+        }
+        fn modify(&mut self, _: Key, _: Interest) -> io::Result<()> {
+            Ok(())
+        }
+        fn delete(&mut self, _: Key) -> io::Result<()> {
+            Ok(())
+        }
+        fn wait(&mut self, _: &mut Vec<Readiness>, _: Option<Duration>) -> io::Result<()> {
+            Ok(())
+        }
+        fn waker(&self) -> std::sync::Arc<dyn Wake> {
+            unreachable!("nobody asks")
+        }
+    }
+    let kernel = Kernel::builder().event_loop(Box::new(Full)).build().unwrap();
+    assert_eq!(kernel.event_loop_name(), "full");
+    Session::build(())
+        .on_start(|cx| {
+            let (ours, theirs) = pair();
+            let (weak, strong) = (cx.kernel.downgrade(), ours.clone());
+            let args = Rc::new(OnDrop::new(move || {
+                let kernel = weak.upgrade().unwrap();
+                kernel.select_end(&strong, Mode::Read);
+                assert!(kernel.select_read(&theirs, "read").is_err());
+            }));
+            let error = cx.kernel.select_with(&ours, Mode::Read, "read", args).unwrap_err();
+            assert!(error.to_string().contains("cannot watch descriptor"), "{error}");
+            assert!(matches!(error, WatchError::Os { .. }));
         })
         .spawn(&kernel)
         .unwrap();
