@@ -265,6 +265,8 @@ impl Kernel {
             return Err(NoActiveSession("a watch").into());
         }
         set_nonblocking(&handle).map_err(failed("make non-blocking"))?;
+        // What is refused is dropped after the borrows below: its drop may call the kernel.
+        let _shares = (Rc::clone(&handle), Rc::clone(&target));
         let mut event_loop = self.inner.event_loop.borrow_mut();
         let mut handles = self.inner.handles.borrow_mut();
         let id = handles
