@@ -474,7 +474,7 @@ impl Kernel {
         {
             return None;
         }
-        self.change_timers(Timers::pop).map(|(timer, _)| timer)
+        self.change_timers(Timers::pop)
     }
 }
 

@@ -2,103 +2,114 @@
 
 use crate::clock::Nanos;
 
-/// When a timer is due, and the tie-breaker among equals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) due: Nanos,
-    pub(crate) sequence: u64,
-}
-
+/// One member. Its sequence number is not here but with its owner, who is asked for it only when two times are equal:
+/// so four children fill a cache line.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    key: Key,
+    due: Nanos,
     slot: u32,
 }
 
-/// The heap. Whoever owns it keeps, by slot, the position that the `moved` callback tells.
+/// Who owns what is in a heap.
+pub(super) trait Owner {
+    /// What orders a member among those due at the same time.
+    fn sequence(&self, slot: u32) -> u64;
+
+    /// A member now lies at a position.
+    fn moved(&mut self, slot: u32, position: u32);
+}
+
+/// The heap. Its owner keeps, by slot, the position that it is told.
 #[derive(Debug, Default)]
-pub(crate) struct Heap {
+pub(super) struct Heap {
     entries: Vec<Entry>,
 }
 
 const WAYS: usize = 4;
 
 impl Heap {
-    pub(crate) fn peek(&self) -> Option<(Key, u32)> {
-        self.entries.first().map(|entry| (entry.key, entry.slot))
+    #[inline]
+    pub(super) fn peek(&self) -> Option<(Nanos, u32)> {
+        self.entries.first().map(|entry| (entry.due, entry.slot))
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(crate) fn key(&self, position: u32) -> Key {
-        self.entries[position as usize].key
+    pub(super) fn due(&self, position: u32) -> Nanos {
+        self.entries[position as usize].due
     }
 
-    pub(crate) fn slot(&self, position: u32) -> u32 {
-        self.entries[position as usize].slot
+    pub(super) fn push(&mut self, due: Nanos, slot: u32, owner: &mut impl Owner) {
+        self.entries.push(Entry { due, slot });
+        self.sift_up(self.entries.len() - 1, owner);
     }
 
-    pub(crate) fn push(&mut self, key: Key, slot: u32, moved: &mut impl FnMut(u32, u32)) {
-        self.entries.push(Entry { key, slot });
-        self.sift_up(self.entries.len() - 1, moved);
-    }
-
-    pub(crate) fn remove(&mut self, position: u32, moved: &mut impl FnMut(u32, u32)) {
+    /// Removes what lies at a position; when it was due.
+    pub(super) fn remove(&mut self, position: u32, owner: &mut impl Owner) -> Nanos {
         let position = position as usize;
-        self.entries.swap_remove(position);
+        let Entry { due, .. } = self.entries.swap_remove(position);
         if position < self.entries.len() {
-            self.settle(position, moved);
+            self.settle(position, owner);
+        }
+        due
+    }
+
+    pub(super) fn change(&mut self, position: u32, due: Nanos, owner: &mut impl Owner) {
+        self.entries[position as usize].due = due;
+        self.settle(position as usize, owner);
+    }
+
+    fn settle(&mut self, position: usize, owner: &mut impl Owner) {
+        let entry = self.entries[position];
+        if position > 0 && is_before(entry, self.entries[(position - 1) / WAYS], owner) {
+            self.sift_up(position, owner);
+        } else {
+            self.sift_down(position, owner);
         }
     }
 
-    pub(crate) fn change(&mut self, position: u32, key: Key, moved: &mut impl FnMut(u32, u32)) {
-        self.entries[position as usize].key = key;
-        self.settle(position as usize, moved);
-    }
-
-    fn settle(&mut self, position: usize, moved: &mut impl FnMut(u32, u32)) {
-        let up = position > 0 && self.entries[position].key < self.entries[(position - 1) / WAYS].key;
-        if up { self.sift_up(position, moved) } else { self.sift_down(position, moved) }
-    }
-
-    fn sift_up(&mut self, mut position: usize, moved: &mut impl FnMut(u32, u32)) {
+    fn sift_up(&mut self, mut position: usize, owner: &mut impl Owner) {
         let entry = self.entries[position];
         while position > 0 {
             let parent = (position - 1) / WAYS;
-            if self.entries[parent].key <= entry.key {
+            if !is_before(entry, self.entries[parent], owner) {
                 break;
             }
-            self.place(position, self.entries[parent], moved);
+            self.place(position, self.entries[parent], owner);
             position = parent;
         }
-        self.place(position, entry, moved);
+        self.place(position, entry, owner);
     }
 
-    fn sift_down(&mut self, mut position: usize, moved: &mut impl FnMut(u32, u32)) {
+    fn sift_down(&mut self, mut position: usize, owner: &mut impl Owner) {
         let entry = self.entries[position];
         loop {
             let first = position * WAYS + 1;
             let Some(children) = self.entries.get(first..) else { break };
-            let children = &children[..children.len().min(WAYS)];
-            let Some((offset, least)) =
-                children.iter().enumerate().min_by_key(|(_, child)| child.key)
-            else {
-                break;
-            };
-            if entry.key <= least.key {
+            let mut least = (entry, position);
+            for (offset, &child) in children.iter().take(WAYS).enumerate() {
+                if is_before(child, least.0, owner) {
+                    least = (child, first + offset);
+                }
+            }
+            if least.1 == position {
                 break;
             }
-            let least = *least;
-            self.place(position, least, moved);
-            position = first + offset;
+            self.place(position, least.0, owner);
+            position = least.1;
         }
-        self.place(position, entry, moved);
+        self.place(position, entry, owner);
     }
 
-    fn place(&mut self, position: usize, entry: Entry, moved: &mut impl FnMut(u32, u32)) {
+    fn place(&mut self, position: usize, entry: Entry, owner: &mut impl Owner) {
         self.entries[position] = entry;
-        moved(entry.slot, position as u32);
+        owner.moved(entry.slot, position as u32);
     }
+}
+
+#[inline]
+fn is_before(a: Entry, b: Entry, owner: &impl Owner) -> bool {
+    a.due < b.due || a.due == b.due && owner.sequence(a.slot) < owner.sequence(b.slot)
 }

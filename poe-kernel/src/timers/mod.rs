@@ -1,5 +1,6 @@
 //! Timers: alarms at a time of day, delays from now.
 
+mod groups;
 mod heap;
 pub(crate) mod table;
 
@@ -10,7 +11,9 @@ use std::time::{Duration, SystemTime};
 use self::table::{Timer, Timers};
 use crate::clock::{Nanos, nanos};
 use crate::sessions::table::Hold;
-use crate::{Caller, EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError, TimerId};
+use crate::{
+    Caller, EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError, TimerId,
+};
 
 /// A timer that was removed before it was due.
 #[derive(Debug)]
@@ -124,7 +127,7 @@ impl Kernel {
     pub fn alarm_clear(&self, event: impl Into<Name>) -> Vec<Alarm> {
         let session = self.active_session();
         let removed = self.change_timers(|timers| timers.remove_named(session, event.into()));
-        self.removed(session, removed)
+        self.all_removed(removed)
     }
 
     /// Moves a timer of the active session by a length of time (POE: `alarm_adjust`); when it is due now.
@@ -158,10 +161,9 @@ impl Kernel {
     ///
     /// As for [`Kernel::alarm_adjust`].
     pub fn alarm_remove(&self, timer: TimerId) -> Result<Alarm, TimerError> {
-        let session = self.own_timer(timer)?;
-        let removed = self.change_timers(|timers| timers.remove(timer));
-        let alarm = self.removed(session, removed.into_iter().collect()).pop();
-        alarm.ok_or(TimerError::Gone(timer))
+        self.own_timer(timer)?;
+        let (removed, due) = self.change_timers(|timers| timers.take(timer.slot));
+        Ok(self.removed(removed, due))
     }
 
     /// Removes all timers of the active session, soonest first (POE: `alarm_remove_all`).
@@ -169,13 +171,18 @@ impl Kernel {
         let session = self.active_session();
         let kept = Some(self.inner.names.timeout);
         let removed = self.change_timers(|timers| timers.remove_all_but(session, kept));
-        self.removed(session, removed)
+        self.all_removed(removed)
     }
 
     /// Calls `target` for a session after a time, instead of sending an event; what wheels are made of. The pending call
     /// keeps the session alive. [`TimerId::NONE`] when there is no such session.
     #[track_caller]
-    pub fn call_later(&self, session: SessionId, after: Duration, target: Rc<dyn Timeout>) -> TimerId {
+    pub fn call_later(
+        &self,
+        session: SessionId,
+        after: Duration,
+        target: Rc<dyn Timeout>,
+    ) -> TimerId {
         if !self.is_live(session) {
             return TimerId::NONE;
         }
@@ -187,9 +194,9 @@ impl Kernel {
 
     /// Takes a [`Kernel::call_later`] back. One that has been made already is no error.
     pub fn cancel_call(&self, timer: TimerId) {
-        let removed = self.change_timers(|timers| timers.remove(timer));
-        if let Some((timer, due)) = removed {
-            drop(self.removed(timer.session, vec![(timer, due)]));
+        if self.inner.timers.borrow().owner(timer).is_some() {
+            let (timer, due) = self.change_timers(|timers| timers.take(timer.slot));
+            drop(self.removed(timer, due));
         }
     }
 
@@ -229,7 +236,12 @@ impl Kernel {
     }
 
     #[track_caller]
-    fn set_only(&self, event: Name, due: Nanos, payload: Payload) -> Result<TimerId, NoActiveSession> {
+    fn set_only(
+        &self,
+        event: Name,
+        due: Nanos,
+        payload: Payload,
+    ) -> Result<TimerId, NoActiveSession> {
         let timer = self.timer(event, payload)?;
         let session = timer.session;
         let sequence = self.next_sequence();
@@ -242,7 +254,7 @@ impl Kernel {
             Err(timer) => {
                 let removed = self.change_timers(|timers| timers.remove_named(session, event));
                 let id = self.enter_timer(timer, due);
-                drop(self.removed(session, removed));
+                drop(self.all_removed(removed));
                 Ok(id)
             }
         }
@@ -278,13 +290,15 @@ impl Kernel {
         }
     }
 
-    fn removed(&self, session: SessionId, removed: Vec<(Timer, Nanos)>) -> Vec<Alarm> {
-        let mut sessions = self.inner.sessions.borrow_mut();
-        let alarms = removed.into_iter().map(|(timer, due)| {
-            sessions.release(session, Hold::EventTo);
-            let time = self.inner.clock.to_wall(due);
-            Alarm { event: timer.event, time, payload: timer.payload }
-        });
-        alarms.collect()
+    fn all_removed(&self, removed: Vec<(Timer, Nanos)>) -> Vec<Alarm> {
+        removed.into_iter().map(|(timer, due)| self.removed(timer, due)).collect()
+    }
+
+    /// Lets go of the session of a timer that was removed.
+    #[inline]
+    fn removed(&self, timer: Timer, due: Nanos) -> Alarm {
+        self.inner.sessions.borrow_mut().release(timer.session, Hold::EventTo);
+        let time = self.inner.clock.to_wall(due);
+        Alarm { event: timer.event, time, payload: timer.payload }
     }
 }

@@ -1,8 +1,10 @@
-//! The timers: a slab of them, a heap of their due times, and lists of them by session and by name.
+//! The timers: a slab of them, a heap of their due times, and groups of them by session and name.
 
-use super::heap::{Heap, Key};
+use std::mem;
+
+use super::groups::Groups;
+use super::heap::{Heap, Owner};
 use crate::clock::Nanos;
-use crate::hash::IdMap;
 use crate::{Caller, Name, Payload, SessionId, TimerId};
 
 const NONE: u32 = u32::MAX;
@@ -16,47 +18,88 @@ pub(crate) struct Timer {
     pub(crate) payload: Payload,
 }
 
+/// When a timer is due, and the tie-breaker among equals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) due: Nanos,
+    pub(crate) sequence: u64,
+}
+
+/// What a timer has besides its group.
 #[derive(Debug)]
-struct Cell {
-    timer: Option<Timer>,
+struct Content {
+    caller: Caller,
+    payload: Payload,
+}
+
+/// Where the timer of a slot stands.
+#[derive(Debug)]
+struct Place {
+    /// Where its entry lies in the heap; `NONE` when the timer is parked. Of a free slot, the next free one.
+    position: u32,
     generation: u32,
-    next_free: u32,
-    of_session: Links,
-    of_name: Links,
+    group: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    previous: u32,
-    next: u32,
+/// The places and numbers of all slots, which are what moves in the heap read and write.
+#[derive(Debug, Default)]
+struct Places {
+    places: Vec<Place>,
+    sequences: Vec<u64>,
 }
 
-const UNLINKED: Links = Links { previous: NONE, next: NONE };
+impl Places {
+    #[inline]
+    fn get(&self, slot: u32) -> &Place {
+        &self.places[slot as usize]
+    }
+
+    #[inline]
+    fn get_mut(&mut self, slot: u32) -> &mut Place {
+        &mut self.places[slot as usize]
+    }
+
+    fn is_pending(&self, id: TimerId) -> bool {
+        self.places.get(id.slot as usize).is_some_and(|place| place.generation == id.generation)
+    }
+}
+
+impl Owner for Places {
+    #[inline]
+    fn sequence(&self, slot: u32) -> u64 {
+        self.sequences[slot as usize]
+    }
+
+    #[inline]
+    fn moved(&mut self, slot: u32, position: u32) {
+        self.get_mut(slot).position = position;
+    }
+}
 
 /// All pending timers of a kernel.
+///
+/// A million of them are random places in memory, and each that is touched has to be waited for. So what is looked at
+/// together lies together, apart from what is not, and no timer has links to others.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    cells: Vec<Cell>,
-    /// Where each cell's key lies in the heap. Apart from the cells, because moving keys writes here all the time.
-    positions: Vec<u32>,
+    places: Places,
+    contents: Vec<Option<Content>>,
     free: u32,
     heap: Heap,
     /// Set for a moment already past while a pass was on: they wait outside the heap for the next pass.
-    parked: Vec<(u32, Key)>,
-    by_session: Vec<u32>,
-    by_name: IdMap<(SessionId, Name), u32>,
+    parked: Vec<(u32, Nanos)>,
+    groups: Groups,
 }
 
 impl Default for Timers {
     fn default() -> Self {
         Self {
-            cells: Vec::new(),
-            positions: Vec::new(),
+            places: Places::default(),
+            contents: Vec::new(),
             free: NONE,
             heap: Heap::default(),
             parked: Vec::new(),
-            by_session: Vec::new(),
-            by_name: IdMap::default(),
+            groups: Groups::default(),
         }
     }
 }
@@ -66,23 +109,24 @@ impl Timers {
         self.heap.len() + self.parked.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// The earliest due time.
+    #[inline]
     pub(crate) fn next_due(&self) -> Option<Nanos> {
-        let parked = self.parked.iter().map(|(_, key)| key.due).min();
-        let heaped = self.heap.peek().map(|(key, _)| key.due);
+        let parked = self.parked.iter().map(|(_, due)| *due).min();
+        let heaped = self.heap.peek().map(|(due, _)| due);
         parked.into_iter().chain(heaped).min()
     }
 
     pub(crate) fn set(&mut self, timer: Timer, due: Nanos, sequence: u64) -> TimerId {
-        let (session, event) = (timer.session, timer.event);
-        let slot = self.allocate(timer);
-        self.heap_push(Key { due, sequence }, slot);
-        self.link(slot, session, event);
-        TimerId { slot, generation: self.cells[slot as usize].generation }
+        let Timer { session, event, caller, payload } = timer;
+        let group = self.groups.find_or_add(session, event);
+        let slot = self.allocate(Content { caller, payload }, sequence);
+        let place = self.places.get_mut(slot);
+        place.group = group;
+        let id = TimerId { slot, generation: place.generation };
+        self.groups.add(group, id);
+        self.heap.push(due, slot, &mut self.places);
+        id
     }
 
     /// Replaces the only timer of its name, if there is just one; the common case of an idle timeout put off again.
@@ -95,59 +139,56 @@ impl Timers {
         timer: Timer,
         due: Nanos,
         sequence: u64,
-    ) -> Result<(TimerId, Timer), Timer> {
-        let Some(&slot) = self.by_name.get(&(timer.session, timer.event)) else {
+    ) -> Result<(TimerId, Payload), Timer> {
+        let Some(group) = self.groups.find(timer.session, timer.event) else { return Err(timer) };
+        let Some(old) = self.groups.only(group, |id| self.places.is_pending(id)) else {
             return Err(timer);
         };
-        let position = self.positions[slot as usize];
-        let cell = &mut self.cells[slot as usize];
-        if position == NONE || cell.of_name.next != NONE {
+        let place = self.places.get_mut(old.slot);
+        let position = place.position;
+        if position == NONE {
             return Err(timer);
         }
-        cell.generation = cell.generation.wrapping_add(1);
-        let id = TimerId { slot, generation: cell.generation };
-        let Some(old) = cell.timer.replace(timer) else { unreachable!("a listed timer is there") };
-        self.heap_change(position, Key { due, sequence });
-        Ok((id, old))
+        place.generation = place.generation.wrapping_add(1);
+        let id = TimerId { slot: old.slot, generation: place.generation };
+        self.groups.replace_only(group, id);
+        self.places.sequences[id.slot as usize] = sequence;
+        let content = Content { caller: timer.caller, payload: timer.payload };
+        let old = self.contents[id.slot as usize].replace(content);
+        self.heap.change(position, due, &mut self.places);
+        Ok((id, old.map_or_else(Payload::default, |content| content.payload)))
     }
 
     /// The timer's session, if the timer is pending.
     pub(crate) fn owner(&self, id: TimerId) -> Option<SessionId> {
-        let cell = self.cells.get(id.slot as usize)?;
-        if cell.generation != id.generation {
-            return None;
-        }
-        cell.timer.as_ref().map(|timer| timer.session)
+        let place = self.places.places.get(id.slot as usize)?;
+        (place.generation == id.generation).then(|| self.groups.session(place.group))
     }
 
     pub(crate) fn due(&self, id: TimerId) -> Option<Nanos> {
-        self.owner(id).map(|_| self.key(id.slot).due)
+        self.places.is_pending(id).then(|| self.due_of(id.slot))
     }
 
     /// Moves a pending timer to another due time; behind its new equals, unless the time is the one it has.
     pub(crate) fn set_due(&mut self, id: TimerId, due: Nanos, sequence: u64) {
-        let key = Key { due, sequence };
-        let position = self.positions[id.slot as usize];
-        if position != NONE {
-            if self.heap.key(position).due != due {
-                self.heap_change(position, key);
-            }
-        } else if let Some((_, parked)) = self.parked.iter_mut().find(|(slot, _)| *slot == id.slot)
-            && parked.due != due
-        {
-            *parked = key;
+        if self.due_of(id.slot) == due {
+            return;
         }
-    }
-
-    pub(crate) fn remove(&mut self, id: TimerId) -> Option<(Timer, Nanos)> {
-        self.owner(id)?;
-        Some(self.take(id.slot))
+        self.places.sequences[id.slot as usize] = sequence;
+        match self.places.get(id.slot).position {
+            NONE => {
+                for (_, parked) in self.parked.iter_mut().filter(|(slot, _)| *slot == id.slot) {
+                    *parked = due;
+                }
+            }
+            position => self.heap.change(position, due, &mut self.places),
+        }
     }
 
     /// Removes all timers of that name and session, soonest first.
     pub(crate) fn remove_named(&mut self, session: SessionId, event: Name) -> Vec<(Timer, Nanos)> {
-        match self.by_name.get(&(session, event)) {
-            Some(&head) => self.take_all(self.list(head, |cell| cell.of_name.next)),
+        match self.groups.find(session, event) {
+            Some(group) => self.take_all(self.pending(group).collect()),
             None => Vec::new(),
         }
     }
@@ -164,161 +205,113 @@ impl Timers {
         session: SessionId,
         kept: Option<Name>,
     ) -> Vec<(Timer, Nanos)> {
-        let Some(&head) = self.by_session.get(session.slot()) else { return Vec::new() };
-        let mut slots = self.list(head, |cell| cell.of_session.next);
-        slots.retain(|&slot| {
-            let event = self.cells[slot as usize].timer.as_ref().map(|timer| timer.event);
-            kept.is_none() || event != kept
-        });
-        self.take_all(slots)
+        let groups = self.groups.of_session(session);
+        let taken = groups.filter(|&group| Some(self.groups.event(group)) != kept);
+        self.take_all(taken.flat_map(|group| self.pending(group)).collect())
     }
 
     /// The key of the next timer due by `now` and set before `limit`.
     pub(crate) fn peek_due(&mut self, now: Nanos, limit: u64) -> Option<Key> {
         loop {
-            let (key, slot) = self.heap.peek()?;
-            if key.due > now {
+            let (due, slot) = self.heap.peek()?;
+            if due > now {
                 return None;
             }
-            if key.sequence < limit {
-                return Some(key);
+            let sequence = self.places.sequence(slot);
+            if sequence < limit {
+                return Some(Key { due, sequence });
             }
-            self.heap_remove(0);
-            self.parked.push((slot, key));
+            self.heap.remove(0, &mut self.places);
+            self.places.get_mut(slot).position = NONE;
+            self.parked.push((slot, due));
         }
     }
 
     /// Takes the timer that `peek_due` found.
-    pub(crate) fn pop(&mut self) -> Option<(Timer, Key)> {
-        let (key, slot) = self.heap.peek()?;
+    pub(crate) fn pop(&mut self) -> Option<Timer> {
+        let (_, slot) = self.heap.peek()?;
         let (timer, _) = self.take(slot);
-        Some((timer, key))
+        Some(timer)
     }
 
     /// Ends a pass: what was set for the past during it can be due in the next.
     pub(crate) fn end_pass(&mut self) {
-        for (slot, key) in std::mem::take(&mut self.parked) {
-            self.heap_push(key, slot);
+        for (slot, due) in mem::take(&mut self.parked) {
+            self.heap.push(due, slot, &mut self.places);
         }
     }
 
-    /// All pending timers, in no order, with their due times.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Timer, Nanos)> {
-        let pending = self.cells.iter().enumerate();
-        pending.filter_map(|(slot, cell)| Some((cell.timer.as_ref()?, self.key(slot as u32).due)))
+    /// All pending timers, in no order: whose they are, their names, where they were set, and their due times.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, Name, Caller, Nanos)> {
+        let pending = self.contents.iter().enumerate();
+        pending.filter_map(|(slot, content)| {
+            let (slot, caller) = (slot as u32, content.as_ref()?.caller);
+            let group = self.places.get(slot).group;
+            let (session, event) = (self.groups.session(group), self.groups.event(group));
+            Some((session, event, caller, self.due_of(slot)))
+        })
     }
 
-    fn key(&self, slot: u32) -> Key {
-        match self.positions[slot as usize] {
+    fn pending(&self, group: u32) -> impl Iterator<Item = u32> {
+        let members = self.groups.members(group).iter();
+        members.filter(|&&id| self.places.is_pending(id)).map(|id| id.slot)
+    }
+
+    fn due_of(&self, slot: u32) -> Nanos {
+        match self.places.get(slot).position {
             NONE => match self.parked.iter().find(|(parked, _)| *parked == slot) {
-                Some((_, key)) => *key,
+                Some((_, due)) => *due,
                 None => unreachable!("a pending timer is in the heap or parked"),
             },
-            position => self.heap.key(position),
+            position => self.heap.due(position),
         }
-    }
-
-    fn list(&self, head: u32, next: impl Fn(&Cell) -> u32) -> Vec<u32> {
-        let mut slots = Vec::new();
-        let mut slot = head;
-        while slot != NONE {
-            slots.push(slot);
-            slot = next(&self.cells[slot as usize]);
-        }
-        slots
     }
 
     fn take_all(&mut self, mut slots: Vec<u32>) -> Vec<(Timer, Nanos)> {
-        slots.sort_by_key(|&slot| self.key(slot));
+        slots.sort_by_key(|&slot| (self.due_of(slot), self.places.sequence(slot)));
         slots.into_iter().map(|slot| self.take(slot)).collect()
     }
 
-    fn take(&mut self, slot: u32) -> (Timer, Nanos) {
-        let due = self.key(slot).due;
-        match self.positions[slot as usize] {
-            NONE => self.parked.retain(|(parked, _)| *parked != slot),
-            position => self.heap_remove(position),
+    /// Removes a pending timer.
+    pub(crate) fn take(&mut self, slot: u32) -> (Timer, Nanos) {
+        let content = &mut self.contents[slot as usize];
+        // Looked at first, so that the processor fetches it while it waits for the place, and then for the heap.
+        assert!(content.is_some(), "a pending timer is there");
+        let place = self.places.get_mut(slot);
+        let position = mem::replace(&mut place.position, mem::replace(&mut self.free, slot));
+        place.generation = place.generation.wrapping_add(1);
+        let group = place.group;
+        let due = match position {
+            NONE => self.unpark(slot),
+            position => self.heap.remove(position, &mut self.places),
+        };
+        let (session, event) = (self.groups.session(group), self.groups.event(group));
+        self.groups.remove_one(group, |id| self.places.is_pending(id));
+        match self.contents[slot as usize].take() {
+            Some(Content { caller, payload }) => (Timer { session, event, caller, payload }, due),
+            None => unreachable!("a pending timer is there"),
         }
-        let free = self.free;
-        let cell = &mut self.cells[slot as usize];
-        let Some(timer) = cell.timer.take() else { unreachable!("a pending timer is there") };
-        cell.next_free = free;
-        cell.generation = cell.generation.wrapping_add(1);
-        self.free = slot;
-        self.unlink(slot, timer.session, timer.event);
-        (timer, due)
     }
 
-    fn allocate(&mut self, timer: Timer) -> u32 {
+    fn unpark(&mut self, slot: u32) -> Nanos {
+        match self.parked.iter().position(|(parked, _)| *parked == slot) {
+            Some(index) => self.parked.remove(index).1,
+            None => unreachable!("a pending timer is in the heap or parked"),
+        }
+    }
+
+    fn allocate(&mut self, content: Content, sequence: u64) -> u32 {
         if self.free == NONE {
-            let slot = u32::try_from(self.cells.len()).expect("fewer than 2^32 timers");
-            self.positions.push(NONE);
-            self.cells.push(Cell {
-                timer: Some(timer),
-                generation: 0,
-                next_free: NONE,
-                of_session: UNLINKED,
-                of_name: UNLINKED,
-            });
+            let slot = u32::try_from(self.contents.len()).expect("fewer than 2^32 timers");
+            self.contents.push(Some(content));
+            self.places.places.push(Place { position: NONE, generation: 0, group: NONE });
+            self.places.sequences.push(sequence);
             return slot;
         }
         let slot = self.free;
-        let cell = &mut self.cells[slot as usize];
-        self.free = cell.next_free;
-        cell.timer = Some(timer);
+        self.free = self.places.get(slot).position;
+        self.contents[slot as usize] = Some(content);
+        self.places.sequences[slot as usize] = sequence;
         slot
-    }
-
-    fn link(&mut self, slot: u32, session: SessionId, event: Name) {
-        if self.by_session.len() <= session.slot() {
-            self.by_session.resize(session.slot() + 1, NONE);
-        }
-        let head = std::mem::replace(&mut self.by_session[session.slot()], slot);
-        self.cells[slot as usize].of_session = Links { previous: NONE, next: head };
-        if head != NONE {
-            self.cells[head as usize].of_session.previous = slot;
-        }
-        let head = self.by_name.insert((session, event), slot).unwrap_or(NONE);
-        self.cells[slot as usize].of_name = Links { previous: NONE, next: head };
-        if head != NONE {
-            self.cells[head as usize].of_name.previous = slot;
-        }
-    }
-
-    fn unlink(&mut self, slot: u32, session: SessionId, event: Name) {
-        let Links { previous, next } = self.cells[slot as usize].of_session;
-        if next != NONE {
-            self.cells[next as usize].of_session.previous = previous;
-        }
-        match previous {
-            NONE => self.by_session[session.slot()] = next,
-            _ => self.cells[previous as usize].of_session.next = next,
-        }
-        let Links { previous, next } = self.cells[slot as usize].of_name;
-        if next != NONE {
-            self.cells[next as usize].of_name.previous = previous;
-        }
-        match (previous, next) {
-            (NONE, NONE) => drop(self.by_name.remove(&(session, event))),
-            (NONE, _) => drop(self.by_name.insert((session, event), next)),
-            _ => self.cells[previous as usize].of_name.next = next,
-        }
-    }
-
-    fn heap_push(&mut self, key: Key, slot: u32) {
-        let positions = &mut self.positions;
-        self.heap.push(key, slot, &mut |slot, at| positions[slot as usize] = at);
-    }
-
-    fn heap_remove(&mut self, position: u32) {
-        let positions = &mut self.positions;
-        let slot = self.heap.slot(position);
-        self.heap.remove(position, &mut |slot, at| positions[slot as usize] = at);
-        self.positions[slot as usize] = NONE;
-    }
-
-    fn heap_change(&mut self, position: u32, key: Key) {
-        let positions = &mut self.positions;
-        self.heap.change(position, key, &mut |slot, at| positions[slot as usize] = at);
     }
 }

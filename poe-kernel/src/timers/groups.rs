@@ -1,0 +1,137 @@
+//! Which timers a session has, by name.
+
+use crate::hash::IdMap;
+use crate::{Name, SessionId, TimerId};
+
+const NONE: u32 = u32::MAX;
+
+/// The timers of one session and name.
+#[derive(Debug)]
+struct Group {
+    session: SessionId,
+    event: Name,
+    pending: usize,
+    /// Those set, of which some may be gone: they are left out when they are most, so that to remove a timer need not
+    /// find it here.
+    members: Vec<TimerId>,
+    /// The other groups of the session.
+    previous: u32,
+    next: u32,
+}
+
+/// The groups that have a pending timer.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    groups: Vec<Group>,
+    free: Vec<u32>,
+    by_name: IdMap<(SessionId, Name), u32>,
+    /// The first group of the session in each slot.
+    by_session: Vec<u32>,
+}
+
+impl Groups {
+    pub(super) fn find(&self, session: SessionId, event: Name) -> Option<u32> {
+        self.by_name.get(&(session, event)).copied()
+    }
+
+    pub(super) fn find_or_add(&mut self, session: SessionId, event: Name) -> u32 {
+        match self.find(session, event) {
+            Some(group) => group,
+            None => self.add_group(session, event),
+        }
+    }
+
+    #[inline]
+    pub(super) fn session(&self, group: u32) -> SessionId {
+        self.groups[group as usize].session
+    }
+
+    #[inline]
+    pub(super) fn event(&self, group: u32) -> Name {
+        self.groups[group as usize].event
+    }
+
+    /// The timers of a group, and some that are gone.
+    pub(super) fn members(&self, group: u32) -> &[TimerId] {
+        &self.groups[group as usize].members
+    }
+
+    pub(super) fn of_session(&self, session: SessionId) -> impl Iterator<Item = u32> {
+        let first = self.by_session.get(session.slot()).copied().filter(|&group| group != NONE);
+        std::iter::successors(first, |&group| {
+            Some(self.groups[group as usize].next).filter(|&next| next != NONE)
+        })
+    }
+
+    pub(super) fn add(&mut self, group: u32, timer: TimerId) {
+        let group = &mut self.groups[group as usize];
+        group.members.push(timer);
+        group.pending += 1;
+    }
+
+    /// The only timer of a group that has just one.
+    pub(super) fn only(&self, group: u32, is_pending: impl Fn(TimerId) -> bool) -> Option<TimerId> {
+        let group = &self.groups[group as usize];
+        if group.pending > 1 {
+            return None;
+        }
+        group.members.iter().copied().find(|&timer| is_pending(timer))
+    }
+
+    /// Puts another timer in the place of the only one.
+    pub(super) fn replace_only(&mut self, group: u32, timer: TimerId) {
+        let members = &mut self.groups[group as usize].members;
+        members.clear();
+        members.push(timer);
+    }
+
+    /// Counts a timer that is gone.
+    pub(super) fn remove_one(&mut self, index: u32, is_pending: impl Fn(TimerId) -> bool) {
+        const FEW: usize = 16;
+        let group = &mut self.groups[index as usize];
+        group.pending -= 1;
+        if group.pending == 0 {
+            self.remove_group(index);
+        } else if group.members.len() > 2 * group.pending + FEW {
+            group.members.retain(|&timer| is_pending(timer));
+        }
+    }
+
+    fn add_group(&mut self, session: SessionId, event: Name) -> u32 {
+        if self.by_session.len() <= session.slot() {
+            self.by_session.resize(session.slot() + 1, NONE);
+        }
+        let index = self.free.pop().unwrap_or(self.groups.len() as u32);
+        let next = std::mem::replace(&mut self.by_session[session.slot()], index);
+        if next != NONE {
+            self.groups[next as usize].previous = index;
+        }
+        if let Some(group) = self.groups.get_mut(index as usize) {
+            // One that was used before, and keeps its memory.
+            (group.session, group.event, group.previous, group.next) = (session, event, NONE, next);
+        } else {
+            let members = Vec::with_capacity(1);
+            self.groups.push(Group { session, event, pending: 0, members, previous: NONE, next });
+        }
+        self.by_name.insert((session, event), index);
+        index
+    }
+
+    fn remove_group(&mut self, index: u32) {
+        const KEPT: usize = 64;
+        let group = &mut self.groups[index as usize];
+        group.members.clear();
+        group.members.shrink_to(KEPT);
+        let (session, event) = (group.session, group.event);
+        let (previous, next) = (group.previous, group.next);
+        if next != NONE {
+            self.groups[next as usize].previous = previous;
+        }
+        match previous {
+            NONE => self.by_session[session.slot()] = next,
+            _ => self.groups[previous as usize].next = next,
+        }
+        self.by_name.remove(&(session, event));
+        self.free.push(index);
+    }
+}
