@@ -45,6 +45,13 @@ impl IntoOutcome for bool {
     }
 }
 
+/// `None` is nothing.
+impl<T: IntoOutcome> IntoOutcome for Option<T> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+        self.map_or(Ok(()), |outcome| outcome.into_outcome(reply))
+    }
+}
+
 impl<T: 'static> IntoOutcome for Reply<T> {
     #[inline]
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {

@@ -1,0 +1,75 @@
+//! Clients.
+
+mod builder;
+mod connection;
+
+use poe_kernel::{Destination, Event, Kernel, SessionId};
+use poe_wheel::Port;
+
+pub use self::builder::{Callbacks, Parameters, TcpBuilder};
+pub use self::connection::Connection;
+
+/// To the client: drop the connection, output and all, and connect anew (POE: `reconnect`).
+pub const RECONNECT: Event<()> = Event::new("reconnect");
+
+/// To the client: drop the connection, and connect to another address from now on (POE: `connect`).
+pub const CONNECT: Event<Remote> = Event::new("connect");
+
+/// To the client: take no more input, send what is queued, disconnect, and end (POE: `shutdown`).
+pub const SHUTDOWN: Event<()> = Event::new("shutdown");
+
+/// Where to connect to; what is `None` stays as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remote {
+    /// The host, by address or name.
+    pub address: Option<String>,
+    /// The port, or the name of its service.
+    pub port: Option<Port>,
+}
+
+/// A TCP client (POE: `POE::Component::Client::TCP`).
+///
+/// One session that connects, and whose callbacks run with the [`Connection`] as the heap.
+///
+/// ```no_run
+/// use poe_component::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kernel = Kernel::new()?;
+/// client::Tcp::build()
+///     .remote_address("127.0.0.1")
+///     .remote_port(80)
+///     .connected(|cx| cx.heap.server.put("HEAD / HTTP/1.0\r\n"))
+///     .server_input(|_, line| println!("from server: {}", String::from_utf8_lossy(&line)))
+///     .spawn(&kernel)?;
+/// kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Tcp {
+    session: SessionId,
+}
+
+impl Tcp {
+    /// A client to be configured.
+    pub fn build() -> TcpBuilder<()> {
+        TcpBuilder::new()
+    }
+
+    /// The client's session, to post [`SHUTDOWN`] and its kin to.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+}
+
+impl Destination for Tcp {
+    fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
+        self.session.resolve(kernel)
+    }
+
+    fn describe(&self) -> String {
+        format!("client {}", self.session)
+    }
+}

@@ -1,0 +1,538 @@
+//! How a TCP server is to be.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use poe_filter::Filter;
+use poe_kernel::{EventFor, SessionOption};
+use poe_session::{Cx, Handlers, IntoOutcome, Scope, Session};
+use poe_wheel::{
+    Domain, Input, IoError, Port, Socket, SocketFactory, SocketFactoryBuilder, WheelId,
+};
+
+use super::connection::{EVENTS, Reactions, complete};
+use super::listener::{Acceptor, Duties, drain_connection, session};
+use super::{Connection, Listener, Tcp};
+use crate::callback::{Callback, callback, finish};
+use crate::tcp::Plan;
+use crate::{ComponentError, IntoDriven};
+
+/// The stage of a [`TcpBuilder`] at which the records and the state of connections can be chosen.
+#[derive(Debug)]
+pub enum Parameters {}
+
+/// The stage of a [`TcpBuilder`] after the first callback of connections, which settles their types.
+#[derive(Debug)]
+pub enum Callbacks {}
+
+type Customize<H> = Rc<dyn Fn(Session<H>) -> Session<H>>;
+
+/// Builds a TCP server (POE: the parameters of `POE::Component::Server::TCP->new`).
+///
+/// `client_state` and the filters decide the types that callbacks see, so they come before any `client_…` callback:
+/// afterwards the builder no longer has them. All else comes in any order.
+#[must_use = "a server begins when it is spawned"]
+pub struct TcpBuilder<U: 'static, In: 'static = Bytes, Out: 'static = Bytes, Stage = Parameters> {
+    socket: SocketFactoryBuilder,
+    alias: Option<String>,
+    concurrency: Option<usize>,
+    acceptor: Option<Acceptor>,
+    started: Option<Callback<Listener, ()>>,
+    stopped: Option<Callback<Listener, ()>>,
+    error: Option<Callback<Listener, IoError>>,
+    drain_signals: Vec<String>,
+    drain_time: Duration,
+    listener_session: Option<Customize<Listener>>,
+    plan: Plan<In, Out>,
+    state: Rc<dyn Fn() -> U>,
+    has_input: bool,
+    shutdown_on_error: bool,
+    reactions: Reactions<U, In, Out>,
+    handlers: Handlers<Connection<U, In, Out>>,
+    client_session: Option<Customize<Connection<U, In, Out>>>,
+    stage: PhantomData<Stage>,
+}
+
+impl TcpBuilder<()> {
+    pub(super) fn new() -> Self {
+        Self {
+            socket: SocketFactory::build().reuse(true),
+            alias: None,
+            concurrency: None,
+            acceptor: None,
+            started: None,
+            stopped: None,
+            error: None,
+            drain_signals: Vec::new(),
+            drain_time: Duration::from_secs(5),
+            listener_session: None,
+            plan: Plan::new(),
+            state: Rc::new(|| ()),
+            has_input: false,
+            shutdown_on_error: true,
+            reactions: Reactions::default(),
+            handlers: Handlers::new(),
+            client_session: None,
+            stage: PhantomData,
+        }
+    }
+}
+
+/// What decides the types of connections.
+impl<U: 'static, In: 'static, Out: 'static> TcpBuilder<U, In, Out> {
+    /// Makes what each connection keeps for the program, at `cx.heap.user`.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .client_state(|| 0_u32)
+    ///     .client_input(|cx, _| {
+    ///         cx.heap.user += 1;
+    ///         cx.heap.client.put(format!("that was line {}", cx.heap.user))
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn client_state<V: 'static>(
+        self,
+        state: impl Fn() -> V + 'static,
+    ) -> TcpBuilder<V, In, Out> {
+        let state: Rc<dyn Fn() -> V> = Rc::new(state);
+        self.retype(|plan, _| (plan, state))
+    }
+
+    /// The filter of connections (POE: `ClientFilter`); `Line` if none is given. Each connection gets a fresh one.
+    pub fn client_filter<F: Filter + 'static>(self, filter: F) -> TcpBuilder<U, F::In, F::Out> {
+        self.retype(|plan, state| (plan.filter(filter), state))
+    }
+
+    /// The filter of connections' input (POE: `ClientInputFilter`).
+    pub fn client_input_filter<F: Filter + 'static>(self, filter: F) -> TcpBuilder<U, F::In, Out> {
+        self.retype(|plan, state| (plan.input_filter(filter), state))
+    }
+
+    /// The filter of connections' output (POE: `ClientOutputFilter`).
+    pub fn client_output_filter<F: Filter + 'static>(self, filter: F) -> TcpBuilder<U, In, F::Out> {
+        self.retype(|plan, state| (plan.output_filter(filter), state))
+    }
+
+    fn retype<V: 'static, I: 'static, O: 'static>(
+        self,
+        change: impl FnOnce(Plan<In, Out>, Rc<dyn Fn() -> U>) -> (Plan<I, O>, Rc<dyn Fn() -> V>),
+    ) -> TcpBuilder<V, I, O> {
+        let (plan, state) = change(self.plan, self.state);
+        TcpBuilder {
+            socket: self.socket,
+            alias: self.alias,
+            concurrency: self.concurrency,
+            acceptor: self.acceptor,
+            started: self.started,
+            stopped: self.stopped,
+            error: self.error,
+            drain_signals: self.drain_signals,
+            drain_time: self.drain_time,
+            listener_session: self.listener_session,
+            plan,
+            state,
+            has_input: false,
+            shutdown_on_error: self.shutdown_on_error,
+            // At this stage no callback is set yet that is of the old types.
+            reactions: Reactions::default(),
+            handlers: Handlers::new(),
+            client_session: None,
+            stage: PhantomData,
+        }
+    }
+}
+
+/// The listening session.
+impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage> {
+    /// The address to listen at: IPv4, IPv6, or a host name (POE: `Address`, `Hostname`); all of the machine's if none is
+    /// given.
+    pub fn address(mut self, address: impl fmt::Display) -> Self {
+        self.socket = self.socket.bind_address(address);
+        self
+    }
+
+    /// The port to listen at, or the name of its service (POE: `Port`); any free one if none is given.
+    pub fn port(mut self, port: impl Into<Port>) -> Self {
+        self.socket = self.socket.bind_port(port);
+        self
+    }
+
+    /// The path of a UNIX socket to listen at (POE: `Address` with `Domain` `AF_UNIX`).
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.socket = self.socket.bind_path(path);
+        self
+    }
+
+    /// The address family (POE: `Domain`), where the address does not tell.
+    pub fn domain(mut self, domain: Domain) -> Self {
+        self.socket = self.socket.socket_domain(domain);
+        self
+    }
+
+    /// How many clients may wait to be accepted.
+    pub fn listen_queue(mut self, clients: u16) -> Self {
+        self.socket = self.socket.listen_queue(clients);
+        self
+    }
+
+    /// The alias of the listening session (POE: `Alias`).
+    pub fn alias(mut self, alias: impl Into<String>) -> Self {
+        self.alias = Some(alias.into());
+        self
+    }
+
+    /// How many clients may be connected at one time (POE: `Concurrency`); any number if not given, and with 0 none until
+    /// [`SET_CONCURRENCY`](super::SET_CONCURRENCY) raises it. Those beyond wait to be accepted.
+    pub fn concurrency(mut self, clients: usize) -> Self {
+        self.concurrency = Some(clients);
+        self
+    }
+
+    /// Deals with accepted connections itself, instead of giving each a session (POE: `Acceptor`). With a `concurrency`,
+    /// [`DISCONNECTED`](super::DISCONNECTED) must be sent to the listening session for each that has ended.
+    pub fn acceptor<R: IntoOutcome>(
+        mut self,
+        acceptor: impl Fn(&mut Cx<'_, Listener>, poe_wheel::Connection) -> R + 'static,
+    ) -> Self {
+        self.acceptor = Some(callback(acceptor));
+        self
+    }
+
+    /// The listening session has started (POE: `Started`).
+    pub fn started<R: IntoOutcome>(
+        mut self,
+        started: impl Fn(&mut Cx<'_, Listener>) -> R + 'static,
+    ) -> Self {
+        self.started = Some(callback(move |cx, ()| started(cx)));
+        self
+    }
+
+    /// As [`Self::started`], with arguments (POE: `Started` with `ListenerArgs`).
+    pub fn started_with<A: Clone + 'static, R: IntoOutcome>(
+        self,
+        listener_args: A,
+        started: impl Fn(&mut Cx<'_, Listener>, A) -> R + 'static,
+    ) -> Self {
+        self.started(move |cx| started(cx, listener_args.clone()))
+    }
+
+    /// The listening session stops: after the last connection (POE: `Stopped`).
+    pub fn stopped<R: IntoOutcome>(
+        mut self,
+        stopped: impl Fn(&mut Cx<'_, Listener>) -> R + 'static,
+    ) -> Self {
+        self.stopped = Some(callback(move |cx, ()| stopped(cx)));
+        self
+    }
+
+    /// Accepting has failed (POE: `Error`). Without this, the failure is reported as a diagnostic, and the listening ends
+    /// unless descriptors or memory are merely used up; connections go on.
+    pub fn error<R: IntoOutcome>(
+        mut self,
+        error: impl Fn(&mut Cx<'_, Listener>, IoError) -> R + 'static,
+    ) -> Self {
+        self.error = Some(callback(error));
+        self
+    }
+
+    /// Ends the server in good order at these signals, as `["INT", "TERM"]`: no more clients, what is queued is sent, and
+    /// then the connections end. The signals stop nobody else.
+    pub fn drain_on<S: Into<String>>(mut self, signals: impl IntoIterator<Item = S>) -> Self {
+        self.drain_signals = signals.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long connections have to send what is queued when the server is drained; five seconds if not given.
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain_time = time;
+        self
+    }
+
+    /// Adds to the listening session what this builder has no parameter for: events, options (POE: `SessionType`,
+    /// `SessionParams`).
+    pub fn listener_session(
+        mut self,
+        customize: impl Fn(Session<Listener>) -> Session<Listener> + 'static,
+    ) -> Self {
+        self.listener_session = Some(Rc::new(customize));
+        self
+    }
+
+    /// Whether an error or the end of file shuts a connection down (POE: `ClientShutdownOnError`); it does if not given.
+    pub fn client_shutdown_on_error(mut self, shutdown: bool) -> Self {
+        self.shutdown_on_error = shutdown;
+        self
+    }
+
+    /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark`, `client_high` and
+    /// `client_low`.
+    pub fn high_mark(mut self, octets: usize) -> Self {
+        self.plan.high_mark = Some(octets);
+        self
+    }
+
+    /// How much queued output is little enough again, in octets (POE: `LowMark`).
+    pub fn low_mark(mut self, octets: usize) -> Self {
+        self.plan.low_mark = Some(octets);
+        self
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    ///
+    /// [`ComponentError::Wheel`] when the address cannot be bound, [`ComponentError::Missing`] and
+    /// [`ComponentError::Incomplete`] when parameters are, [`ComponentError::Spawn`] when there can be no session.
+    pub fn spawn(self, scope: impl Scope) -> Result<Tcp, ComponentError> {
+        self.check()?;
+        let socket = self.socket.listen()?;
+        let address = socket.local_address().map_err(|source| poe_wheel::WheelError::Socket {
+            operation: "getsockname",
+            address: poe_wheel::Address::Other,
+            source,
+        })?;
+        let acceptor = match self.acceptor {
+            Some(acceptor) => acceptor,
+            None => {
+                let handlers = complete(self.handlers, self.plan, self.reactions)
+                    .on("tcp_server_drain", |cx, time: Duration| drain_connection(cx, time));
+                let (state, customize) = (self.state, self.client_session);
+                let shutdown_on_error = self.shutdown_on_error;
+                Rc::new(move |cx: &mut Cx<'_, Listener>, accepted: poe_wheel::Connection| {
+                    let (socket, peer) = (accepted.socket, accepted.peer);
+                    let heap =
+                        Connection::new(socket, peer, cx.session(), shutdown_on_error, state());
+                    let mut session = Session::with(&handlers, heap);
+                    if let Some(customize) = &customize {
+                        session = customize(session);
+                    }
+                    session.spawn(cx)?;
+                    Ok(())
+                })
+            }
+        };
+        let duties = Duties {
+            acceptor,
+            started: self.started,
+            stopped: self.stopped,
+            error: self.error,
+            drain_signals: self.drain_signals,
+            drain_time: self.drain_time,
+        };
+        let mut listening = session(Listener::new(self.alias, self.concurrency, socket), duties);
+        if let Some(customize) = self.listener_session {
+            listening = customize(listening);
+        }
+        Ok(Tcp { session: listening.spawn(scope)?, address })
+    }
+
+    fn check(&self) -> Result<(), ComponentError> {
+        let advice = "give exactly one of them";
+        if self.acceptor.is_some() == self.has_input {
+            return Err(ComponentError::Missing { parameter: "client_input or acceptor", advice });
+        }
+        self.plan.check()
+    }
+}
+
+/// The connections' sessions.
+impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage> {
+    /// A client has sent a record (POE: `ClientInput`).
+    pub fn client_input<R: IntoOutcome>(
+        mut self,
+        input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.has_input = true;
+        self.on(EVENTS.input, move |cx, got: Input<In>| {
+            (!cx.heap.shutdown).then(|| input(cx, got.record))
+        })
+    }
+
+    /// A client's input has ended within a record, which is this. Without this it is dropped.
+    pub fn client_partial<R: IntoOutcome>(
+        mut self,
+        input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.plan.has_partial = true;
+        self.on(EVENTS.partial, move |cx, got: Input<In>| {
+            (!cx.heap.shutdown).then(|| input(cx, got.record))
+        })
+    }
+
+    /// A client has connected, before its wheel is made (POE: `ClientPreConnect`): the place to refuse it, by returning
+    /// `None`, to set its socket's options, or to give it another driver.
+    pub fn client_pre_connect<D: IntoDriven>(
+        mut self,
+        pre_connect: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, Socket) -> D + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.reactions.pre_connect =
+            Some(Rc::new(move |cx, socket| pre_connect(cx, socket).into_driven()));
+        self.settled()
+    }
+
+    /// A client has connected (POE: `ClientConnected`).
+    pub fn client_connected<R: IntoOutcome>(
+        mut self,
+        connected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.reactions.connected = Some(callback(move |cx, ()| connected(cx)));
+        self.settled()
+    }
+
+    /// As [`Self::client_connected`], with arguments (POE: `ClientConnected` with `ClientArgs`).
+    pub fn client_connected_with<A: Clone + 'static, R: IntoOutcome>(
+        self,
+        client_args: A,
+        connected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, A) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.client_connected(move |cx| connected(cx, client_args.clone()))
+    }
+
+    /// A connection has ended, from either side (POE: `ClientDisconnected`). Its wheel is still there. Called once for
+    /// each client that was connected.
+    pub fn client_disconnected<R: IntoOutcome>(
+        mut self,
+        disconnected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.reactions.disconnected = Some(callback(move |cx, ()| disconnected(cx)));
+        self.settled()
+    }
+
+    /// A connection has failed, or its input has ended (POE: `ClientError`). Without this, failures other than the end of
+    /// file and a reset are reported as diagnostics.
+    pub fn client_error<R: IntoOutcome>(
+        mut self,
+        error: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, IoError) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.reactions.error = Some(callback(error));
+        self.settled()
+    }
+
+    /// All output to a client has gone (POE: `ClientFlushed`).
+    pub fn client_flushed<R: IntoOutcome>(
+        mut self,
+        flushed: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.reactions.flushed = Some(callback(move |cx, ()| flushed(cx)));
+        self.settled()
+    }
+
+    /// As much output to a client is queued as the high mark (POE: `ClientHigh`).
+    pub fn client_high<R: IntoOutcome>(
+        mut self,
+        high: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.plan.has_high = true;
+        self.on(EVENTS.high, move |cx, _: WheelId| high(cx))
+    }
+
+    /// No more output to a client is queued than the low mark (POE: `ClientLow`).
+    pub fn client_low<R: IntoOutcome>(
+        mut self,
+        low: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.plan.has_low = true;
+        self.on(EVENTS.low, move |cx, _: WheelId| low(cx))
+    }
+
+    /// Adds an event to the connections' sessions (POE: `InlineStates`, `PackageStates`). A `shutdown` of the user's
+    /// replaces the component's.
+    pub fn state<P: 'static, R: IntoOutcome>(
+        mut self,
+        event: impl EventFor<P>,
+        handler: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.handlers = self.handlers.on(event, handler);
+        self.settled()
+    }
+
+    /// Adds an event that a method of an object handles (POE: `ObjectStates`).
+    pub fn object_state<T: 'static, P: 'static, R: IntoOutcome>(
+        mut self,
+        object: &Rc<T>,
+        event: impl EventFor<P>,
+        method: impl Fn(&T, &mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.handlers = self.handlers.object(object, event, method);
+        self.settled()
+    }
+
+    /// Sets an option of the connections' sessions (POE: `SessionParams`).
+    pub fn client_option(
+        self,
+        option: SessionOption,
+        on: bool,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.client_session(move |session| session.option(option, on))
+    }
+
+    /// Adds to each connection's session what this builder has no parameter for (POE: `SessionType`, `SessionParams`).
+    pub fn client_session(
+        mut self,
+        customize: impl Fn(Session<Connection<U, In, Out>>) -> Session<Connection<U, In, Out>> + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        let before = self.client_session.take();
+        self.client_session = Some(Rc::new(move |session| match &before {
+            Some(before) => customize(before(session)),
+            None => customize(session),
+        }));
+        self.settled()
+    }
+
+    fn on<P: 'static, R: IntoOutcome>(
+        mut self,
+        event: impl EventFor<P>,
+        handler: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
+    ) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.handlers = self.handlers.on(event, move |cx, payload| finish(handler(cx, payload)));
+        self.settled()
+    }
+
+    fn settled(self) -> TcpBuilder<U, In, Out, Callbacks> {
+        TcpBuilder {
+            socket: self.socket,
+            alias: self.alias,
+            concurrency: self.concurrency,
+            acceptor: self.acceptor,
+            started: self.started,
+            stopped: self.stopped,
+            error: self.error,
+            drain_signals: self.drain_signals,
+            drain_time: self.drain_time,
+            listener_session: self.listener_session,
+            plan: self.plan,
+            state: self.state,
+            has_input: self.has_input,
+            shutdown_on_error: self.shutdown_on_error,
+            reactions: self.reactions,
+            handlers: self.handlers,
+            client_session: self.client_session,
+            stage: PhantomData,
+        }
+    }
+}
+
+impl<U, In, Out, Stage> fmt::Debug for TcpBuilder<U, In, Out, Stage> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpBuilder")
+            .field("socket", &self.socket)
+            .field("alias", &self.alias)
+            .field("concurrency", &self.concurrency)
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,175 @@
+//! A server's listening session.
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use poe_kernel::{BoxError, Diagnostic, SessionId, Signal};
+use poe_session::{Cx, HandlerResult, Session};
+use poe_wheel::{IoError, ListeningSocket, SocketFactory};
+
+use super::connection::CUT;
+use super::{DISCONNECTED, DRAIN, SET_CONCURRENCY, SHUTDOWN};
+use crate::callback::Callback;
+
+/// The heap of a server's listening session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Listener {
+    /// The server's alias (POE: `alias`).
+    pub alias: Option<String>,
+    /// How many clients may be connected at one time; `None` for any number (POE: `concurrency`).
+    pub concurrency: Option<usize>,
+    /// How many are (POE: `connections`).
+    pub connections: usize,
+    /// The wheel that listens; dropping it stops the listening (POE: `listener`).
+    pub listener: Option<SocketFactory>,
+    socket: Option<ListeningSocket>,
+}
+
+impl Listener {
+    pub(super) fn new(
+        alias: Option<String>,
+        concurrency: Option<usize>,
+        socket: ListeningSocket,
+    ) -> Self {
+        Self { alias, concurrency, connections: 0, listener: None, socket: Some(socket) }
+    }
+
+    /// Accepts while there is room for a client, and not otherwise.
+    fn accept_or_wait(&self) {
+        if let Some(listener) = &self.listener {
+            if self.concurrency.is_some_and(|most| self.connections >= most) {
+                listener.pause_accept();
+            } else {
+                listener.resume_accept();
+            }
+        }
+    }
+}
+
+const ACCEPTED: &str = "tcp_server_got_connection";
+const FAILED: &str = "tcp_server_got_error";
+const SIGNALLED: &str = "tcp_server_got_signal";
+
+/// What becomes of an accepted connection.
+pub(super) type Acceptor =
+    Rc<dyn Fn(&mut Cx<'_, Listener>, poe_wheel::Connection) -> HandlerResult>;
+
+/// The callbacks and parameters of a listening session.
+pub(super) struct Duties {
+    pub(super) acceptor: Acceptor,
+    pub(super) started: Option<Callback<Listener, ()>>,
+    pub(super) stopped: Option<Callback<Listener, ()>>,
+    pub(super) error: Option<Callback<Listener, IoError>>,
+    pub(super) drain_signals: Vec<String>,
+    pub(super) drain_time: Duration,
+}
+
+impl fmt::Debug for Duties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Duties").field("drain_signals", &self.drain_signals).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn session(heap: Listener, duties: Duties) -> Session<Listener> {
+    let Duties { acceptor, started, stopped, error, drain_signals, drain_time } = duties;
+    Session::build(heap)
+        .on_start(move |cx| {
+            begin(cx, &drain_signals)?;
+            started.as_ref().map_or(Ok(()), |started| started(cx, ()))
+        })
+        .on_stop(move |cx| stopped.as_ref().map_or(Ok(()), |stopped| stopped(cx, ())))
+        .on(ACCEPTED, move |cx, connection: poe_wheel::Connection| {
+            cx.heap.connections += 1;
+            cx.heap.accept_or_wait();
+            acceptor(cx, connection)
+        })
+        .on(FAILED, move |cx, failure: IoError| fail(cx, failure, error.as_ref()))
+        .on(DISCONNECTED, |cx, ()| {
+            match cx.heap.connections.checked_sub(1) {
+                Some(connections) => cx.heap.connections = connections,
+                None => {
+                    let message =
+                        format!("more disconnections than connections, told from {}", cx.caller());
+                    cx.kernel.report(&Diagnostic::Component {
+                        session: cx.session(),
+                        message: &message,
+                    });
+                }
+            }
+            cx.heap.accept_or_wait();
+        })
+        .on(SET_CONCURRENCY, |cx, concurrency| {
+            cx.heap.concurrency = concurrency;
+            cx.heap.accept_or_wait();
+        })
+        .on(SHUTDOWN, |cx, ()| shut_down(cx))
+        .on(DRAIN, move |cx, ()| drain(cx, drain_time))
+        .on(SIGNALLED, |cx, _: Signal| {
+            cx.sig_handled();
+            cx.yield_event(DRAIN, ());
+        })
+}
+
+fn begin(cx: &mut Cx<'_, Listener>, drain_signals: &[String]) -> HandlerResult {
+    if let Some(alias) = &cx.heap.alias {
+        cx.alias_set(alias)?;
+    }
+    for signal in drain_signals {
+        cx.sig(signal.clone(), SIGNALLED)?;
+    }
+    if let Some(socket) = cx.heap.socket.take() {
+        cx.heap.listener = Some(socket.accept(cx.kernel, ACCEPTED, FAILED)?);
+    }
+    cx.heap.accept_or_wait();
+    Ok(())
+}
+
+fn fail(
+    cx: &mut Cx<'_, Listener>,
+    failure: IoError,
+    callback: Option<&Callback<Listener, IoError>>,
+) -> HandlerResult {
+    if let Some(callback) = callback {
+        return callback(cx, failure);
+    }
+    let message = format!("server got {failure}");
+    cx.kernel.report(&Diagnostic::Component { session: cx.session(), message: &message });
+    if !is_exhaustion(&failure) {
+        cx.heap.listener = None;
+    }
+    Ok(())
+}
+
+/// Whether the wheel goes on by itself, when others have ended.
+fn is_exhaustion(failure: &IoError) -> bool {
+    let exhausted = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
+    failure.kind() == Some(ErrorKind::OutOfMemory)
+        || exhausted.iter().any(|&errno| errno as i32 == failure.errno())
+}
+
+fn shut_down(cx: &mut Cx<'_, Listener>) -> Result<(), BoxError> {
+    cx.heap.listener = None;
+    if let Some(alias) = cx.heap.alias.take() {
+        cx.alias_remove(alias)?;
+    }
+    Ok(())
+}
+
+fn drain(cx: &mut Cx<'_, Listener>, drain_time: Duration) -> HandlerResult {
+    let connections: Vec<SessionId> = cx.kernel.children(cx.session());
+    for connection in connections {
+        // One that an acceptor made may know neither event, and one that has stopped needs none.
+        let _ = cx.call::<(), _>(connection, "tcp_server_drain", drain_time);
+    }
+    shut_down(cx)
+}
+
+/// Has a connection shut down, and cut if that takes too long.
+pub(super) fn drain_connection<H: 'static>(cx: &mut Cx<'_, H>, drain_time: Duration) {
+    cx.yield_event(SHUTDOWN, ());
+    cx.delay(CUT, drain_time, ());
+}

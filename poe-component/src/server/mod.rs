@@ -1,0 +1,82 @@
+//! Servers.
+
+mod builder;
+mod connection;
+mod listener;
+
+use poe_kernel::{Destination, Event, Kernel, SessionId};
+use poe_wheel::Address;
+
+pub use self::builder::{Callbacks, Parameters, TcpBuilder};
+pub use self::connection::Connection;
+pub use self::listener::Listener;
+
+/// To the listener: accept no more, and end when the last connection has (POE: `shutdown`). To a connection: take no more
+/// input, send what is queued, and end.
+pub const SHUTDOWN: Event<()> = Event::new("shutdown");
+
+/// To the listener: [`SHUTDOWN`], and the same to every connection; those that cannot be rid of their output in the drain
+/// time are cut.
+pub const DRAIN: Event<()> = Event::new("drain");
+
+/// To the listener: let this many clients in at one time, `None` for any number (POE: `set_concurrency`, where -1 is any
+/// number). Those that are in stay.
+pub const SET_CONCURRENCY: Event<Option<usize>> = Event::new("set_concurrency");
+
+/// To the listener of a server with an acceptor: a connection has ended (POE: `disconnected`).
+pub const DISCONNECTED: Event<()> = Event::new("disconnected");
+
+/// A TCP server (POE: `POE::Component::Server::TCP`).
+///
+/// It listens in a session of its own, and gives each client one: their callbacks run with the connection's
+/// [`Connection`] as the heap.
+///
+/// ```no_run
+/// use poe_component::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let kernel = Kernel::new()?;
+/// server::Tcp::build()
+///     .address("127.0.0.1")
+///     .port(12345)
+///     .client_connected(|cx| cx.heap.client.put("Smile from the server!"))
+///     .client_input(|cx, line| cx.heap.client.put(line))
+///     .spawn(&kernel)?;
+/// kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tcp {
+    session: SessionId,
+    address: Address,
+}
+
+impl Tcp {
+    /// A server to be configured: lines, any free port, of all addresses of the machine.
+    pub fn build() -> TcpBuilder<()> {
+        TcpBuilder::new()
+    }
+
+    /// The session that listens, to post [`SHUTDOWN`] and its kin to.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The address it listens at.
+    #[must_use]
+    pub fn local_address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl Destination for Tcp {
+    fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
+        self.session.resolve(kernel)
+    }
+
+    fn describe(&self) -> String {
+        format!("server at {}", self.address)
+    }
+}

@@ -1,0 +1,59 @@
+//! A socket, and how bytes are to be read from and written to it.
+
+use poe_driver::{Driver, SysRw};
+use poe_wheel::Socket;
+
+/// A connection before its wheel: the socket, and the driver for it.
+///
+/// A pre-connect callback is given the socket and returns one of these, a plain [`Socket`] standing for one with
+/// `SysRw`: the place to put another driver on a connection, as POE's SSLify does with a tied handle.
+#[derive(Debug)]
+pub struct Driven {
+    /// The connection.
+    pub socket: Socket,
+    /// What reads and writes it.
+    pub driver: Box<dyn Driver>,
+}
+
+impl Driven {
+    /// A connection with a driver.
+    pub fn new(socket: Socket, driver: impl Driver + 'static) -> Self {
+        Self { socket, driver: Box::new(driver) }
+    }
+}
+
+impl From<Socket> for Driven {
+    fn from(socket: Socket) -> Self {
+        Self::new(socket, SysRw::new())
+    }
+}
+
+/// What a pre-connect callback may return: the connection if it is welcome, `None` or an error if it is not.
+pub trait IntoDriven {
+    /// The connection, if there is to be one.
+    fn into_driven(self) -> Option<Driven>;
+}
+
+impl IntoDriven for Driven {
+    fn into_driven(self) -> Option<Driven> {
+        Some(self)
+    }
+}
+
+impl IntoDriven for Socket {
+    fn into_driven(self) -> Option<Driven> {
+        Some(self.into())
+    }
+}
+
+impl<D: IntoDriven> IntoDriven for Option<D> {
+    fn into_driven(self) -> Option<Driven> {
+        self.and_then(D::into_driven)
+    }
+}
+
+impl<D: IntoDriven, E> IntoDriven for Result<D, E> {
+    fn into_driven(self) -> Option<Driven> {
+        self.ok().and_then(D::into_driven)
+    }
+}
