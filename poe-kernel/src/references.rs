@@ -38,7 +38,7 @@ impl References {
         tag: Name,
         since: &'static Location<'static>,
     ) -> u32 {
-        let tags = self.by_session.entry(session).or_default();
+        let tags = self.by_session.entry(session).or_insert_with(|| Vec::with_capacity(1));
         if let Some(reference) = tags.iter_mut().find(|reference| reference.tag == tag) {
             reference.count += 1;
             return reference.count;

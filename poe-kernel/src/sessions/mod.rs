@@ -245,7 +245,9 @@ impl Kernel {
             return;
         }
         let parent = self.parent(id).unwrap_or(SessionId::KERNEL);
-        for child in self.children(id) {
+        let has_children = self.inner.sessions.borrow().first_child(id).is_some();
+        let children = if has_children { self.children(id) } else { Vec::new() };
+        for child in children {
             self.tell_child(parent, Change::Gain, child, Payload::default(), caller);
             self.tell_parent(child, id, parent, caller);
         }
@@ -326,22 +328,28 @@ impl Kernel {
     /// Takes all that a stopped session held, and drops it where its drop may call the kernel again.
     fn free_session(&self, id: SessionId) {
         let inner = &self.inner;
-        let aliases = inner.aliases.borrow_mut().clear(id);
-        let references = inner.references.borrow_mut().clear(id);
-        let timers = self.change_timers(|timers| timers.remove_all(id));
-        if self.has_queued_events(id, timers.len()) {
+        // Most sessions end because nothing is left of all this, and what holds a session is counted.
+        let held = |hold| inner.sessions.borrow().held(id, hold) as usize;
+        let aliases = (held(Hold::Alias) > 0).then(|| inner.aliases.borrow_mut().clear(id));
+        let references =
+            (held(Hold::Reference) > 0).then(|| inner.references.borrow_mut().clear(id));
+        let handles = held(Hold::Handle);
+        let events = held(Hold::EventTo);
+        let timers = if events > 0 {
+            self.change_timers(|timers| timers.remove_all(id))
+        } else {
+            Vec::new()
+        };
+        if events > timers.len() || held(Hold::EventFrom) > 0 {
             inner.has_stale_events.set(true);
         }
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);
-        self.forget_handles(id);
+        if handles > 0 {
+            self.forget_handles(id);
+        }
         drop((aliases, references, timers, body));
-    }
-
-    fn has_queued_events(&self, id: SessionId, timers: usize) -> bool {
-        let sessions = self.inner.sessions.borrow();
-        sessions.held(id, Hold::EventTo) as usize > timers || sessions.held(id, Hold::EventFrom) > 0
     }
 
     /// Whether a handler up the stack holds the session's heap.

@@ -35,7 +35,6 @@ struct Entry {
     last_child: u32,
     next_sibling: u32,
     previous_sibling: u32,
-    children: u32,
     holds: [u32; HOLDS],
     /// Handlers of it on the stack.
     running: u32,
@@ -55,7 +54,6 @@ impl Entry {
             last_child: NONE,
             next_sibling: NONE,
             previous_sibling: NONE,
-            children: 0,
             holds: [0; HOLDS],
             running: 0,
             mark: 0,
@@ -71,7 +69,7 @@ impl Entry {
     }
 
     fn is_unheld(&self) -> bool {
-        self.children == 0 && self.holds == [0; HOLDS]
+        self.first_child == NONE && self.holds == [0; HOLDS]
     }
 }
 
@@ -136,6 +134,10 @@ impl Sessions {
             .map(|child| child.id)
     }
 
+    pub(crate) fn first_child(&self, id: SessionId) -> Option<SessionId> {
+        self.children(id).next()
+    }
+
     /// Enters a session, first marked for collection so that it goes if nothing ever holds it.
     pub(crate) fn insert(
         &mut self,
@@ -166,8 +168,7 @@ impl Sessions {
     /// Takes a stopped session out of the table and gives its children to its parent.
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Rc<dyn Dispatch>> {
         let parent = self.parent(id)?;
-        let children: Vec<_> = self.children(id).collect();
-        for child in children {
+        while let Some(child) = self.first_child(id) {
             self.reparent(child, parent);
         }
         self.unlink(id);
@@ -303,7 +304,6 @@ impl Sessions {
     fn link(&mut self, id: SessionId, parent: SessionId) {
         let slot = id.slot() as u32;
         let Some(above) = self.any_mut(parent) else { return };
-        above.children += 1;
         above.mark = 0;
         let last = std::mem::replace(&mut above.last_child, slot);
         if last == NONE {
@@ -326,7 +326,6 @@ impl Sessions {
             self.entries[next as usize].previous_sibling = previous;
         }
         let Some(above) = self.any_mut(parent) else { return };
-        above.children -= 1;
         if previous == NONE {
             above.first_child = next;
         }
