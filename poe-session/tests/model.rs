@@ -501,15 +501,20 @@ impl Model {
 
     fn turn(&mut self) -> bool {
         let gone = |model: &Self, id: Id| id != 0 && !model.live(id);
-        let (stale, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.items)
-            .into_iter()
-            .partition(|item| gone(self, item.to) || gone(self, item.from));
-        self.items = kept;
-        for item in stale {
-            self.let_go(&item);
-        }
-        if COLLECTS_AFTER_PURGE {
-            self.collect();
+        loop {
+            let (stale, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.items)
+                .into_iter()
+                .partition(|item| gone(self, item.to) || gone(self, item.from));
+            self.items = kept;
+            if stale.is_empty() {
+                break;
+            }
+            for item in stale {
+                self.let_go(&item);
+            }
+            if COLLECTS_AFTER_PURGE {
+                self.collect();
+            }
         }
         let referred = self.members.iter().any(|member| !member.tags.is_empty());
         if self.items.is_empty() && !referred && self.count() > 0 {
