@@ -26,8 +26,11 @@ impl SessionId {
     /// The kernel, as parent of every top-level session and as sender of its own events.
     pub const KERNEL: Self = Self(0);
 
+    /// An id that no session has.
+    pub(crate) const NOBODY: Self = Self(u64::MAX);
+
     /// How many sessions can live at one time.
-    pub(crate) const MOST: usize = SLOT_MASK as usize;
+    pub(crate) const MOST: usize = SLOT_MASK as usize - 1;
 
     pub(crate) fn new(number: u64, slot: usize) -> Self {
         Self((number & NUMBER_MASK) << SLOT_BITS | slot as u64)

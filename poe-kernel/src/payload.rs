@@ -115,7 +115,7 @@ macro_rules! inline_payloads {
             ///
             /// The value is copied as what it is. To move the payload out first would read more at once than was
             /// written at once, and a processor that has both under way waits for that.
-            #[inline]
+            #[inline(always)]
             pub(crate) fn unload<R>(
                 mut payload: RefMut<'_, Self>,
                 f: impl FnOnce(&mut dyn Slot) -> R,

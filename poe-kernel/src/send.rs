@@ -190,7 +190,7 @@ impl Kernel {
     }
 
     /// Dispatches a posted event, or another thing that was queued.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn dispatch_posted(&self, event: RefMut<'_, Queued>) {
         let Header { kind, to, from, event: name, caller, .. } = event.header;
         let payload = RefMut::map(event, |event| &mut event.payload);
@@ -447,7 +447,7 @@ impl Kernel {
 
     /// Dispatches the next event due in this pass, posted or timed: by due time, then first come, first served. False
     /// when there is none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn dispatch_next(&self, now: Nanos, limit: u64) -> bool {
         if self.inner.next_timer.get() <= now
             && let Some(timer) = self.next_timer(now, limit)

@@ -199,8 +199,7 @@ impl<H: 'static> Dispatch for Body<H> {
         }
         // The handler may replace the table that it lies in.
         let table = Rc::clone(&self.table.borrow());
-        let handler = table.get(delivery.event).or(table.default.as_ref());
-        let Some(handler) = handler else {
+        let Some(handler) = table.get(delivery.event).or_else(|| table.default.as_ref()) else {
             if options.default && !is_predefined(delivery.event) {
                 delivery.kernel.report(&unhandled(&delivery));
             }

@@ -28,6 +28,7 @@ const HOLDS: usize = 5;
 pub(crate) type Mark = (SessionId, u32);
 
 struct Entry {
+    /// `NOBODY` when the place is free, and for the kernel.
     id: SessionId,
     body: Option<Rc<dyn Dispatch>>,
     parent: SessionId,
@@ -87,7 +88,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(crate) fn new(created: &'static Location<'static>) -> Self {
         Self {
-            entries: vec![Entry::new(SessionId::KERNEL, SessionId::KERNEL, created)],
+            entries: vec![Entry::new(SessionId::NOBODY, SessionId::KERNEL, created)],
             free: Vec::new(),
             live: 0,
             numbered: 0,
@@ -173,8 +174,10 @@ impl Sessions {
         }
         self.unlink(id);
         let slot = id.slot();
-        let body = self.entries[slot].body.take();
-        self.entries[slot].mark = 0;
+        let entry = &mut self.entries[slot];
+        entry.id = SessionId::NOBODY;
+        entry.mark = 0;
+        let body = entry.body.take();
         self.free.push(slot as u32);
         self.live -= 1;
         body
@@ -337,12 +340,12 @@ impl Sessions {
 
     #[inline]
     fn get(&self, id: SessionId) -> Option<&Entry> {
-        self.entries.get(id.slot()).filter(|entry| entry.id == id && entry.body.is_some())
+        self.entries.get(id.slot()).filter(|entry| entry.id == id)
     }
 
     #[inline]
     fn get_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
-        self.entries.get_mut(id.slot()).filter(|entry| entry.id == id && entry.body.is_some())
+        self.entries.get_mut(id.slot()).filter(|entry| entry.id == id)
     }
 
     fn any(&self, id: SessionId) -> Option<&Entry> {
