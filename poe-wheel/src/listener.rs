@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use poe_kernel::{
-    Kernel, Mode, Name, NoActiveSession, SessionId, TimerId, Timeout, Watch, WatchId, WeakKernel,
+    Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel,
 };
 use socket2::SockRef;
 
@@ -90,9 +90,8 @@ impl Listener {
 
     pub(crate) fn resume(&self) {
         self.paused.set(false);
-        if !self.exhausted.get() {
-            self.with_watch(Kernel::resume_watch);
-        }
+        // Descriptors may be there again; if not, the next accept finds out.
+        self.with_watch(Kernel::resume_watch);
     }
 
     pub(crate) fn end(&self) {
@@ -117,6 +116,7 @@ impl Listener {
     fn wait_for_descriptors(&self, kernel: &Kernel, error: io::Error) {
         self.with_watch(Kernel::pause_watch);
         if let Some(this) = self.this.upgrade() {
+            kernel.cancel_call(self.retry.get());
             self.retry.set(kernel.call_later(self.session, RETRY, this));
         }
         if !self.exhausted.replace(true) {
@@ -150,6 +150,11 @@ impl Watch for Listener {
                     Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
                         self.wait_for_descriptors(kernel, error);
                         break;
+                    }
+                    // No listening socket, or one that was shut down: it would be ready, and fail, for ever.
+                    Some(Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP) => {
+                        self.end();
+                        self.fail(kernel, error);
                     }
                     _ => {
                         self.fail(kernel, error);
