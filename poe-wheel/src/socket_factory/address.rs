@@ -70,7 +70,11 @@ fn find_service(services: &str, wanted: &str) -> Option<u16> {
 }
 
 /// The addresses of a host, in the order to try them.
-pub(super) fn resolve(host: &str, port: u16, domain: Option<Domain>) -> io::Result<Vec<SocketAddr>> {
+pub(super) fn resolve(
+    host: &str,
+    port: u16,
+    domain: Option<Domain>,
+) -> io::Result<Vec<SocketAddr>> {
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let addresses = (host, port).to_socket_addrs()?;
     let wanted = |address: &SocketAddr| match domain {

@@ -9,19 +9,17 @@ use std::time::Duration;
 use std::vec;
 
 use nix::errno::Errno;
-use poe_kernel::{
-    Kernel, Mode, Name, SessionId, TimerId, Timeout, Watch, WatchId, WeakKernel,
-};
+use poe_kernel::{Kernel, Mode, Name, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel};
 use socket2::{SockAddr, SockRef, Type};
 
-use crate::{Address, Connection, IoCause, IoError, Socket, WheelError, WheelId};
+use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
 /// A step of connecting, and why it failed.
-type Failed = (&'static str, io::Error);
+pub(super) type Failed = (&'static str, io::Error);
 
 pub(super) struct Target {
     pub(super) addresses: Result<Vec<SockAddr>, Failed>,
-    pub(super) local: Option<Result<Vec<SocketAddr>, WheelError>>,
+    pub(super) local: Result<Vec<SocketAddr>, Failed>,
     pub(super) timeout: Option<Duration>,
     pub(super) reuse: bool,
 }
@@ -49,11 +47,11 @@ impl Connector {
         target: Target,
         connected: Name,
         failed: Name,
-    ) -> Result<Rc<Self>, WheelError> {
-        let local = target.local.transpose()?.unwrap_or_default();
-        let (addresses, unresolved) = match target.addresses {
-            Ok(addresses) => (addresses, None),
-            Err(failed) => (Vec::new(), Some(failed)),
+    ) -> Rc<Self> {
+        let ends = target.addresses.and_then(|addresses| Ok((addresses, target.local?)));
+        let ((addresses, local), unresolved) = match ends {
+            Ok(ends) => (ends, None),
+            Err(failed) => (Default::default(), Some(failed)),
         };
         let connector = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
@@ -78,7 +76,7 @@ impl Connector {
             Some(failed) => connector.fail_later(kernel, failed),
             None => connector.try_next(kernel, None),
         }
-        Ok(connector)
+        connector
     }
 
     pub(super) fn id(&self) -> WheelId {
@@ -124,8 +122,8 @@ impl Connector {
     }
 
     fn attempt(&self, kernel: &Kernel, address: &SockAddr) -> Result<(), Failed> {
-        let socket =
-            socket2::Socket::new(address.domain(), Type::STREAM, None).map_err(|e| ("socket", e))?;
+        let socket = socket2::Socket::new(address.domain(), Type::STREAM, None)
+            .map_err(|e| ("socket", e))?;
         socket.set_nonblocking(true).map_err(|e| ("socket", e))?;
         if self.reuse {
             socket.set_reuse_address(true).map_err(|e| ("setsockopt", e))?;

@@ -11,11 +11,12 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use poe_kernel::{EventFor, Kernel, Name, NoActiveSession};
 use socket2::{SockAddr, Type};
 
 pub use self::address::{Domain, Port};
-use self::connector::{Connector, Target};
+use self::connector::{Connector, Failed, Target};
 use self::unix_path::UnixPath;
 use crate::listener::Listener;
 use crate::{Address, Connection, IoError, Socket, WheelError, WheelId};
@@ -286,7 +287,7 @@ impl SocketFactoryBuilder {
                 timeout: self.connect_timeout,
                 reuse: self.reuse,
             };
-            let connector = Connector::begin(kernel, target, self.succeeded, self.failed)?;
+            let connector = Connector::begin(kernel, target, self.succeeded, self.failed);
             return Ok(SocketFactory { work: Work::Connect(connector), _path: None });
         }
         let (succeeded, failed) = (self.succeeded, self.failed);
@@ -317,7 +318,7 @@ impl SocketFactoryBuilder {
         Err(last.unwrap_or_else(|| unreachable!("a host resolves to one address at least")))
     }
 
-    fn listen_at(&self, address: SocketAddr) -> Result<Socket, (&'static str, io::Error)> {
+    fn listen_at(&self, address: SocketAddr) -> Result<Socket, Failed> {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, Type::STREAM, None).map_err(|e| ("socket", e))?;
         if self.reuse {
@@ -340,13 +341,11 @@ impl SocketFactoryBuilder {
     }
 
     /// What to connect to, or why that is not known.
-    fn targets(&self) -> Result<Vec<SockAddr>, (&'static str, io::Error)> {
+    fn targets(&self) -> Result<Vec<SockAddr>, Failed> {
         if let Some(path) = &self.remote_path {
             return SockAddr::unix(path).map(|address| vec![address]).map_err(|e| ("connect", e));
         }
-        let port = self.remote_port.as_ref().ok_or_else(|| {
-            ("connect", io::Error::new(io::ErrorKind::InvalidInput, "no remote port was given"))
-        })?;
+        let port = self.remote_port.as_ref().ok_or_else(|| ("connect", Errno::EINVAL.into()))?;
         let number = port.number().map_err(|e| ("getservbyname", e))?;
         let host = self.remote_address.as_deref().unwrap_or_default();
         let addresses = address::resolve(host, number, self.domain);
@@ -354,8 +353,17 @@ impl SocketFactoryBuilder {
         Ok(addresses.into_iter().map(SockAddr::from).collect())
     }
 
-    fn local_of_client(&self) -> Option<Result<Vec<SocketAddr>, WheelError>> {
-        (self.bind_address.is_some() || self.bind_port.is_some()).then(|| self.bind_addresses())
+    /// What a client's end is bound to: one address of each family will do, and none if nothing was asked for.
+    fn local_of_client(&self) -> Result<Vec<SocketAddr>, Failed> {
+        let port = self.bind_port.clone().unwrap_or(Port::Number(0));
+        let number = port.number().map_err(|e| ("getservbyname", e))?;
+        match &self.bind_address {
+            Some(host) => address::resolve(host, number, None).map_err(|e| ("getaddrinfo", e)),
+            None if self.bind_port.is_none() => Ok(Vec::new()),
+            None => Ok([Domain::Inet, Domain::Inet6]
+                .map(|domain| address::any(number, Some(domain)))
+                .into()),
+        }
     }
 }
 
