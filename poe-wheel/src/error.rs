@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use nix::errno::Errno;
 use poe_filter::FilterError;
 use poe_kernel::{NoActiveSession, WatchError};
 use thiserror::Error;
@@ -15,8 +16,9 @@ use crate::{Address, WheelId};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct IoError {
-    /// What was being done: `"read"`, `"write"`, `"accept"`, `"connect"`, or `"filter"` for input that the filter
-    /// refuses.
+    /// What was being done: `"read"`, `"write"`, `"shutdown"`, or `"filter"` for input or output that the filter refuses;
+    /// `"accept"`; and of what it takes to connect, `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`,
+    /// `"bind"`, `"connect"` and `"getpeername"`.
     pub operation: &'static str,
     /// What happened.
     pub cause: IoCause,
@@ -44,11 +46,12 @@ impl IoError {
         Self { operation, cause, wheel }
     }
 
-    /// The operating system's error number; 0 at the end of file, and for a filter's error.
+    /// The operating system's error number; 0 at the end of file, and for a filter's error. A name that cannot be resolved
+    /// has none, and counts as `EADDRNOTAVAIL` as in POE, so that 0 means nothing else.
     #[must_use]
     pub fn errno(&self) -> i32 {
         match &self.cause {
-            IoCause::Os(error) => error.raw_os_error().unwrap_or(0),
+            IoCause::Os(error) => error.raw_os_error().unwrap_or(Errno::EADDRNOTAVAIL as i32),
             IoCause::Eof { .. } | IoCause::Filter(_) => 0,
         }
     }
@@ -109,7 +112,9 @@ pub enum WheelError {
     #[error(transparent)]
     Watch(#[from] WatchError),
     /// The marks do not go together (POE: "Water mark errors").
-    #[error("water marks {low} and {high} do not go together; the low one must be less, and both more than 0")]
+    #[error(
+        "water marks {low} and {high} do not go together; the low one must be less, and both more than 0"
+    )]
     Marks {
         /// The low mark.
         low: usize,
@@ -122,6 +127,9 @@ pub enum WheelError {
         /// The event's parameter.
         event: &'static str,
     },
+    /// Marks without an event for sinking to the low one (POE: "LowMark and LowEvent parameters require each-other").
+    #[error("water marks need a low_event; without it nobody learns when to go on")]
+    NoLowEvent,
     /// A socket could not be made.
     #[error("cannot {operation} {address}: {source}")]
     Socket {

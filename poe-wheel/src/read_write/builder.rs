@@ -16,7 +16,7 @@ use crate::{Input, IoError, WheelError, WheelId};
 
 /// Builds a [`ReadWrite`] wheel (POE: the parameters of `POE::Wheel::ReadWrite->new`).
 #[must_use = "a wheel begins when it is spawned"]
-pub struct ReadWriteBuilder<In: 'static, Out: 'static> {
+pub struct ReadWriteBuilder<In: 'static = Bytes, Out: 'static = Bytes> {
     input: Rc<dyn AsFd>,
     output: Rc<dyn AsFd>,
     driver: Option<Box<dyn Driver>>,
@@ -87,13 +87,13 @@ impl<In: 'static, Out: 'static> ReadWriteBuilder<In, Out> {
         self
     }
 
-    /// How many octets of queued output are too many (POE: `HighMark`). Needs a low mark too.
+    /// How many octets of queued output are too many (POE: `HighMark`). Needs a low mark and its event too.
     pub fn high_mark(mut self, octets: usize) -> Self {
         self.high_mark = Some(octets);
         self
     }
 
-    /// How many octets of queued output are few enough again (POE: `LowMark`). Needs a high mark too.
+    /// How many octets of queued output are few enough again (POE: `LowMark`). Needs a high mark and an event too.
     pub fn low_mark(mut self, octets: usize) -> Self {
         self.low_mark = Some(octets);
         self
@@ -115,8 +115,8 @@ impl<In: 'static, Out: 'static> ReadWriteBuilder<In, Out> {
     ///
     /// # Errors
     ///
-    /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::Marks`] and [`WheelError::NoMarks`] when the
-    /// marks and their events do not go together; [`WheelError::Watch`] when the handle cannot be watched.
+    /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::Marks`], [`WheelError::NoMarks`] and
+    /// [`WheelError::NoLowEvent`] when the marks and their events do not go together; [`WheelError::Watch`] when the handle cannot be watched.
     pub fn spawn(self, kernel: &Kernel) -> Result<ReadWrite<In, Out>, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a ReadWrite wheel").into());

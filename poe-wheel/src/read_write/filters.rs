@@ -7,7 +7,10 @@ use poe_filter::{Filter, FilterError, Sink};
 /// What a wheel parses its input and serializes its output with.
 pub(super) enum Filters<In: 'static, Out: 'static> {
     Both(Box<dyn Filter<In = In, Out = Out>>),
-    Each { input: Box<dyn Decode<In>>, output: Box<dyn Encode<Out>> },
+    Each {
+        input: Box<dyn Decode<In>>,
+        output: Box<dyn Encode<Out>>,
+    },
     /// Between two filters, while one is put in the other's place.
     Neither,
 }
@@ -86,7 +89,11 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
     }
 
     /// Queues a record as one message; how many octets are queued then.
-    pub(super) fn put(&mut self, record: Out, driver: &mut dyn Driver) -> Result<usize, FilterError> {
+    pub(super) fn put(
+        &mut self,
+        record: Out,
+        driver: &mut dyn Driver,
+    ) -> Result<usize, FilterError> {
         let mut sink = Message(driver);
         match self {
             Self::Both(filter) => filter.encode(record, &mut sink)?,
@@ -115,7 +122,10 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
     }
 
     /// Puts another filter in place of that for input, and hands over what is pending.
-    pub(super) fn replace_input(&mut self, mut input: Box<dyn Decode<In>>) -> Result<(), FilterError> {
+    pub(super) fn replace_input(
+        &mut self,
+        mut input: Box<dyn Decode<In>>,
+    ) -> Result<(), FilterError> {
         let pending = self.take_pending();
         let handed_over = hand_over(&mut *input, pending);
         *self = std::mem::replace(self, Self::Neither).with_input(input);
@@ -136,7 +146,10 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
     }
 }
 
-fn hand_over<In>(input: &mut (impl Decode<In> + ?Sized), pending: Bytes) -> Result<(), FilterError> {
+fn hand_over<In>(
+    input: &mut (impl Decode<In> + ?Sized),
+    pending: Bytes,
+) -> Result<(), FilterError> {
     if pending.is_empty() { Ok(()) } else { input.feed(pending) }
 }
 

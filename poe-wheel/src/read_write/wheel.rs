@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
-use socket2::SockRef;
 use poe_driver::{Driver, Get, ReadBuffer, SysRw};
 use poe_filter::{Filter, FilterError};
 use poe_kernel::{Flush, Kernel, Mode, Name, SessionId, Watch, WatchError, WatchId, WeakKernel};
+use socket2::SockRef;
 
 use super::ReadWriteEvent;
 use super::filters::{Decode, Encode, Filters};
@@ -44,7 +44,21 @@ pub(super) struct Marks {
 
 impl Marks {
     pub(super) fn new(low: usize, high: usize) -> Result<Self, WheelError> {
-        if low > 0 && low < high { Ok(Self { low, high }) } else { Err(WheelError::Marks { low, high }) }
+        if low > 0 && low < high {
+            Ok(Self { low, high })
+        } else {
+            Err(WheelError::Marks { low, high })
+        }
+    }
+}
+
+/// Refuses events of marks that there are not, and marks that nobody would learn to have been sunk to.
+fn check_marks(marks: Option<Marks>, events: &Events) -> Result<(), WheelError> {
+    match (marks, events.high, events.low) {
+        (None, Some(_), _) => Err(WheelError::NoMarks { event: "high_event" }),
+        (None, None, Some(_)) => Err(WheelError::NoMarks { event: "low_event" }),
+        (Some(_), _, None) => Err(WheelError::NoLowEvent),
+        _ => Ok(()),
     }
 }
 
@@ -102,12 +116,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         events: Events,
         marks: Option<Marks>,
     ) -> Result<Rc<Self>, WheelError> {
-        if marks.is_none() {
-            let event = if events.high.is_some() { "high_event" } else { "low_event" };
-            if events.high.is_some() || events.low.is_some() {
-                return Err(WheelError::NoMarks { event });
-            }
-        }
+        check_marks(marks, &events)?;
         let wheel = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
@@ -122,8 +131,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             state: State::default(),
             failures: RefCell::default(),
         });
-        wheel.watch_input(kernel)?;
-        wheel.watch_output(kernel)?;
+        wheel.watch_handles(kernel)?;
         Ok(wheel)
     }
 
@@ -133,8 +141,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         mut filter: Box<dyn Filter<In = I, Out = O>>,
     ) -> Result<Rc<Wheel<I, O>>, WheelError> {
         let pending = self.filters.borrow_mut().take_pending();
-        let handed_over =
-            if pending.is_empty() { Ok(()) } else { filter.get_one_start(pending) };
+        let handed_over = if pending.is_empty() { Ok(()) } else { filter.get_one_start(pending) };
         let driver = self.driver.replace(Box::new(SysRw::new()));
         let state = &self.state;
         let successor = Rc::new_cyclic(|this| Wheel {
@@ -163,8 +170,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         });
         self.end();
         if let Some(kernel) = self.kernel.upgrade() {
-            successor.watch_input(&kernel)?;
-            successor.watch_output(&kernel)?;
+            successor.watch_handles(&kernel)?;
         }
         if let Err(error) = handed_over {
             successor.fail_later("filter", IoCause::Filter(error));
@@ -225,7 +231,11 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         is_high
     }
 
-    pub(super) fn rename(&self, event: ReadWriteEvent, name: Option<Name>) -> Result<(), WheelError> {
+    pub(super) fn rename(
+        &self,
+        event: ReadWriteEvent,
+        name: Option<Name>,
+    ) -> Result<(), WheelError> {
         let marked = match event {
             ReadWriteEvent::High => Some("high_event"),
             ReadWriteEvent::Low => Some("low_event"),
@@ -332,12 +342,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     fn read(&self, kernel: &Kernel) {
         let state = &self.state;
-        // While records wait, none are read, so that what a fast peer sends does not pile up.
-        while !(state.ended.get()
-            || state.input_over.get()
-            || state.input_paused.get()
-            || state.backlog.get())
-        {
+        // While records wait, none are read, so that what a fast peer sends does not pile up, and so that the end of the
+        // input does not overtake them.
+        while self.takes_input() && !(state.backlog.get() || state.pumping.get()) {
             let got = BUFFER.with(|buffer| {
                 self.driver.borrow_mut().get(self.input.as_fd(), &mut buffer.borrow_mut())
             });
@@ -365,6 +372,12 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
     }
 
+    fn takes_input(&self) -> bool {
+        let state = &self.state;
+        !(state.ended.get() || state.input_over.get() || state.input_paused.get())
+            && self.events.get().input.is_some()
+    }
+
     /// Sends the session the records that the filter has.
     fn pump(&self, kernel: &Kernel) {
         let state = &self.state;
@@ -372,7 +385,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             return;
         }
         let mut budget = RECORDS_AT_ONCE;
-        while !(state.ended.get() || state.input_over.get() || state.input_paused.get()) {
+        while self.takes_input() {
             let Some(event) = self.events.get().input else { break };
             if budget == 0 {
                 state.backlog.set(true);
@@ -401,20 +414,16 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     fn end_input(&self, kernel: &Kernel) {
-        let mut unfinished = self.pending().len();
-        if let Some(event) = self.events.get().partial {
-            loop {
-                let record = self.filters.borrow_mut().finish();
-                match record {
-                    Ok(Some(record)) if !self.state.ended.get() => {
-                        unfinished = 0;
-                        kernel.deliver_event(self.session, event, Input::new(record, self.id));
-                    }
-                    _ => break,
-                }
-            }
+        while !self.state.ended.get()
+            && let Some(event) = self.events.get().partial
+        {
+            let record = self.filters.borrow_mut().finish();
+            // What the filter refuses stays pending, and so is counted below.
+            let Ok(Some(record)) = record else { break };
+            kernel.deliver_event(self.session, event, Input::new(record, self.id));
         }
         self.stop_input();
+        let unfinished = self.pending().len();
         self.fail(kernel, "read", IoCause::Eof { unfinished });
     }
 
@@ -458,26 +467,33 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     fn give_up_output(&self, error: io::Error) {
-        self.state.written.set(false);
+        for told_no_more in [&self.state.written, &self.state.high, &self.state.high_untold] {
+            told_no_more.set(false);
+        }
+        self.state.closing.set(false);
         self.stop_output();
         self.fail_later("write", IoCause::Os(error));
     }
 
-    /// Tells the session what has become of its output.
-    fn tell_written(&self, kernel: &Kernel) {
-        let state = &self.state;
-        if !state.ended.get() && state.high_untold.replace(false) {
+    /// Tells the session that the high mark was reached, before what it put is written.
+    fn tell_high(&self, kernel: &Kernel) {
+        if !self.state.ended.get() && self.state.high_untold.replace(false) {
             self.tell(kernel, self.events.get().high);
         }
-        let left = self.out_octets();
+    }
+
+    /// Tells the session what has become of its output. What a handler puts meanwhile counts.
+    fn tell_written(&self, kernel: &Kernel) {
+        let state = &self.state;
         if !state.ended.get()
             && state.high.get()
-            && self.marks.get().is_none_or(|marks| left <= marks.low)
+            && !state.high_untold.get()
+            && self.marks.get().is_none_or(|marks| self.out_octets() <= marks.low)
         {
             state.high.set(false);
             self.tell(kernel, self.events.get().low);
         }
-        if !state.ended.get() && left == 0 && state.written.replace(false) {
+        if !state.ended.get() && self.out_octets() == 0 && state.written.replace(false) {
             self.tell(kernel, self.events.get().flushed);
         }
         if !state.ended.get() && state.closing.get() && self.out_octets() == 0 {
@@ -525,6 +541,15 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             let this: Weak<dyn Flush> = self.this.clone();
             kernel.flush_later(this);
         }
+    }
+
+    /// Begins both watches, or none.
+    fn watch_handles(&self, kernel: &Kernel) -> Result<(), WatchError> {
+        let watched = self.watch_input(kernel).and_then(|()| self.watch_output(kernel));
+        if watched.is_err() {
+            self.end();
+        }
+        watched
     }
 
     fn watch_input(&self, kernel: &Kernel) -> Result<(), WatchError> {
@@ -585,9 +610,17 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
     }
 
-    fn with_watch(&self, watch: &Cell<Option<WatchId>>, change: impl FnOnce(&Kernel, WatchId) -> bool) {
-        if let (Some(watch), Some(kernel)) = (watch.get(), self.kernel.upgrade()) {
-            change(&kernel, watch);
+    fn with_watch(
+        &self,
+        watch: &Cell<Option<WatchId>>,
+        change: impl FnOnce(&Kernel, WatchId) -> bool,
+    ) {
+        if let (Some(watch), Some(kernel)) = (watch.get(), self.kernel.upgrade())
+            && !change(&kernel, watch)
+        {
+            // It went with the session, which nothing can be told any more.
+            self.end();
+            self.driver.borrow_mut().discard_output();
         }
     }
 }
@@ -597,6 +630,7 @@ impl<In: 'static, Out: 'static> Watch for Wheel<In, Out> {
         if mode == Mode::Read {
             self.read(kernel);
         } else {
+            self.tell_high(kernel);
             self.write();
             self.tell_failures(kernel);
             self.tell_written(kernel);
@@ -611,7 +645,12 @@ impl<In: 'static, Out: 'static> Flush for Wheel<In, Out> {
         self.tell_failures(kernel);
         if state.backlog.replace(false) {
             self.pump(kernel);
+            if self.driver.borrow().has_input() {
+                // No readiness will announce what the driver holds.
+                self.read(kernel);
+            }
         }
+        self.tell_high(kernel);
         if !state.blocked.get() {
             self.write();
             self.tell_failures(kernel);
@@ -626,7 +665,10 @@ impl<In: 'static, Out: 'static> fmt::Debug for Wheel<In, Out> {
             .field("id", &self.id)
             .field("session", &self.session)
             .field("events", &self.events.get())
-            .field("out_octets", &self.driver.try_borrow().map_or(0, |driver| driver.get_out_octets()))
+            .field(
+                "out_octets",
+                &self.driver.try_borrow().map_or(0, |driver| driver.get_out_octets()),
+            )
             .finish_non_exhaustive()
     }
 }
