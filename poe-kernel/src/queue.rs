@@ -8,8 +8,6 @@ use crate::{Caller, Name, Payload, SessionId};
 pub(crate) enum Kind {
     /// An event for a handler.
     Post,
-    /// A timer's event.
-    Timer,
     /// A signal, to be walked through the tree below its destination.
     Signal,
     /// Keeps a new session alive until the queue has reached it; runs nothing.
@@ -138,5 +136,66 @@ impl Queue {
     #[inline]
     fn place(&self, index: usize) -> usize {
         (self.first + index) & (self.places.len() - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(queue: &mut Queue, number: u64) {
+        let (to, event) = (SessionId::KERNEL, Name::new("queue-test"));
+        let caller = Caller::new(std::panic::Location::caller(), None);
+        let kind = Kind::Post;
+        let header = Header { sequence: number, to, from: to, event, caller, due: 0, kind };
+        queue.push(header, number.to_string());
+    }
+
+    fn pop(queue: &mut Queue) -> (u64, String) {
+        let event = queue.pop();
+        let payload = std::mem::take(&mut event.payload);
+        (event.header.sequence, payload.downcast().unwrap())
+    }
+
+    #[test]
+    fn events_come_out_in_order_however_often_the_ring_turns_and_grows() {
+        let mut queue = Queue::default();
+        let (mut pushed, mut popped) = (0, 0);
+        for round in 0..50 {
+            for _ in 0..round {
+                push(&mut queue, pushed);
+                pushed += 1;
+            }
+            for _ in 0..round / 2 + 1 {
+                if queue.is_empty() {
+                    break;
+                }
+                assert_eq!(queue.front().map(|event| event.header.sequence), Some(popped));
+                assert_eq!(pop(&mut queue), (popped, popped.to_string()));
+                popped += 1;
+            }
+            assert_eq!(queue.len() as u64, pushed - popped);
+        }
+    }
+
+    #[test]
+    fn a_purge_keeps_the_rest_in_order() {
+        let mut queue = Queue::default();
+        for number in 0..12 {
+            push(&mut queue, number);
+        }
+        for _ in 0..10 {
+            pop(&mut queue);
+        }
+        for number in 12..24 {
+            push(&mut queue, number);
+        }
+        assert!(queue.purge(|_| false).is_empty());
+        let removed = queue.purge(|event| event.header.sequence % 3 == 0);
+        let removed: Vec<u64> = removed.iter().map(|event| event.header.sequence).collect();
+        assert_eq!(removed, [12, 15, 18, 21]);
+        let kept: Vec<u64> = queue.iter().map(|event| event.header.sequence).collect();
+        assert_eq!(kept, [10, 11, 13, 14, 16, 17, 19, 20, 22, 23]);
+        assert_eq!(pop(&mut queue), (10, String::from("10")));
     }
 }

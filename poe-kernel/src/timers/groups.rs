@@ -30,10 +30,12 @@ pub(super) struct Groups {
 }
 
 impl Groups {
+    #[inline]
     pub(super) fn find(&self, session: SessionId, event: Name) -> Option<u32> {
         self.by_name.get(&(session, event)).copied()
     }
 
+    #[inline]
     pub(super) fn find_or_add(&mut self, session: SessionId, event: Name) -> u32 {
         match self.find(session, event) {
             Some(group) => group,
@@ -63,6 +65,7 @@ impl Groups {
         })
     }
 
+    #[inline]
     pub(super) fn add(&mut self, group: u32, timer: TimerId) {
         let group = &mut self.groups[group as usize];
         group.members.push(timer);
@@ -97,6 +100,7 @@ impl Groups {
         }
     }
 
+    #[cold]
     fn add_group(&mut self, session: SessionId, event: Name) -> u32 {
         if self.by_session.len() <= session.slot() {
             self.by_session.resize(session.slot() + 1, NONE);
@@ -133,5 +137,37 @@ impl Groups {
         }
         self.by_name.remove(&(session, event));
         self.free.push(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timer(slot: u32) -> TimerId {
+        TimerId { slot, generation: 0 }
+    }
+
+    #[test]
+    fn a_group_forgets_those_that_are_gone_and_then_itself() {
+        let mut groups = Groups::default();
+        let session = SessionId::new(1, 1);
+        let (name, other) = (Name::new("groups-test"), Name::new("groups-test-2"));
+        let kept = groups.find_or_add(session, other);
+        groups.add(kept, timer(1000));
+        let group = groups.find_or_add(session, name);
+        for slot in 0..100 {
+            groups.add(group, timer(slot));
+        }
+        for gone in 0..99 {
+            groups.remove_one(group, |timer| timer.slot > gone);
+            assert!(groups.members(group).len() <= 2 * (99 - gone as usize) + 16);
+        }
+        assert_eq!(groups.only(group, |timer| timer.slot == 99), Some(timer(99)));
+        assert_eq!(groups.of_session(session).collect::<Vec<_>>(), [group, kept]);
+        groups.remove_one(group, |_| false);
+        assert_eq!(groups.find(session, name), None);
+        assert_eq!(groups.of_session(session).collect::<Vec<_>>(), [kept]);
+        assert_eq!(groups.find_or_add(session, name), group, "its place is used again");
     }
 }

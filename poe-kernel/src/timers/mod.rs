@@ -261,6 +261,7 @@ impl Kernel {
     }
 
     #[track_caller]
+    #[inline]
     fn timer(&self, event: Name, payload: Payload) -> Result<Timer, NoActiveSession> {
         let session = self.active_session();
         if !self.is_live(session) {
@@ -269,6 +270,7 @@ impl Kernel {
         Ok(Timer { session, event, caller: self.caller(), payload })
     }
 
+    #[inline]
     fn enter_timer(&self, timer: Timer, due: Nanos) -> TimerId {
         self.inner.sessions.borrow_mut().hold(timer.session, Hold::EventTo);
         let sequence = self.next_sequence();

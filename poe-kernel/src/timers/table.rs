@@ -117,6 +117,7 @@ impl Timers {
         parked.into_iter().chain(heaped).min()
     }
 
+    #[inline]
     pub(crate) fn set(&mut self, timer: Timer, due: Nanos, sequence: u64) -> TimerId {
         let Timer { session, event, caller, payload } = timer;
         let group = self.groups.find_or_add(session, event);
@@ -300,6 +301,7 @@ impl Timers {
         }
     }
 
+    #[inline]
     fn allocate(&mut self, content: Content, sequence: u64) -> u32 {
         if self.free == NONE {
             let slot = u32::try_from(self.contents.len()).expect("fewer than 2^32 timers");
