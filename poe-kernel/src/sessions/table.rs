@@ -238,7 +238,10 @@ impl Sessions {
     /// Begins a handler: its session is not collected while it runs.
     #[inline]
     pub(crate) fn enter(&mut self, id: SessionId) -> Option<Rc<dyn Dispatch>> {
-        let entry = self.get_mut(id)?;
+        let entry = self.entries.get_mut(id.slot())?;
+        if entry.id != id {
+            return None;
+        }
         entry.running += 1;
         entry.body.clone()
     }
