@@ -1,6 +1,8 @@
 //! What the tests share: a watchdog, a record of what happened, and sessions that have one wheel.
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of this")]
 
+pub mod sockets;
+
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{Read, Write};
@@ -203,6 +205,12 @@ pub fn read_all(mut from: impl Read) -> Vec<u8> {
     let mut octets = Vec::new();
     from.read_to_end(&mut octets).unwrap();
     octets
+}
+
+/// Fails for an event that no handler was given for, but for those that every session has.
+pub fn refuse<H>(_: &mut Cx<'_, H>, event: Unhandled) -> HandlerResult {
+    let name = event.event.as_str();
+    if name.starts_with('_') { Ok(()) } else { Err(format!("event {name}").into()) }
 }
 
 /// Hands a value out once, to a closure that may only be called once but cannot say so.
