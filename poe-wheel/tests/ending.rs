@@ -258,6 +258,7 @@ fn a_wheel_whose_session_has_stopped_holds_nothing_and_says_nothing() {
 }
 
 // Conformance: WRW-01
+#[cfg(target_os = "linux")]
 #[test]
 fn a_wheel_that_cannot_begin_leaves_nothing_behind() {
     let kernel = kernel();

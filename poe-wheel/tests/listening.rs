@@ -554,6 +554,7 @@ fn a_path_that_is_too_long_is_an_error_of_spawn() {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn connections_that_come_and_go_leave_no_descriptor() {
     const CLIENTS: usize = 2000;

@@ -216,3 +216,68 @@ impl fmt::Debug for Connector {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
+    use poe_session::prelude::*;
+
+    use super::*;
+
+    /// Connects to the first of some addresses that answers: the one it was, or the error's number.
+    fn connect(addresses: Vec<SockAddr>) -> Result<Address, i32> {
+        let kernel = Kernel::new().unwrap();
+        let outcome = Rc::new(RefCell::new(None));
+        let [connected, failed] = [Rc::clone(&outcome), Rc::clone(&outcome)];
+        Session::build(None::<Rc<Connector>>)
+            .on_start(move |cx| {
+                let target = Target {
+                    addresses: Ok(addresses.clone()),
+                    local: Ok(Vec::new()),
+                    timeout: None,
+                    reuse: false,
+                };
+                let names = ("connected".into(), "failed".into());
+                *cx.heap = Some(Connector::begin(cx.kernel, target, names.0, names.1));
+            })
+            .on("connected", move |_, connection: Connection| {
+                assert!(connected.replace(Some(Ok(connection.peer))).is_none());
+            })
+            .on("failed", move |_, error: IoError| {
+                assert!(failed.replace(Some(Err(error.errno()))).is_none());
+            })
+            .spawn(&kernel)
+            .unwrap();
+        kernel.run().unwrap();
+        outcome.take().unwrap()
+    }
+
+    fn bound(ip: impl Into<std::net::IpAddr>) -> (socket2::Socket, SockAddr) {
+        let address = SockAddr::from(SocketAddr::new(ip.into(), 0));
+        let socket = socket2::Socket::new(address.domain(), Type::STREAM, None).unwrap();
+        socket.bind(&address).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    #[test]
+    fn an_address_that_refuses_is_passed_over() {
+        let (_v6, refused_v6) = bound(Ipv6Addr::LOCALHOST);
+        let (_v4, refused_v4) = bound(Ipv4Addr::LOCALHOST);
+        let path = SockAddr::unix("/no/such/socket").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let alive = listener.local_addr().unwrap();
+        let addresses = vec![refused_v6, path, refused_v4, alive.into(), alive.into()];
+        assert_eq!(connect(addresses), Ok(Address::Ip(alive)));
+    }
+
+    #[test]
+    fn the_last_failure_is_told_when_no_address_answers() {
+        let (_v4, refused) = bound(Ipv4Addr::LOCALHOST);
+        let path = SockAddr::unix("/no/such/socket").unwrap();
+        assert_eq!(connect(vec![path.clone(), refused.clone()]), Err(Errno::ECONNREFUSED as i32));
+        assert_eq!(connect(vec![refused, path]), Err(Errno::ENOENT as i32));
+        assert_eq!(connect(Vec::new()), Err(Errno::EADDRNOTAVAIL as i32));
+    }
+}
