@@ -161,6 +161,7 @@ mod sessions;
 mod signals;
 mod sys;
 mod timers;
+mod why_alive;
 
 pub use death::{Cause, Death, Panic, SharedDeath};
 pub use diagnostic::Diagnostic;
@@ -180,3 +181,4 @@ pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
 pub use signals::{Signal, SignalClass, signal_class};
 pub use timers::{Alarm, Shift, Timeout};
+pub use why_alive::{Reason, ReasonCause};

@@ -349,6 +349,18 @@ impl<'a, H: 'static> Cx<'a, H> {
         self.kernel.alias_remove(alias)
     }
 
+    /// As [`Kernel::alias_resolve`].
+    #[must_use]
+    pub fn alias_resolve(&self, destination: impl Destination) -> Option<SessionId> {
+        self.kernel.alias_resolve(destination)
+    }
+
+    /// The aliases of this session, sorted (POE: `alias_list`).
+    #[must_use]
+    pub fn alias_list(&self) -> Vec<String> {
+        self.kernel.alias_list(self.session)
+    }
+
     /// As [`Kernel::select_read`].
     ///
     /// ```
@@ -416,6 +428,38 @@ impl<'a, H: 'static> Cx<'a, H> {
         event: impl EventFor<Ready<T>>,
     ) -> Result<(), WatchError> {
         self.kernel.select_expedite(handle, event)
+    }
+
+    /// As [`Kernel::select_with`].
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] when the operating system will not have the handle watched.
+    #[track_caller]
+    pub fn select_with<T: AsFd + 'static, A: Clone + 'static>(
+        &self,
+        handle: &Rc<T>,
+        mode: Mode,
+        event: impl EventFor<Ready<T, A>>,
+        args: A,
+    ) -> Result<(), WatchError> {
+        self.kernel.select_with(handle, mode, event, args)
+    }
+
+    /// As [`Kernel::select`].
+    ///
+    /// # Errors
+    ///
+    /// [`WatchError`] when the operating system will not have the handle watched.
+    #[track_caller]
+    pub fn select<T: AsFd + 'static>(
+        &self,
+        handle: &Rc<T>,
+        read: Option<Name>,
+        write: Option<Name>,
+        expedite: Option<Name>,
+    ) -> Result<(), WatchError> {
+        self.kernel.select(handle, read, write, expedite)
     }
 
     /// As [`Kernel::select_end`].

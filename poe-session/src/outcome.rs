@@ -1,6 +1,6 @@
 //! What a handler may return.
 
-use poe_kernel::{BoxError, Failure, ReplyTo};
+use poe_kernel::{BoxError, Failure, ReplyTo, TimerId};
 
 /// A handler's value for whoever called it; for a `_start` or `_stop`, what the parent is told.
 ///
@@ -40,6 +40,13 @@ impl IntoOutcome for () {
 /// The same as `Reply(bool)`, so that a handler may end with a method that answers yes or no, as a wheel's `put`.
 impl IntoOutcome for bool {
     #[inline]
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+        Reply(self).into_outcome(reply)
+    }
+}
+
+/// The same as `Reply(id)`, so that a handler may end with setting a timer.
+impl IntoOutcome for TimerId {
     fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
         Reply(self).into_outcome(reply)
     }

@@ -24,6 +24,16 @@ impl fmt::Debug for WatchId {
     }
 }
 
+/// What there is to say of a watch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WatchInfo {
+    pub(crate) session: SessionId,
+    pub(crate) descriptor: RawFd,
+    pub(crate) mode: Mode,
+    pub(crate) paused: bool,
+    pub(crate) since: &'static Location<'static>,
+}
+
 /// Who watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watcher {
@@ -97,8 +107,18 @@ impl Handles {
         self.watching > 0
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().flatten()
+    /// Every watch but the kernel's own.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = WatchInfo> {
+        self.entries.iter().flatten().flat_map(|entry| {
+            let sessions = entry.waiting.iter().filter(|one| one.watcher != Watcher::Kernel);
+            sessions.map(|one| WatchInfo {
+                session: one.watcher.session(),
+                descriptor: entry.descriptor,
+                mode: one.mode,
+                paused: one.paused,
+                since: one.since,
+            })
+        })
     }
 
     pub(super) fn slot_of(&self, descriptor: RawFd) -> Option<u32> {
