@@ -27,6 +27,7 @@ pub trait Destination {
 }
 
 impl Destination for SessionId {
+    #[inline]
     fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
         (self.is_kernel() || kernel.is_live(*self)).then_some(*self)
     }

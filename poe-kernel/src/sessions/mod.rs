@@ -123,6 +123,7 @@ impl Kernel {
 
     /// Whether the session is alive.
     #[must_use]
+    #[inline]
     pub fn is_live(&self, session: SessionId) -> bool {
         self.inner.sessions.borrow().is_live(session)
     }

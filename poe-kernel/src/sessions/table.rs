@@ -103,6 +103,7 @@ impl Sessions {
         self.live
     }
 
+    #[inline]
     pub(crate) fn is_live(&self, id: SessionId) -> bool {
         self.get(id).is_some()
     }
