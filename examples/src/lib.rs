@@ -1,35 +1,110 @@
-//! What the examples share: their address, their help, their first line of output.
+//! What the examples share: their address, their help, their first line of output, and how they fail.
 
 #![expect(clippy::print_stdout, reason = "these are programs for people")]
 
+use std::error::Error;
+use std::fmt;
 use std::io::Write;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+
+use poe_component::prelude::KernelError;
 
 const DEFAULT: &str = "127.0.0.1:12345";
 
-/// The address that a server is to listen at, or a client to connect to: the first argument, or `127.0.0.1:12345`.
-/// `None` when the user asked for help, and got it.
+/// What the `main` of each example returns.
+pub type Result<T = ()> = std::result::Result<T, Failure>;
+
+/// Why a program failed, for a person to read: in one line, as that is how `main` prints what it returns.
+pub struct Failure(String);
+
+impl<E: Error + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let error: &(dyn Error + 'static) = &error;
+        // Of a handler's error, the error: the user does not care whose handler of which event it was.
+        match error.downcast_ref() {
+            Some(KernelError::Died(death)) => Self(death.cause.to_string()),
+            _ => Self(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a server is to listen, or a client to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The host: a name, or an IPv4 or IPv6 address (without brackets).
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl std::str::FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let malformed = || format!("{text:?} is no address; write it as {DEFAULT} or [::1]:12345");
+        let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if host.is_empty() || (bare.is_none() && host.contains(':')) {
+            return Err(malformed());
+        }
+        let port = port.parse().map_err(|_| malformed())?;
+        Ok(Self { host: bare.unwrap_or(host).to_owned(), port })
+    }
+}
+
+/// The address in the program's first argument, or `127.0.0.1:12345`. Who asks for help gets it, and the program ends.
 ///
 /// # Errors
 ///
 /// What the user is to be told: the argument is no address, or there are too many.
-pub fn address(program: &str, purpose: &str) -> Result<Option<SocketAddr>, String> {
-    let mut arguments = std::env::args().skip(1);
-    let address = arguments.next().unwrap_or_else(|| DEFAULT.to_owned());
-    if address == "--help" || address == "-h" {
-        println!(
-            "{purpose}\n\nUsage: {program} [ADDRESS:PORT]\n\nThe address is {DEFAULT} if none is given."
-        );
-        return Ok(None);
+pub fn address(purpose: &str) -> Result<Address> {
+    let usage = format!("[ADDRESS:PORT]\n\nThe address is {DEFAULT} if none is given.");
+    let address = argument(purpose, &usage)?.unwrap_or_else(|| DEFAULT.to_owned());
+    address.parse().map_err(Failure)
+}
+
+/// For a program that takes no arguments: only tells who asks for help.
+///
+/// # Errors
+///
+/// What the user is to be told: there are arguments.
+pub fn no_arguments(purpose: &str) -> Result {
+    match argument(purpose, "")? {
+        None => Ok(()),
+        Some(extra) => Err(unexpected(&extra)),
     }
-    if let Some(extra) = arguments.next() {
-        return Err(format!(
-            "unexpected argument {extra:?}; {program} takes one address, see --help"
-        ));
+}
+
+fn argument(purpose: &str, usage: &str) -> Result<Option<String>> {
+    let mut arguments = std::env::args();
+    let program = arguments.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().display();
+    let argument = arguments.next();
+    if argument.as_deref().is_some_and(|argument| argument == "--help" || argument == "-h") {
+        println!("{purpose}\n\nUsage: {}", format!("{program} {usage}").trim_end());
+        std::process::exit(0);
     }
-    let unusable = |error| format!("{address:?} is no address ({error}); write it as {DEFAULT}");
-    let resolved = address.to_socket_addrs().map_err(unusable)?.next();
-    resolved.map(Some).ok_or_else(|| format!("{address:?} is the name of no host"))
+    arguments.next().map_or(Ok(argument), |extra| Err(unexpected(&extra)))
+}
+
+fn unexpected(argument: &str) -> Failure {
+    Failure(format!("unexpected argument {argument:?}; see --help"))
 }
 
 /// Says where a server listens, and how to talk to it.
@@ -40,4 +115,34 @@ pub fn listening(address: &poe_component::prelude::Address) {
     }
     // Whoever reads this through a pipe waits for it.
     let _ = std::io::stdout().flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> std::result::Result<(String, u16), String> {
+        text.parse().map(|Address { host, port }| (host, port))
+    }
+
+    #[test]
+    fn addresses_are_hosts_and_ports() {
+        assert_eq!(parse("127.0.0.1:0"), Ok(("127.0.0.1".into(), 0)));
+        assert_eq!(parse("localhost:80"), Ok(("localhost".into(), 80)));
+        assert_eq!(parse("[::1]:80"), Ok(("::1".into(), 80)));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in ["", "80", ":80", "localhost", "localhost:", "localhost:70000", "::1:80"] {
+            assert!(parse(text).is_err(), "{text:?} was taken for an address");
+        }
+    }
+
+    #[test]
+    fn addresses_are_shown_as_they_are_written() {
+        for text in ["127.0.0.1:1", "[::1]:1"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+    }
 }

@@ -2,15 +2,12 @@
 
 use poe_component::prelude::*;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Some(address) = examples::address("echo-server", "Sends each line back to who sent it.")?
-    else {
-        return Ok(());
-    };
+fn main() -> examples::Result {
+    let address = examples::address("Sends each line back to who sent it.")?;
     let kernel = Kernel::new()?;
     let server = server::Tcp::build()
-        .address(address.ip())
-        .port(address.port())
+        .address(address.host)
+        .port(address.port)
         .client_input(|cx, line| cx.heap.client.put(line))
         .drain_on(["INT", "TERM"])
         .spawn(&kernel)?;
