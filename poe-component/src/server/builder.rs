@@ -250,7 +250,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     }
 
     /// Ends the server in good order at these signals, as `["INT", "TERM"]`: no more clients, what is queued is sent, and
-    /// then the connections end. The signals stop nobody else.
+    /// then the connections end. A second signal does not wait for what is queued. The signals stop nobody else.
     pub fn drain_on<S: Into<String>>(mut self, signals: impl IntoIterator<Item = S>) -> Self {
         self.drain_signals = signals.into_iter().map(Into::into).collect();
         self

@@ -27,6 +27,7 @@ pub struct Listener {
     /// The wheel that listens; dropping it stops the listening (POE: `listener`).
     pub listener: Option<SocketFactory>,
     socket: Option<ListeningSocket>,
+    is_draining: bool,
 }
 
 impl Listener {
@@ -35,7 +36,14 @@ impl Listener {
         concurrency: Option<usize>,
         socket: ListeningSocket,
     ) -> Self {
-        Self { alias, concurrency, connections: 0, listener: None, socket: Some(socket) }
+        Self {
+            alias,
+            concurrency,
+            connections: 0,
+            listener: None,
+            socket: Some(socket),
+            is_draining: false,
+        }
     }
 
     /// Accepts while there is room for a client, and not otherwise.
@@ -160,6 +168,9 @@ fn shut_down(cx: &mut Cx<'_, Listener>) -> Result<(), BoxError> {
 }
 
 fn drain(cx: &mut Cx<'_, Listener>, drain_time: Duration) -> HandlerResult {
+    // Who asks twice does not want to wait.
+    let is_second = std::mem::replace(&mut cx.heap.is_draining, true);
+    let drain_time = if is_second { Duration::ZERO } else { drain_time };
     let connections: Vec<SessionId> = cx.kernel.children(cx.session());
     for connection in connections {
         // One that an acceptor made may know neither event, and one that has stopped needs none.

@@ -16,7 +16,7 @@ pub use self::listener::Listener;
 pub const SHUTDOWN: Event<()> = Event::new("shutdown");
 
 /// To the listener: [`SHUTDOWN`], and the same to every connection; those that cannot be rid of their output in the drain
-/// time are cut.
+/// time are cut. A second one cuts them at once.
 pub const DRAIN: Event<()> = Event::new("drain");
 
 /// To the listener: let this many clients in at one time, `None` for any number (POE: `set_concurrency`, where -1 is any
