@@ -74,7 +74,11 @@ fn hear(cx: &mut Chat<'_>, line: Bytes) {
     // Nobody's terminal is to be played with.
     let line: String = String::from_utf8_lossy(&line).chars().filter(|c| !c.is_control()).collect();
     match line.split_once(' ').unwrap_or((&line, "")) {
-        ("/quit", _) => cx.yield_event(server::SHUTDOWN, ()),
+        ("/quit", _) => {
+            // What is typed after this is not said any more.
+            cx.heap.shutdown = true;
+            cx.yield_event(server::SHUTDOWN, ());
+        }
         ("/nick", wanted) => rename(cx, wanted.trim()),
         (command, _) if command.starts_with('/') => {
             tell(cx, format!("* no command {command}; there are /nick and /quit").into());
