@@ -14,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// How long anything may take. Nothing takes that long unless it hangs.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The path of an example.
 macro_rules! example {
@@ -25,7 +25,7 @@ macro_rules! example {
 
 /// A running program, killed when it is dropped.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     input: Option<ChildStdin>,
     output: Lines,
@@ -89,7 +89,7 @@ impl Lines {
 
 impl Program {
     /// A program with pipes for all that it reads and prints.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -103,52 +103,52 @@ impl Program {
     }
 
     /// An example as a server at a free port of the loopback, and where it listens.
-    pub fn server(path: &str) -> (Self, SocketAddr) {
+    pub(crate) fn server(path: &str) -> (Self, SocketAddr) {
         Self::listening(Command::new(path).arg("127.0.0.1:0"))
     }
 
     /// A program that says where it listens.
-    pub fn listening(command: &mut Command) -> (Self, SocketAddr) {
+    pub(crate) fn listening(command: &mut Command) -> (Self, SocketAddr) {
         let mut program = Self::start(command);
         let line = program.wait_for_line("listening on", |line| line.starts_with("listening on "));
         let address = line["listening on ".len()..].parse().expect("an address");
         (program, address)
     }
 
-    pub fn wait_for_line(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn wait_for_line(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         self.output.wait_for(what, wanted)
     }
 
-    pub fn wait_for_error(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn wait_for_error(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         self.errors.wait_for(what, wanted)
     }
 
     /// What it has printed on standard error up to now.
-    pub fn errors_so_far(&mut self) -> &[String] {
+    pub(crate) fn errors_so_far(&mut self) -> &[String] {
         self.errors.so_far()
     }
 
     /// Types a line.
-    pub fn type_line(&mut self, line: &str) {
+    pub(crate) fn type_line(&mut self, line: &str) {
         let input = self.input.as_mut().expect("input that was not ended");
         writeln!(input, "{line}").unwrap();
     }
 
     /// Ends its standard input.
-    pub fn end_input(&mut self) {
+    pub(crate) fn end_input(&mut self) {
         self.input = None;
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
     }
 
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for its end: how it ended, and all lines that it printed.
-    pub fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         self.end_input();
         let status = wait_until("end of the program", || self.child.try_wait().unwrap());
         let Self { output, errors, .. } = &mut self;
@@ -157,25 +157,25 @@ impl Program {
     }
 
     /// Ends it in good order.
-    pub fn interrupt(self) -> Ended {
+    pub(crate) fn interrupt(self) -> Ended {
         self.signal(Signal::SIGINT);
         self.wait()
     }
 
     /// How many descriptors it has open.
-    pub fn descriptors(&self) -> usize {
+    pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     /// Its resident memory, in KiB.
-    pub fn resident(&self) -> usize {
+    pub(crate) fn resident(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// The processor time that it has used.
-    pub fn processor_time(&self) -> Duration {
+    pub(crate) fn processor_time(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
@@ -196,16 +196,16 @@ impl Drop for Program {
 
 /// What is left of a program.
 #[derive(Debug)]
-pub struct Ended {
-    pub status: ExitStatus,
-    pub output: Vec<String>,
-    pub errors: Vec<String>,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: Vec<String>,
+    pub(crate) errors: Vec<String>,
 }
 
 impl Ended {
     /// It succeeded, without a complaint.
     #[track_caller]
-    pub fn well(self) -> Self {
+    pub(crate) fn well(self) -> Self {
         assert_eq!(self.status.code(), Some(0), "{self:?}");
         assert!(self.errors.is_empty(), "{self:?}");
         self
@@ -213,7 +213,7 @@ impl Ended {
 
     /// It failed, and said why in one line, which is this.
     #[track_caller]
-    pub fn badly(self) -> String {
+    pub(crate) fn badly(self) -> String {
         assert_eq!(self.status.code(), Some(1), "{self:?}");
         let [error] = self.errors.as_slice() else { panic!("not one line: {self:?}") };
         error.clone()
@@ -221,7 +221,7 @@ impl Ended {
 }
 
 /// Looks again and again until there is something to see.
-pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(seen) = look() {
@@ -233,7 +233,7 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A connection whose reads and writes fail when they take too long.
-pub fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_write_timeout(Some(DEADLINE)).unwrap();
@@ -242,26 +242,26 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// A connection whose end is a reset.
-pub fn reset(stream: TcpStream) {
+pub(crate) fn reset(stream: TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// Reads a line, without its end.
-pub fn read_line(reader: &mut impl BufRead) -> String {
+pub(crate) fn read_line(reader: &mut impl BufRead) -> String {
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
     line.trim_end_matches(['\r', '\n']).to_owned()
 }
 
 /// Reads all there is to come, with line ends made alike.
-pub fn read_all(stream: &mut impl Read) -> String {
+pub(crate) fn read_all(stream: &mut impl Read) -> String {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).unwrap();
     String::from_utf8(all).unwrap().replace("\r\n", "\n")
 }
 
 /// Runs a program to its end with this input, its output read meanwhile.
-pub fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
+pub(crate) fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -288,7 +288,7 @@ pub fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
 }
 
 /// Whether a program that nobody here wrote is installed; says so if not.
-pub fn is_installed(program: &str, arguments: &[&str], package: &str) -> bool {
+pub(crate) fn is_installed(program: &str, arguments: &[&str], package: &str) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let installed = command.status().is_ok_and(|status| status.success());
@@ -299,7 +299,7 @@ pub fn is_installed(program: &str, arguments: &[&str], package: &str) -> bool {
 }
 
 /// OpenBSD's netcat, which ends its output at the end of its input and then waits for the rest.
-pub fn nc(address: SocketAddr) -> Option<Command> {
+pub(crate) fn nc(address: SocketAddr) -> Option<Command> {
     if !is_installed("sh", &["-c", "nc -h 2>&1 | grep -q OpenBSD"], "netcat-openbsd") {
         return None;
     }
@@ -309,7 +309,10 @@ pub fn nc(address: SocketAddr) -> Option<Command> {
 }
 
 /// One of the scripts for Perl's POE.
-pub fn perl<I: IntoIterator<Item: AsRef<OsStr>>>(script: &str, arguments: I) -> Option<Command> {
+pub(crate) fn perl<I: IntoIterator<Item: AsRef<OsStr>>>(
+    script: &str,
+    arguments: I,
+) -> Option<Command> {
     if !is_installed("perl", &["-MPOE", "-e", "1"], "libpoe-perl") {
         return None;
     }
