@@ -358,7 +358,7 @@ impl<'a, H: 'static> Cx<'a, H> {
     /// The aliases of this session, sorted (POE: `alias_list`).
     #[must_use]
     pub fn alias_list(&self) -> Vec<String> {
-        self.kernel.alias_list(self.session)
+        self.kernel.alias_list(self.session())
     }
 
     /// As [`Kernel::select_read`].
