@@ -102,7 +102,6 @@ impl Kernel {
     }
 
     /// A kernel to be configured.
-    #[must_use]
     pub fn builder() -> KernelBuilder {
         KernelBuilder::default()
     }

@@ -83,12 +83,14 @@ impl Kernel {
     /// handler that panicked so panics here. [`KernelError::EventLoop`] when the operating system fails the loop;
     /// the sessions are as they were. [`KernelError::AlreadyRunning`] when called by a handler.
     pub fn run(&self) -> Result<(), KernelError> {
+        if !self.active_session().is_kernel() {
+            return Err(KernelError::AlreadyRunning);
+        }
         let _running = Running::begin(&self.inner.running)?;
         while self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(false)?;
         }
-        self.purge();
-        self.inner.queue.borrow_mut().shrink();
+        self.forget_leftovers();
         Ok(())
     }
 
@@ -127,18 +129,24 @@ impl Kernel {
 
     #[inline(always)]
     fn turn(&self, always_poll: bool) -> Result<(), KernelError> {
-        self.purge();
         let inner = &*self.inner;
         if always_poll || inner.queue.borrow().is_empty() || inner.pace.is_over(&inner.clock) {
             self.flush_outputs();
             if self.session_count() == 0 && !inner.is_fatal.get() {
                 return Ok(());
             }
-            self.test_idle();
+            if self.active_session().is_kernel() {
+                self.test_idle();
+            }
             self.poll()?;
         }
         inner.pace.count(self.pass());
         self.collect();
+        while inner.has_stale_events.get() {
+            // What they held may have nothing else.
+            self.purge();
+            self.collect();
+        }
         if inner.is_fatal.get() { self.end_if_fatal() } else { Ok(()) }
     }
 
@@ -194,7 +202,12 @@ impl Kernel {
         {
             return Some(Duration::ZERO);
         }
-        let due = self.inner.timers.borrow().next_due()?;
+        let Some(due) = self.inner.timers.borrow().next_due() else {
+            // A handler that runs a turn of its own is something to come, and would wait for itself.
+            let nested = !self.active_session().is_kernel();
+            let idle = nested && !self.inner.handles.borrow().is_watching();
+            return idle.then_some(Duration::ZERO);
+        };
         if self.inner.clock.is_virtual() {
             return Some(Duration::ZERO);
         }
@@ -204,10 +217,12 @@ impl Kernel {
 
     fn advance_clock(&self, nothing_ready: bool) {
         let clock = &self.inner.clock;
-        if clock.is_virtual() && nothing_ready && self.inner.queue.borrow().is_empty() {
-            if let Some(due) = self.inner.timers.borrow().next_due() {
-                clock.advance_to(due);
-            }
+        if clock.is_virtual()
+            && nothing_ready
+            && self.inner.queue.borrow().is_empty()
+            && let Some(due) = self.inner.timers.borrow().next_due()
+        {
+            clock.advance_to(due);
         }
         let now = clock.read();
         self.inner.now.set(now);
@@ -236,11 +251,21 @@ impl Kernel {
 
     #[cold]
     #[inline(never)]
+    /// Drops what is queued when no session is left for it, so that the next run begins with nothing: signals to all.
+    fn forget_leftovers(&self) {
+        if self.session_count() == 0 {
+            let left = self.inner.queue.take();
+            drop(left);
+            self.inner.has_stale_events.set(false);
+        }
+    }
+
     fn end_if_fatal(&self) -> Result<(), KernelError> {
         if self.active_session() != SessionId::KERNEL {
             return Ok(());
         }
         self.stop();
+        self.forget_leftovers();
         self.take_fatal().map_or(Ok(()), |death| Err(KernelError::Died(death)))
     }
 }

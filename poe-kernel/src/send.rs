@@ -220,7 +220,7 @@ impl Kernel {
 
     /// Dispatches a timer that is due.
     fn dispatch_timer(&self, Timer { session, event, caller, payload }: Timer) {
-        if event == self.inner.names.timeout {
+        if event == self.inner.names.timeout && payload.is::<Rc<dyn Timeout>>() {
             self.time_out(session, payload);
             self.release_event(session, session);
         } else {
@@ -442,6 +442,12 @@ impl Kernel {
                 .purge(|event| gone(event.header.to) || gone(event.header.from))
         };
         for event in &stale {
+            if event.header.kind == Kind::Signal
+                && let Some(death) = event.payload.downcast_ref::<SharedDeath>()
+            {
+                // The session that it was to be told in has gone; somebody must be told.
+                self.halt(Arc::clone(death));
+            }
             self.release_event(event.header.to, event.header.from);
         }
     }

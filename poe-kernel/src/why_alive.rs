@@ -75,7 +75,9 @@ impl fmt::Display for ReasonCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EventTo { event, sender } => write!(f, "event {event:?} from session {sender}"),
-            Self::EventFrom { event, receiver } => write!(f, "event {event:?} to session {receiver}"),
+            Self::EventFrom { event, receiver } => {
+                write!(f, "event {event:?} to session {receiver}")
+            }
             Self::Timer { event, .. } => write!(f, "timer {event:?}"),
             Self::Alias(alias) => write!(f, "alias {alias:?}"),
             Self::Child(child) => write!(f, "child {child}"),
@@ -168,7 +170,10 @@ impl Kernel {
     /// The signals that a session watches, and where it began to (POE::API::Peek: `signals_watched_by_session`). None of
     /// them keeps it alive.
     #[must_use]
-    pub fn signals_watched_by(&self, session: SessionId) -> Vec<(Name, &'static Location<'static>)> {
+    pub fn signals_watched_by(
+        &self,
+        session: SessionId,
+    ) -> Vec<(Name, &'static Location<'static>)> {
         let signals = self.inner.signals.borrow();
         let watched = signals.iter().filter(|(_, watch)| watch.session == session);
         let mut watched: Vec<_> = watched.map(|(name, watch)| (name, watch.since)).collect();

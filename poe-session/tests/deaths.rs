@@ -322,7 +322,6 @@ fn a_failure_after_the_session_was_stopped_is_not_lost() {
 }
 
 #[test]
-#[ignore = "a DIE whose session is gone before it was dispatched is purged in silence"]
 fn a_failure_of_a_session_that_is_stopped_before_its_death_came_is_not_lost() {
     let kernel = kernel();
     Session::build(())

@@ -293,9 +293,6 @@ fn run_real(scripts: &Scripts) -> Vec<String> {
 // ---------------------------------------------------------------------------------------------------------------------
 // The model
 
-/// Whether sessions that a purge has let go are collected before the kernel waits.
-const COLLECTS_AFTER_PURGE: bool = false;
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum What {
     Newborn,
@@ -512,9 +509,7 @@ impl Model {
             for item in stale {
                 self.let_go(&item);
             }
-            if COLLECTS_AFTER_PURGE {
-                self.collect();
-            }
+            self.collect();
         }
         let referred = self.members.iter().any(|member| !member.tags.is_empty());
         if self.items.is_empty() && !referred && self.count() > 0 {

@@ -276,7 +276,6 @@ fn what_holds_a_session_without_events_keeps_the_kernel_from_being_idle() {
 }
 
 #[test]
-#[ignore = "the sweep after a purge waits for the next event"]
 fn a_sender_whose_receiver_was_killed_is_collected_without_waiting_for_anything() {
     let kernel = kernel();
     Session::build(())

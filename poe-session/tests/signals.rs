@@ -254,7 +254,6 @@ fn signals_left_over_from_one_run_do_not_end_the_next() {
 }
 
 #[test]
-#[ignore = "a run that ends with an error leaves what was queued behind it"]
 fn signals_left_over_from_a_run_that_failed_do_not_end_the_next() {
     let kernel = kernel();
     let id = Session::build(()).on_stop(|_| common::fail("oops")).spawn(&kernel).unwrap();

@@ -277,7 +277,6 @@ fn a_timer_set_in_a_called_handler_is_the_callees() {
 }
 
 #[test]
-#[ignore = "timers of the kernel's own are known by this name"]
 fn a_timer_may_have_any_name() {
     let (kernel, trace) = (kernel(), Trace::default());
     let t = trace.clone();
