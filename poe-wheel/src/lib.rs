@@ -1,4 +1,161 @@
 //! Wheels of POE: buffered input and output, sockets, each one I/O mechanism done whole.
+//!
+//! A wheel watches handles for the session that is active when it is spawned, and sends that session events about what
+//! they mean: a record has come, all output has gone, a client has connected. It lives where the session keeps it, in its
+//! heap as a rule, and ends when it is dropped.
+//!
+//! - [`ReadWrite`] reads and writes records on a handle, with a [driver](poe_driver) for the octets and a
+//!   [filter](poe_filter) for the records.
+//! - [`SocketFactory`] listens for connections, or connects: TCP over IPv4 and IPv6, and UNIX sockets.
+//! - [`ListenAccept`] accepts connections on a socket that the program made itself.
+//!
+//! Wheels talk to the kernel only, and so serve any kind of session.
+//!
+//! # Example
+//!
+//! A server that greets each client, and a client that hangs up once it is greeted:
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use poe_session::prelude::*;
+//! use poe_wheel::prelude::*;
+//!
+//! #[derive(Default)]
+//! struct Server {
+//!     listener: Option<SocketFactory>,
+//!     clients: HashMap<WheelId, ReadWrite>,
+//! }
+//!
+//! #[derive(Default)]
+//! struct Client {
+//!     connector: Option<SocketFactory>,
+//!     stream: Option<ReadWrite>,
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let kernel = Kernel::new()?;
+//!     let listening = SocketFactory::build().bind_address("127.0.0.1").listen()?;
+//!     let port = listening.local_address()?.port().unwrap_or_default();
+//!     let listening = std::cell::Cell::new(Some(listening));
+//!
+//!     Session::build(Server::default())
+//!         .on_start(move |cx| -> HandlerResult {
+//!             let listening = listening.take().ok_or("started twice")?;
+//!             cx.heap.listener = Some(listening.accept(cx.kernel, "connected", "failed")?);
+//!             Ok(())
+//!         })
+//!         .on("connected", |cx, connection: Connection| -> HandlerResult {
+//!             let client = ReadWrite::build(connection.socket)
+//!                 .input_event("line")
+//!                 .error_event("gone")
+//!                 .spawn(cx.kernel)?;
+//!             client.put(format!("hello, {}", connection.peer));
+//!             cx.heap.clients.insert(client.id(), client);
+//!             Ok(())
+//!         })
+//!         .on("line", |cx, input: Input| _ = cx.heap.clients[&input.wheel].put(input.record))
+//!         .on("gone", |cx, error: IoError| {
+//!             cx.heap.clients.remove(&error.wheel);
+//!             // One client is enough for an example.
+//!             cx.heap.listener = None;
+//!         })
+//!         .on("failed", |_, error: IoError| Err::<(), _>(error))
+//!         .spawn(&kernel)?;
+//!
+//!     Session::build(Client::default())
+//!         .on_start(move |cx| -> HandlerResult {
+//!             let connector = SocketFactory::build()
+//!                 .remote_address("localhost")
+//!                 .remote_port(port)
+//!                 .success_event("connected")
+//!                 .failure_event("failed")
+//!                 .spawn(cx.kernel)?;
+//!             cx.heap.connector = Some(connector);
+//!             Ok(())
+//!         })
+//!         .on("connected", |cx, connection: Connection| -> HandlerResult {
+//!             let builder = ReadWrite::build(connection.socket).input_event("line");
+//!             cx.heap.stream = Some(builder.spawn(cx.kernel)?);
+//!             Ok(())
+//!         })
+//!         .on("line", |cx, input: Input| {
+//!             assert!(input.record.starts_with(b"hello, 127.0.0.1:"));
+//!             cx.heap.stream = None;
+//!         })
+//!         .on("failed", |_, error: IoError| Err::<(), _>(error))
+//!         .spawn(&kernel)?;
+//!
+//!     kernel.run()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # When events come
+//!
+//! - A wheel's events are delivered at once, from its watch, and not queued: a record is not stored between being read
+//!   and being handled.
+//! - They never come from within a method of the wheel. The heap is in use there, and the handler could not have it. What
+//!   [`put`](ReadWrite::put), [`set_filter`](ReadWrite::set_filter) or [`flush`](ReadWrite::flush) give rise to comes at
+//!   the end of the turn.
+//! - None comes once the wheel is dropped, be it in the middle of many records that were read at once. What was put and
+//!   not written by then is discarded: drop it when flushed, or after
+//!   [`shutdown_output`](ReadWrite::shutdown_output) has been seen by the peer.
+//! - An event's name may change at any time, and a wheel that is paused stays so.
+//!
+//! # Output
+//!
+//! Output is held back until the end of the turn, so that all that the handlers of a turn put goes out in one write. What
+//! the handle does not take waits until it takes more; the write watch is paused until then, but keeps the session alive
+//! for as long as there can be output.
+//!
+//! With water marks, [`put`](ReadWrite::put) tells whether the high one is reached, and each crossing is told by one event
+//! at the end of the turn, before anything is written; then one event tells when the queue has sunk to the low mark. When
+//! writing fails, output that waits is dropped, as is what is put from then on, and neither `Low` nor `Flushed` comes.
+//!
+//! # Input
+//!
+//! One readiness gives one read, of up to 64 KiB, and up to 1024 records; what is left is handled in the next turn, after
+//! others have had theirs. While records wait, nothing is read. A filter that is changed takes effect with the next
+//! record, and gets all that was read behind the present one.
+//!
+//! # Connections
+//!
+//! A wheel that listens accepts up to 64 clients for one readiness. When it runs out of descriptors it says so once, lets
+//! clients wait, and tries again every tenth of a second.
+//!
+//! Failing to listen is an error of `spawn`, as the program is about to begin; failing to connect is always an event, be it
+//! only that a name cannot be resolved, so that it is met in one place. Names are resolved before `spawn` returns. All
+//! addresses of a host are tried in turn.
+//!
+//! # Differences from POE
+//!
+//! - Dropping or pausing a wheel keeps back the records that have been read already. POE delivers them.
+//! - A wheel may be replaced by another one over the same handle by assignment. In POE the old one, destroyed last, ends
+//!   the new one's watches.
+//! - Wheels may be kept by any session, and go on serving the one they began in. In POE that misbehaves.
+//! - A record that the input ends within may be had, with [`partial_event`](ReadWriteBuilder::partial_event), and is
+//!   counted in [`IoCause::Eof`]. POE drops it silently.
+//! - Errors of filters are events, with the operation `"filter"`. In POE they are exceptions.
+//! - The high mark is told when `put` reaches it; in POE only when a write happens to find more queued. The low mark is
+//!   always told after it; in POE not if something was put in between. The low mark must be below the high one, which POE
+//!   does not check.
+//! - [`shutdown_output`](ReadWrite::shutdown_output) waits for output that is queued. POE loses it.
+//! - After a failed write output is dropped. POE queues it for ever.
+//! - Changing an event's name does not resume a wheel that is paused.
+//! - Pending input moves to a new filter, and is in one of them only. POE copies it.
+//! - There is no `AutoFlush`; [`flush`](ReadWrite::flush) writes at once, and tells later.
+//! - A wheel that listens accepts until no client waits. POE accepts one a turn, and spins when it is out of descriptors.
+//! - A client that has gone before it was accepted is no error.
+//! - The path of a UNIX socket is taken over if nobody listens there any more, and removed at the end. POE does neither.
+//! - All addresses of a host are tried, and [`connect_timeout`](SocketFactoryBuilder::connect_timeout) limits how long.
+//!   POE tries one.
+//! - A wheel that has connected keeps no share of the socket. POE's keeps it open until the wheel goes.
+//! - Addresses and ports come as an [`Address`], for IPv6 too, instead of packed.
+//! - A mistake in parameters is an error of `spawn` or does not compile; POE warns of some, ignores some, and dies of others.
+
+#![forbid(unsafe_code)]
+#![doc(test(attr(deny(warnings))))]
 
 mod error;
 mod input;
