@@ -108,14 +108,6 @@ impl Queue {
         removed
     }
 
-    /// Gives memory back after a burst.
-    pub(crate) fn shrink(&mut self) {
-        const KEEP: usize = 4096;
-        if self.is_empty() && self.places.len() > KEEP {
-            *self = Self::default();
-        }
-    }
-
     #[cold]
     #[inline(never)]
     fn grow(&mut self, event: Name, caller: Caller) {
