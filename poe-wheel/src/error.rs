@@ -13,6 +13,22 @@ use crate::{Address, WheelId};
 /// The payload of a wheel's error event (POE: operation, errno, text, wheel id).
 ///
 /// The end of file is reported as one of these, as in POE: operation `"read"`, [`Self::errno`] 0.
+///
+/// ```
+/// # use poe_wheel::{IoError, ReadWrite};
+/// # struct Heap { wheel: Option<ReadWrite> }
+/// fn failed(cx: &mut poe_session::Cx<'_, Heap>, error: IoError) {
+///     if error.is_recoverable() {
+///         // One record was refused; the next one comes.
+///         return;
+///     }
+///     if !error.is_eof() {
+///         println!("connection lost: {error}");
+///     }
+///     cx.heap.wheel = None;
+/// }
+/// # let _ = failed;
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct IoError {

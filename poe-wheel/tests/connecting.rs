@@ -130,7 +130,6 @@ fn names_that_cannot_be_resolved_are_failures() {
     assert_eq!(connect(elsewhere), failure("bind", Errno::EADDRNOTAVAIL));
 }
 
-// Conformance: WAC-10
 #[test]
 fn a_client_may_choose_its_own_address_and_port() {
     for ip in [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()] {
@@ -248,4 +247,20 @@ fn names_of_events_may_change_while_connecting() {
     run(&kernel);
     seen.borrow_mut().sort_unstable();
     assert_eq!(*seen.borrow(), ["bad", "good"]);
+}
+
+#[test]
+fn a_unix_client_may_have_a_path_too() {
+    let folder = std::env::temp_dir().join(format!("poe-wheel-client-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let (path, own_path) = (folder.join("server"), folder.join("client"));
+    let listener = UnixListener::bind(&path).unwrap();
+    let builder = factory().remote_path(&path).bind_path(&own_path);
+    assert_eq!(connect(builder.clone()), ["success"]);
+    assert!(!own_path.exists());
+    let (_, client) = listener.accept().unwrap();
+    assert_eq!(client.as_pathname(), Some(&*own_path));
+    std::fs::write(&own_path, "in the way").unwrap();
+    assert_eq!(connect(builder), failure("bind", Errno::EADDRINUSE));
+    std::fs::remove_dir_all(&folder).unwrap();
 }

@@ -11,7 +11,7 @@ use std::thread;
 use bytes::Bytes;
 use common::{Event, Log, kernel, own, pair, read_all, run, spawn, wheel};
 use nix::errno::Errno;
-use poe_filter::{Block, Filter, FilterError, Sink, Stream};
+use poe_filter::{Filter, FilterError, Sink, Stream};
 use poe_wheel::ReadWrite;
 
 // Conformance: WRW-08
@@ -47,24 +47,6 @@ fn two_lines_are_six_octets_two_messages_and_one_flush() {
     });
     run(&kernel);
     assert_eq!(log.take(), ["start", "flushed", "error read 0"]);
-}
-
-// Conformance: WAC-04
-#[test]
-fn a_block_of_sixteen_octets_is_nineteen_and_one_message() {
-    let kernel = kernel();
-    let (ours, theirs) = pair();
-    spawn(&kernel, wheel(ours).filter(Block::new()), |cx, event| match event {
-        Event::Start => {
-            own(cx).put("1: this is a test"[1..].trim_start_matches(' '));
-            assert_eq!(own(cx).get_driver_out_octets(), 19);
-            assert_eq!(own(cx).get_driver_out_messages(), 1);
-        }
-        Event::Flushed => *cx.heap = None,
-        _ => {}
-    });
-    run(&kernel);
-    assert_eq!(read_all(theirs), b"16\0: this is a test");
 }
 
 // Conformance: WRW-06

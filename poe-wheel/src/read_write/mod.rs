@@ -105,6 +105,33 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     /// without marks): time to stop until [`ReadWriteEvent::Low`] comes.
     ///
     /// A record that the filter cannot serialize is reported as an error event. After a failed write, output is dropped.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # use poe_wheel::{ReadWrite, WheelId};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// # let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// # let ours = std::cell::Cell::new(Some(ours));
+    /// Session::build(None::<ReadWrite>)
+    ///     .on_start(move |cx| -> HandlerResult {
+    ///         let wheel = ReadWrite::build(ours.take().ok_or("started twice")?)
+    ///             .low_mark(100)
+    ///             .high_mark(1000)
+    ///             .low_event("go on")
+    ///             .spawn(cx.kernel)?;
+    ///         while !wheel.put("as much as is good") {}
+    ///         assert_eq!(wheel.get_driver_out_octets(), 1000);
+    ///         *cx.heap = Some(wheel);
+    ///         Ok(())
+    ///     })
+    ///     .on("go on", |cx, _: WheelId| *cx.heap = None)
+    ///     .spawn(&kernel)?;
+    /// kernel.run()?;
+    /// # drop(theirs);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn put(&self, record: impl IntoRecord<Out>) -> bool {
         self.wheel.put(record.into_record())
     }
@@ -158,6 +185,9 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
 
     /// Goes on with a filter of other records: a wheel of another type, with this one's handles, events, marks, queued
     /// output and pending input.
+    ///
+    /// Its events keep their names. As a handler takes one type of record, give [`ReadWriteEvent::Input`] the name of
+    /// another one with [`Self::event`]; records come when the present handler has returned.
     ///
     /// # Errors
     ///

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 use std::vec;
@@ -12,6 +13,7 @@ use nix::errno::Errno;
 use poe_kernel::{Kernel, Mode, Name, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel};
 use socket2::{SockAddr, SockRef, Type};
 
+use super::unix_path::UnixPath;
 use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
 /// A step of connecting, and why it failed.
@@ -20,6 +22,7 @@ pub(super) type Failed = (&'static str, io::Error);
 pub(super) struct Target {
     pub(super) addresses: Result<Vec<SockAddr>, Failed>,
     pub(super) local: Result<Vec<SocketAddr>, Failed>,
+    pub(super) local_path: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
     pub(super) reuse: bool,
 }
@@ -33,6 +36,8 @@ pub(super) struct Connector {
     failed: Cell<Name>,
     addresses: RefCell<vec::IntoIter<SockAddr>>,
     local: Vec<SocketAddr>,
+    local_path: Option<PathBuf>,
+    bound: RefCell<Option<UnixPath>>,
     reuse: bool,
     attempt: RefCell<Option<(Rc<Socket>, WatchId)>>,
     /// How it ended, to be told when no handler is running.
@@ -62,6 +67,8 @@ impl Connector {
             failed: Cell::new(failed),
             addresses: RefCell::new(addresses.into_iter()),
             local,
+            local_path: target.local_path,
+            bound: RefCell::default(),
             reuse: target.reuse,
             attempt: RefCell::default(),
             failure: RefCell::default(),
@@ -105,6 +112,7 @@ impl Connector {
             kernel.cancel_call(self.timeout.replace(TimerId::NONE));
             drop(self.give_up_attempt(&kernel));
         }
+        self.bound.take();
     }
 
     /// Tries the next address; without one, fails as the last attempt did.
@@ -134,6 +142,9 @@ impl Connector {
             let other_family = || ("bind", io::Error::from(Errno::EAFNOSUPPORT));
             let local = local.ok_or_else(other_family)?;
             socket.bind(&SockAddr::from(*local)).map_err(|e| ("bind", e))?;
+        }
+        if let Some(path) = &self.local_path {
+            *self.bound.borrow_mut() = Some(UnixPath::bind(&socket, path)?);
         }
         match socket.connect(address) {
             Ok(()) => {}
@@ -235,6 +246,7 @@ mod tests {
                 let target = Target {
                     addresses: Ok(addresses.clone()),
                     local: Ok(Vec::new()),
+                    local_path: None,
                     timeout: None,
                     reuse: false,
                 };

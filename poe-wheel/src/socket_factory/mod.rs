@@ -209,7 +209,8 @@ impl SocketFactoryBuilder {
         self
     }
 
-    /// The path of a UNIX socket to listen at (POE: `BindAddress` in the UNIX domain).
+    /// The path of this end of a UNIX socket: to listen at, or for a client to be known by (POE: `BindAddress` in the UNIX
+    /// domain).
     ///
     /// A socket that is there, but that nobody listens at any more, is replaced. The path is removed when the wheel ends,
     /// if it still is this wheel's.
@@ -284,6 +285,7 @@ impl SocketFactoryBuilder {
             let target = Target {
                 addresses: self.targets(),
                 local: self.local_of_client(),
+                local_path: self.bind_path,
                 timeout: self.connect_timeout,
                 reuse: self.reuse,
             };
@@ -296,6 +298,14 @@ impl SocketFactoryBuilder {
 
     /// Binds and listens without beginning to accept; for a server that reports its address, or its failure, before it has
     /// a session.
+    ///
+    /// ```
+    /// use poe_wheel::SocketFactory;
+    ///
+    /// let listening = SocketFactory::build().bind_address("127.0.0.1").listen()?;
+    /// assert!(listening.local_address()?.port() > Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use socket2::{SockAddr, Type};
 
+use super::connector::Failed;
 use crate::{Address, Socket, WheelError};
 
 /// A path that this process has bound; removed on drop, unless it is somebody else's by then.
@@ -26,20 +27,24 @@ impl UnixPath {
                 source,
             }
         };
-        let address = SockAddr::unix(path).map_err(failed("bind"))?;
-        let new = || socket2::Socket::new(socket2::Domain::UNIX, Type::STREAM, None);
-        let socket = new().map_err(failed("socket"))?;
-        match socket.bind(&address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
-                fs::remove_file(path).map_err(failed("unlink"))?;
-                socket.bind(&address).map_err(failed("bind"))?;
-            }
-            result => result.map_err(failed("bind"))?,
-        }
-        let identity = identity(path).map_err(failed("stat"))?;
-        let bound = Self { path: path.to_path_buf(), identity, process: std::process::id() };
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, Type::STREAM, None)
+            .map_err(failed("socket"))?;
+        let bound = Self::bind(&socket, path).map_err(|(operation, e)| failed(operation)(e))?;
         socket.listen(queue).map_err(failed("listen"))?;
         Ok((socket.into(), bound))
+    }
+
+    pub(super) fn bind(socket: &socket2::Socket, path: &Path) -> Result<Self, Failed> {
+        let address = SockAddr::unix(path).map_err(|e| ("bind", e))?;
+        match socket.bind(&address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
+                fs::remove_file(path).map_err(|e| ("unlink", e))?;
+                socket.bind(&address).map_err(|e| ("bind", e))?;
+            }
+            result => result.map_err(|e| ("bind", e))?,
+        }
+        let identity = identity(path).map_err(|e| ("stat", e))?;
+        Ok(Self { path: path.to_path_buf(), identity, process: std::process::id() })
     }
 }
 
