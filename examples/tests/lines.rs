@@ -297,9 +297,7 @@ fn what_is_unsent_at_a_signal_is_sent() {
         // More than the system keeps for a client that does not read: the rest waits in the server.
         let lines = many_lines(400_000);
         client.write_all(lines.as_bytes()).unwrap();
-        wait_until("server that has read it all", || {
-            unread(address, client.local_addr().unwrap()).filter(|&octets| octets == 0)
-        });
+        wait_until_read(address, &client);
         barrier.pass();
         server.signal(signal);
         wait_until("closed listener", || TcpStream::connect(address).err());
@@ -307,6 +305,32 @@ fn what_is_unsent_at_a_signal_is_sent() {
         assert!(came == lines, "{} octets of {} came", came.len(), lines.len());
         server.wait().well();
     }
+}
+
+#[test]
+fn what_is_unsent_at_a_signal_is_sent_to_a_client_that_goes_on_sending() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (server, address) = Program::server(SELECT);
+        let mut barrier = Barrier::new(address);
+        let mut client = connect(address);
+        fill(&mut client, &mut barrier, usize::MAX);
+        server.signal(signal);
+        wait_until("closed listener", || TcpStream::connect(address).err());
+        // The server had stopped reading for the answers that wait, and now reads only to throw it away.
+        client.write_all(&vec![b'y'; 16 * 1024 * 1024]).unwrap();
+        let came = read_all(&mut client);
+        drop(client);
+        assert!(came.len() > 64 * 1024 && came.ends_with("x\n"), "{} octets came", came.len());
+        assert!(came.lines().all(|line| line.len() == 1023));
+        server.wait().well();
+    }
+}
+
+fn wait_until_read(server: SocketAddr, client: &TcpStream) {
+    let client = client.local_addr().unwrap();
+    wait_until("server that has read it all", || {
+        unread(server, client).filter(|&octets| octets == 0)
+    });
 }
 
 /// How much a client has sent that the server's system has, or is to have, and the server has not read.

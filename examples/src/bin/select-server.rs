@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,8 +32,10 @@ struct Client {
     input: Vec<u8>,
     /// Lines to send back.
     output: Vec<u8>,
-    /// Nothing is read any more; the client goes when its output has gone.
+    /// Is to go when its output has gone; what it sends meanwhile is read and ignored.
     is_leaving: bool,
+    /// Sends no more, or is not waited for.
+    has_ended: bool,
 }
 
 fn main() -> examples::Result {
@@ -52,10 +54,7 @@ fn main() -> examples::Result {
         })
         .on("read", read)
         .on("write", write)
-        .on("signalled", |cx, _: Signal| {
-            cx.sig_handled();
-            drain(cx);
-        })
+        .on("signalled", drain)
         .on("cut", |cx, ()| {
             let all: Vec<RawFd> = cx.heap.clients.keys().copied().collect();
             all.into_iter().for_each(|id| remove(cx, id));
@@ -84,6 +83,7 @@ fn accept(cx: &mut Cx<'_, Server>, ready: Ready<TcpListener>) -> HandlerResult {
                 input: Vec::new(),
                 output: Vec::new(),
                 is_leaving: false,
+                has_ended: false,
             };
             cx.heap.clients.insert(socket.as_raw_fd(), client);
             cx.heap.is_full = false;
@@ -106,84 +106,85 @@ fn read(cx: &mut Cx<'_, Server>, ready: Ready<TcpStream>) -> HandlerResult {
     let Some(client) = cx.heap.clients.get_mut(&id) else { return Ok(()) };
     let mut octets = [0; 8192];
     match (&*ready.handle).read(&mut octets) {
-        Ok(0) => client.is_leaving = true,
-        Ok(count) => client.take_lines(&octets[..count]),
-        Err(error) if is_passing(&error) => return Ok(()),
-        Err(_) => {
+        Ok(0) => client.has_ended = true,
+        Ok(_) if client.is_leaving => {}
+        Ok(count) => client.take(&octets[..count]),
+        Err(error) if is_passing(&error) => {}
+        Err(_) => remove(cx, id),
+    }
+    settle(cx, id)
+}
+
+impl Client {
+    fn take(&mut self, octets: &[u8]) {
+        let end = octets.iter().rposition(|&octet| octet == b'\n').map_or(0, |last| last + 1);
+        if end > 0 {
+            self.output.append(&mut self.input);
+            self.output.extend_from_slice(&octets[..end]);
+        }
+        self.input.extend_from_slice(&octets[end..]);
+        if self.input.len() > LONGEST_LINE {
+            eprintln!("a client has sent a line of more than {LONGEST_LINE} octets");
+            self.is_leaving = true;
+        }
+    }
+}
+
+fn write(cx: &mut Cx<'_, Server>, ready: Ready<TcpStream>) -> HandlerResult {
+    let id = ready.handle.as_raw_fd();
+    let Some(client) = cx.heap.clients.get_mut(&id) else { return Ok(()) };
+    match (&*ready.handle).write(&client.output) {
+        Ok(count) => drop(client.output.drain(..count)),
+        Err(error) if is_passing(&error) => {}
+        Err(_) => remove(cx, id),
+    }
+    settle(cx, id)
+}
+
+/// Watches a client for what it can do next, or lets it go.
+fn settle(cx: &mut Cx<'_, Server>, id: RawFd) -> HandlerResult {
+    let Some(client) = cx.heap.clients.get(&id) else { return Ok(()) };
+    if client.output.is_empty() {
+        if client.has_ended {
             remove(cx, id);
             return Ok(());
         }
+        cx.select_end(&client.socket, Mode::Write);
+        if client.is_leaving {
+            // It hangs up too when it sees this. To close before would lose the answers that are on their way, should it
+            // still send something: the system has no other word for that than a reset.
+            let _ = client.socket.shutdown(Shutdown::Write);
+        }
+    } else {
+        cx.select_write(&client.socket, "write")?;
     }
-    if client.input.len() > LONGEST_LINE {
-        eprintln!("a client has sent a line of more than {LONGEST_LINE} octets");
-        client.is_leaving = true;
-    }
-    let (is_leaving, waiting) = (client.is_leaving, client.output.len());
-    if is_leaving {
-        cx.select_end(&ready.handle, Mode::Read);
-    } else if waiting > MOST_OUTPUT {
-        cx.select_pause(&ready.handle, Mode::Read);
-    }
-    if waiting > 0 {
-        cx.select_write(&ready.handle, "write")?;
-    } else if is_leaving {
-        remove(cx, id);
+    if client.has_ended {
+        cx.select_end(&client.socket, Mode::Read);
+    } else if client.output.len() > MOST_OUTPUT && !client.is_leaving {
+        cx.select_pause(&client.socket, Mode::Read);
+    } else {
+        cx.select_resume(&client.socket, Mode::Read);
     }
     Ok(())
 }
 
-impl Client {
-    fn take_lines(&mut self, octets: &[u8]) {
-        match octets.iter().rposition(|&octet| octet == b'\n') {
-            Some(last) => {
-                self.output.append(&mut self.input);
-                self.output.extend_from_slice(&octets[..=last]);
-                self.input.extend_from_slice(&octets[last + 1..]);
-            }
-            None => self.input.extend_from_slice(octets),
-        }
-    }
-}
-
-fn write(cx: &mut Cx<'_, Server>, ready: Ready<TcpStream>) {
-    let id = ready.handle.as_raw_fd();
-    let Some(client) = cx.heap.clients.get_mut(&id) else { return };
-    match (&*ready.handle).write(&client.output) {
-        Ok(count) => drop(client.output.drain(..count)),
-        Err(error) if is_passing(&error) => return,
-        Err(_) => return remove(cx, id),
-    }
-    let (is_leaving, waiting) = (client.is_leaving, client.output.len());
-    if waiting == 0 && is_leaving {
-        return remove(cx, id);
-    }
-    if waiting == 0 {
-        cx.select_end(&ready.handle, Mode::Write);
-    }
-    if waiting <= MOST_OUTPUT {
-        cx.select_resume(&ready.handle, Mode::Read);
-    }
-}
-
-/// Accepts and reads nothing more; a second time, waits for nobody either.
-fn drain(cx: &mut Cx<'_, Server>) {
-    let time = if cx.heap.listener.is_some() { DRAIN_TIME } else { Duration::ZERO };
-    cx.delay("cut", time, ());
+/// Takes no more clients, and nothing more from those that are there; a second time, waits for nobody either.
+fn drain(cx: &mut Cx<'_, Server>, _: Signal) -> HandlerResult {
+    cx.sig_handled();
+    let is_first = cx.heap.listener.is_some();
+    cx.delay("cut", if is_first { DRAIN_TIME } else { Duration::ZERO }, ());
     if let Some(listener) = cx.heap.listener.take() {
         cx.select_end(&listener, Mode::Read);
     }
-    let mut idle = Vec::new();
-    for (&id, client) in &mut cx.heap.clients {
-        client.is_leaving = true;
-        if client.output.is_empty() {
-            idle.push(id);
+    for id in cx.heap.clients.keys().copied().collect::<Vec<_>>() {
+        if let Some(client) = cx.heap.clients.get_mut(&id) {
+            client.is_leaving = true;
+            client.has_ended |= client.output.is_empty();
         }
+        settle(cx, id)?;
     }
-    for client in cx.heap.clients.values() {
-        cx.select_end(&client.socket, Mode::Read);
-    }
-    idle.into_iter().for_each(|id| remove(cx, id));
     finish(cx);
+    Ok(())
 }
 
 fn remove(cx: &mut Cx<'_, Server>, id: RawFd) {
