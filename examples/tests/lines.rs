@@ -295,7 +295,7 @@ fn what_is_unsent_at_a_signal_is_sent() {
         let mut barrier = Barrier::new(address);
         let mut client = connect(address);
         // More than the system keeps for a client that does not read: the rest waits in the server.
-        let lines = many_lines(400_000);
+        let lines: String = (0..16 * 1024).map(|n| format!("{n:01023}\n")).collect();
         client.write_all(lines.as_bytes()).unwrap();
         wait_until_read(address, &client);
         barrier.pass();
