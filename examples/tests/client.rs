@@ -6,10 +6,12 @@ mod common;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use common::{Program, is_installed, perl, run, wait_until};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 const CLIENT: &str = example!("tcp-client");
 const SELECT: &str = example!("select-server");
@@ -169,6 +171,30 @@ fn signals_end_it_when_all_is_sent() {
         client.wait().well();
         assert_eq!(common::read_all(&mut server), "");
     }
+}
+
+#[test]
+fn a_second_signal_waits_for_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // It has more to send than the system keeps for a server that does not read.
+    let mut client = Command::new(CLIENT)
+        .arg(&address)
+        .stdin(File::open("/dev/zero").unwrap())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_raw(client.id().try_into().unwrap());
+    let (mut server, _) = listener.accept().unwrap();
+    server.read_exact(&mut [0; 1024]).unwrap();
+    kill(pid, Signal::SIGINT).unwrap();
+    // Those that come at once may be taken for the same.
+    let status = wait_until("end of the client", || {
+        kill(pid, Signal::SIGINT).unwrap();
+        client.try_wait().unwrap()
+    });
+    // Unless the system took all there was to send when it heard of the first.
+    assert!(status.signal() == Some(Signal::SIGINT as i32) || status.success(), "{status}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
-use common::{Program, connect, run};
+use common::{Program, connect, run, skipped};
 
 const SERVERS: [&str; 5] = [
     example!("echo-server"),
@@ -68,11 +68,9 @@ fn a_host_that_is_not_there_is_reported() {
 }
 
 #[test]
-#[allow(clippy::print_stderr, reason = "tests say what they skip")]
 fn all_servers_listen_on_ipv6() {
     if let Err(error) = TcpListener::bind("[::1]:0") {
-        eprintln!("SKIPPED: no IPv6 here, as binding to ::1 says: {error}");
-        return;
+        return skipped(&format!("no IPv6 here, as binding to ::1 says: {error}"));
     }
     for path in SERVERS {
         let (server, address) = Program::listening(Command::new(path).arg("[::1]:0"));

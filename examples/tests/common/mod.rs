@@ -1,6 +1,5 @@
 //! Programs as child processes, with a deadline for all that is waited for.
 #![allow(dead_code, reason = "each test uses some of this")]
-#![allow(clippy::print_stderr, reason = "tests say what they skip")]
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -293,9 +292,14 @@ pub(crate) fn is_installed(program: &str, arguments: &[&str], package: &str) -> 
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let installed = command.status().is_ok_and(|status| status.success());
     if !installed {
-        eprintln!("SKIPPED: {program} {} fails; install {package}", arguments.join(" "));
+        skipped(&format!("{program} {} fails; install {package}", arguments.join(" ")));
     }
     installed
+}
+
+/// Says that a test is not made, and why, to whoever runs the tests: what is printed is only shown of those that fail.
+pub(crate) fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
 /// OpenBSD's netcat, which ends its output at the end of its input and then waits for the rest.
