@@ -9,15 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use poe_filter::Filter;
 use poe_kernel::{EventFor, SessionOption};
-use poe_session::{Cx, Handlers, IntoOutcome, Scope, Session};
-use poe_wheel::{
-    Domain, Input, IoError, Port, Socket, SocketFactory, SocketFactoryBuilder, WheelId,
-};
+use poe_session::{Cx, IntoOutcome, Scope, Session};
+use poe_wheel::{Domain, IoError, Port, Socket, SocketFactory, SocketFactoryBuilder};
 
-use super::connection::{EVENTS, Reactions, complete};
-use super::{Connection, Tcp};
-use crate::callback::{callback, finish};
-use crate::tcp::Plan;
+use super::connection::{self, Connection, OWN, Reactions};
+use super::{Remote, Tcp};
+use crate::callback::callback;
+use crate::tcp::{Plan, Talk, check_alias, suspended};
 use crate::{ComponentError, IntoDriven};
 
 /// The stage of a [`TcpBuilder`] at which its records and its state can be chosen.
@@ -28,86 +26,91 @@ pub enum Parameters {}
 #[derive(Debug)]
 pub enum Callbacks {}
 
-type Customize<H> = Rc<dyn Fn(Session<H>) -> Session<H>>;
-
 /// Builds a TCP client (POE: the parameters of `POE::Component::Client::TCP->new`).
 ///
 /// `client_state` and the filters decide the types that callbacks see, so they come before any callback: afterwards the
 /// builder no longer has them. All else comes in any order.
 #[must_use = "a client begins when it is spawned"]
 pub struct TcpBuilder<U: 'static, In: 'static = Bytes, Out: 'static = Bytes, Stage = Parameters> {
-    socket: SocketFactoryBuilder,
-    has_remote: bool,
-    has_input: bool,
-    alias: Option<String>,
-    plan: Plan<In, Out>,
-    state: Box<dyn FnOnce() -> U>,
+    connecting: Connecting,
+    state: U,
     reactions: Reactions<U, In, Out>,
-    handlers: Handlers<Connection<U, In, Out>>,
-    session: Option<Customize<Connection<U, In, Out>>>,
+    talk: Talk<Connection<U, In, Out>>,
     stage: PhantomData<Stage>,
+}
+
+/// What does not depend on the types of the client.
+#[derive(Debug)]
+struct Connecting {
+    socket: SocketFactoryBuilder,
+    remote: Remote,
+    alias: Option<String>,
 }
 
 impl TcpBuilder<()> {
     pub(super) fn new() -> Self {
-        Self {
-            socket: SocketFactory::build(),
-            has_remote: false,
-            has_input: false,
-            alias: None,
-            plan: Plan::new(),
-            state: Box::new(|| ()),
-            reactions: Reactions::default(),
-            handlers: Handlers::new(),
-            session: None,
-            stage: PhantomData,
-        }
+        let remote = Remote::default();
+        let connecting = Connecting { socket: SocketFactory::build(), remote, alias: None };
+        Self::with(connecting, (), Plan::new())
     }
 }
 
 /// What decides the types of the client.
 impl<U: 'static, In: 'static, Out: 'static> TcpBuilder<U, In, Out> {
     /// What the client keeps for the program, at `cx.heap.user`.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// # let server = server::Tcp::build()
+    /// #     .address("127.0.0.1")
+    /// #     .client_input(|cx, line| cx.heap.client.put(line))
+    /// #     .spawn(&kernel)?;
+    /// # let port = server.local_address().port().unwrap_or(0);
+    /// client::Tcp::build()
+    ///     .remote_address("127.0.0.1")
+    ///     .remote_port(port)
+    ///     .client_state(0_u32)
+    ///     .connected(|cx| cx.heap.server.put("again"))
+    ///     .server_input(move |cx, line| {
+    ///         cx.heap.user += 1;
+    ///         if cx.heap.user < 3 {
+    ///             cx.heap.server.put(line);
+    ///         } else {
+    ///             cx.yield_event(client::SHUTDOWN, ());
+    /// #             let _ = cx.post(&server, server::SHUTDOWN, ());
+    ///         }
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client_state<V: 'static>(self, state: V) -> TcpBuilder<V, In, Out> {
-        self.retype(|plan, _| (plan, Box::new(|| state)))
+        TcpBuilder::with(self.connecting, state, self.talk.plan)
     }
 
     /// The filter (POE: `Filter`); `Line` if none is given. Each connection gets a fresh one.
     pub fn filter<F: Filter + 'static>(self, filter: F) -> TcpBuilder<U, F::In, F::Out> {
-        self.retype(|plan, state| (plan.filter(filter), state))
+        TcpBuilder::with(self.connecting, self.state, self.talk.plan.filter(filter))
     }
 
     /// The filter of input.
     pub fn input_filter<F: Filter + 'static>(self, filter: F) -> TcpBuilder<U, F::In, Out> {
-        self.retype(|plan, state| (plan.input_filter(filter), state))
+        TcpBuilder::with(self.connecting, self.state, self.talk.plan.input_filter(filter))
     }
 
     /// The filter of output.
     pub fn output_filter<F: Filter + 'static>(self, filter: F) -> TcpBuilder<U, In, F::Out> {
-        self.retype(|plan, state| (plan.output_filter(filter), state))
+        TcpBuilder::with(self.connecting, self.state, self.talk.plan.output_filter(filter))
     }
 
-    fn retype<V: 'static, I: 'static, O: 'static>(
-        self,
-        change: impl FnOnce(
-            Plan<In, Out>,
-            Box<dyn FnOnce() -> U>,
-        ) -> (Plan<I, O>, Box<dyn FnOnce() -> V>),
-    ) -> TcpBuilder<V, I, O> {
-        let (plan, state) = change(self.plan, self.state);
-        TcpBuilder {
-            socket: self.socket,
-            has_remote: self.has_remote,
-            has_input: false,
-            alias: self.alias,
-            plan,
-            state,
-            // At this stage no callback is set yet that is of the old types.
-            reactions: Reactions::default(),
-            handlers: Handlers::new(),
-            session: None,
-            stage: PhantomData,
-        }
+    fn with(connecting: Connecting, state: U, plan: Plan<In, Out>) -> Self {
+        // At this stage no callback is set yet.
+        let reactions = Reactions { started: None, connect_error: None };
+        Self { connecting, state, reactions, talk: Talk::new(plan), stage: PhantomData }
     }
 }
 
@@ -115,45 +118,43 @@ impl<U: 'static, In: 'static, Out: 'static> TcpBuilder<U, In, Out> {
 impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage> {
     /// The host to connect to, by address or name (POE: `RemoteAddress`).
     pub fn remote_address(mut self, address: impl fmt::Display) -> Self {
-        self.socket = self.socket.remote_address(address);
-        self.has_remote = true;
+        self.connecting.remote.address = Some(address.to_string());
         self
     }
 
     /// The port to connect to, or the name of its service (POE: `RemotePort`).
     pub fn remote_port(mut self, port: impl Into<Port>) -> Self {
-        self.socket = self.socket.remote_port(port);
+        self.connecting.remote.port = Some(port.into());
         self
     }
 
     /// The path of the UNIX socket to connect to (POE: `RemoteAddress` with `Domain` `AF_UNIX`).
     pub fn remote_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.socket = self.socket.remote_path(path);
-        self.has_remote = true;
+        self.connecting.remote.path = Some(path.into());
         self
     }
 
     /// The address of this end (POE: `BindAddress`).
     pub fn bind_address(mut self, address: impl fmt::Display) -> Self {
-        self.socket = self.socket.bind_address(address);
+        self.connecting.socket = self.connecting.socket.bind_address(address);
         self
     }
 
     /// The port of this end (POE: `BindPort`).
     pub fn bind_port(mut self, port: impl Into<Port>) -> Self {
-        self.socket = self.socket.bind_port(port);
+        self.connecting.socket = self.connecting.socket.bind_port(port);
         self
     }
 
     /// The address family (POE: `Domain`), where the address does not tell.
     pub fn domain(mut self, domain: Domain) -> Self {
-        self.socket = self.socket.socket_domain(domain);
+        self.connecting.socket = self.connecting.socket.socket_domain(domain);
         self
     }
 
     /// How long to try to connect, exactly (POE: `ConnectTimeout`); then `connect_error` gets `"connect"`, `ETIMEDOUT`.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.socket = self.socket.connect_timeout(timeout);
+        self.connecting.socket = self.connecting.socket.connect_timeout(timeout);
         self
     }
 
@@ -161,20 +162,20 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     ///
     /// It is there from before `started` until the client shuts down, and again when it reconnects.
     pub fn alias(mut self, alias: impl Into<String>) -> Self {
-        self.alias = Some(alias.into());
+        self.connecting.alias = Some(alias.into());
         self
     }
 
     /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark`, `server_high` and
     /// `server_low`.
     pub fn high_mark(mut self, octets: usize) -> Self {
-        self.plan.high_mark = Some(octets);
+        self.talk.plan.needs().high_mark = Some(octets);
         self
     }
 
     /// How much queued output is little enough again, in octets (POE: `LowMark`).
     pub fn low_mark(mut self, octets: usize) -> Self {
-        self.plan.low_mark = Some(octets);
+        self.talk.plan.needs().low_mark = Some(octets);
         self
     }
 
@@ -182,25 +183,31 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     ///
     /// # Errors
     ///
-    /// [`ComponentError::Missing`] and [`ComponentError::Incomplete`] when parameters are, [`ComponentError::Spawn`] when
-    /// there can be no session.
+    /// [`ComponentError::Alias`] when the alias is taken, and [`ComponentError::Spawn`] when there can be no session; the
+    /// other errors when parameters are missing or do not go together.
     pub fn spawn(self, scope: impl Scope) -> Result<Tcp, ComponentError> {
-        if !self.has_remote {
-            let advice = "give remote_address and remote_port, or remote_path";
-            return Err(ComponentError::Missing { parameter: "remote_address", advice });
-        }
-        if !self.has_input {
-            let advice = "say what to do with what the server sends";
-            return Err(ComponentError::Missing { parameter: "server_input", advice });
-        }
-        self.plan.check()?;
-        let heap = Connection::new(self.socket, self.alias, (self.state)());
-        let handlers = complete(self.handlers, self.plan, self.reactions);
-        let mut session = Session::with(&handlers, heap);
-        if let Some(customize) = &self.session {
-            session = customize(session);
-        }
-        Ok(Tcp { session: session.spawn(scope)? })
+        self.check()?;
+        let Connecting { socket, remote, alias } = self.connecting;
+        suspended(scope, |kernel| {
+            check_alias(kernel, alias.as_ref())?;
+            let heap = Connection::new(socket, remote, alias, self.state);
+            let sessions = connection::sessions(self.talk, self.reactions);
+            Ok(Tcp { session: sessions.session(heap).spawn(kernel)? })
+        })
+    }
+
+    fn check(&self) -> Result<(), ComponentError> {
+        let Remote { address, port, path } = &self.connecting.remote;
+        let (parameter, advice) = if path.is_none() && address.is_none() {
+            ("remote_address", "give it and remote_port, or remote_path")
+        } else if path.is_none() && port.is_none() {
+            ("remote_port", "say at which port of the host the server listens")
+        } else if !self.talk.has_input {
+            ("server_input", "say what to do with what the server sends")
+        } else {
+            return self.talk.check(&OWN);
+        };
+        Err(ComponentError::Missing { parameter, advice })
     }
 }
 
@@ -230,8 +237,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         pre_connect: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, Socket) -> D + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.pre_connect =
-            Some(Rc::new(move |cx, socket| pre_connect(cx, socket).into_driven()));
+        self.talk.on_pre_connect(pre_connect);
         self.settled()
     }
 
@@ -240,7 +246,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         connected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.connected = Some(callback(move |cx, ()| connected(cx)));
+        self.talk.connected = Some(callback(move |cx, ()| connected(cx)));
         self.settled()
     }
 
@@ -260,7 +266,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         disconnected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.disconnected = Some(callback(move |cx, ()| disconnected(cx)));
+        self.talk.disconnected = Some(callback(move |cx, ()| disconnected(cx)));
         self.settled()
     }
 
@@ -269,10 +275,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.has_input = true;
-        self.on(EVENTS.input, move |cx, got: Input<In>| {
-            (!cx.heap.shutdown).then(|| input(cx, got.record))
-        })
+        self.talk.on_input(input);
+        self.settled()
     }
 
     /// The server's output has ended within a record, which is this. Without this it is dropped.
@@ -280,10 +284,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.plan.has_partial = true;
-        self.on(EVENTS.partial, move |cx, got: Input<In>| {
-            (!cx.heap.shutdown).then(|| input(cx, got.record))
-        })
+        self.talk.on_partial(input);
+        self.settled()
     }
 
     /// The connection has failed, or the server sends no more (POE: `ServerError`). Without this, failures are reported
@@ -292,7 +294,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         error: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, IoError) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.error = Some(callback(error));
+        self.talk.error = Some(callback(error));
         self.settled()
     }
 
@@ -301,7 +303,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         flushed: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.flushed = Some(callback(move |cx, ()| flushed(cx)));
+        self.talk.flushed = Some(callback(move |cx, ()| flushed(cx)));
         self.settled()
     }
 
@@ -310,8 +312,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         high: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.plan.has_high = true;
-        self.on(EVENTS.high, move |cx, _: WheelId| high(cx))
+        self.talk.on_high(high);
+        self.settled()
     }
 
     /// No more output is queued than the low mark (POE: `ServerLow`).
@@ -319,8 +321,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         low: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.plan.has_low = true;
-        self.on(EVENTS.low, move |cx, _: WheelId| low(cx))
+        self.talk.on_low(low);
+        self.settled()
     }
 
     /// Adds an event to the session (POE: `InlineStates`, `PackageStates`). One of the names of the client's commands
@@ -330,7 +332,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         event: impl EventFor<P>,
         handler: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.handlers = self.handlers.on(event, handler);
+        self.talk.state(event, handler);
         self.settled()
     }
 
@@ -341,13 +343,15 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         event: impl EventFor<P>,
         method: impl Fn(&T, &mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.handlers = self.handlers.object(object, event, method);
+        let object = Rc::clone(object);
+        self.talk.state(event, move |cx, payload| method(&object, cx, payload));
         self.settled()
     }
 
     /// Sets an option of the session (POE: `SessionParams`).
-    pub fn option(self, option: SessionOption, on: bool) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.session(move |session| session.option(option, on))
+    pub fn option(mut self, option: SessionOption, on: bool) -> TcpBuilder<U, In, Out, Callbacks> {
+        self.talk.option(option, on);
+        self.settled()
     }
 
     /// Adds to the session what this builder has no parameter for (POE: `SessionType`, `SessionParams`).
@@ -355,45 +359,21 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         customize: impl Fn(Session<Connection<U, In, Out>>) -> Session<Connection<U, In, Out>> + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        let before = self.session.take();
-        self.session = Some(Rc::new(move |session| match &before {
-            Some(before) => customize(before(session)),
-            None => customize(session),
-        }));
-        self.settled()
-    }
-
-    fn on<P: 'static, R: IntoOutcome>(
-        mut self,
-        event: impl EventFor<P>,
-        handler: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.handlers = self.handlers.on(event, move |cx, payload| finish(handler(cx, payload)));
+        self.talk.customize(customize);
         self.settled()
     }
 
     fn settled(self) -> TcpBuilder<U, In, Out, Callbacks> {
-        TcpBuilder {
-            socket: self.socket,
-            has_remote: self.has_remote,
-            has_input: self.has_input,
-            alias: self.alias,
-            plan: self.plan,
-            state: self.state,
-            reactions: self.reactions,
-            handlers: self.handlers,
-            session: self.session,
-            stage: PhantomData,
-        }
+        let Self { connecting, state, reactions, talk, .. } = self;
+        TcpBuilder { connecting, state, reactions, talk, stage: PhantomData }
     }
 }
 
 impl<U, In, Out, Stage> fmt::Debug for TcpBuilder<U, In, Out, Stage> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpBuilder")
-            .field("socket", &self.socket)
-            .field("alias", &self.alias)
-            .field("plan", &self.plan)
+            .field("connecting", &self.connecting)
+            .field("talk", &self.talk)
             .finish_non_exhaustive()
     }
 }

@@ -1,17 +1,15 @@
 //! A client's session: its heap, and how it connects and disconnects.
 
-use std::fmt;
-use std::rc::Rc;
+use std::net::IpAddr;
 
 use bytes::Bytes;
-use poe_kernel::Diagnostic;
-use poe_session::{Cx, HandlerResult, Handlers};
-use poe_wheel::{Address, IoError, Socket, SocketFactory, SocketFactoryBuilder, WheelId};
+use poe_session::{Cx, HandlerResult};
+use poe_wheel::{Address, IoError, SocketFactory, SocketFactoryBuilder};
 
 use super::{CONNECT, RECONNECT, Remote, SHUTDOWN};
-use crate::callback::Callback;
-use crate::tcp::{EventNames, Plan};
-use crate::{Driven, Link};
+use crate::Link;
+use crate::callback::{Callback, call, rescue};
+use crate::tcp::{Flags, Party, Sessions, Talk, report, shut_down};
 
 /// The heap of a client's session.
 #[derive(Debug)]
@@ -23,21 +21,29 @@ pub struct Connection<U = (), In: 'static = Bytes, Out: 'static = Bytes> {
     pub remote_addr: Option<Address>,
     /// Whether there is a connection (POE: `connected`).
     pub connected: bool,
-    /// Whether the client is shutting down: input is ignored (POE: `shutdown`).
+    /// Whether the client is shutting down: input is ignored (POE: `shutdown`). To be read; [`SHUTDOWN`] sets it, and
+    /// connecting anew resets it.
     pub shutdown: bool,
     /// Whether an error ends the connection, the end of file included (POE: `shutdown_on_error`).
     pub shutdown_on_error: bool,
-    /// Whether the connection has met an error (POE: `got_an_error`). The end of file is none.
+    /// Whether this connection has failed, so that output is not waited for (POE: `got_an_error`). Neither the end of file
+    /// nor what a filter refuses is a failure of the connection.
     pub got_an_error: bool,
-    /// What the program keeps; see `state_of_client`.
+    /// What the program keeps; see [`client_state`](super::TcpBuilder::client_state).
     pub user: U,
     factory: SocketFactoryBuilder,
+    remote: Remote,
     connecting: Option<SocketFactory>,
     alias: Option<String>,
 }
 
 impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
-    pub(super) fn new(factory: SocketFactoryBuilder, alias: Option<String>, user: U) -> Self {
+    pub(super) fn new(
+        factory: SocketFactoryBuilder,
+        remote: Remote,
+        alias: Option<String>,
+        user: U,
+    ) -> Self {
         Self {
             server: Link::none(),
             remote_addr: None,
@@ -47,230 +53,219 @@ impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
             got_an_error: false,
             user,
             factory,
+            remote,
             connecting: None,
             alias,
         }
     }
+
+    /// The server's address without its port; none of a UNIX socket.
+    #[must_use]
+    pub fn remote_ip(&self) -> Option<IpAddr> {
+        self.remote_addr.as_ref().and_then(Address::ip)
+    }
+
+    /// The server's port; none of a UNIX socket.
+    #[must_use]
+    pub fn remote_port(&self) -> Option<u16> {
+        self.remote_addr.as_ref().and_then(Address::port)
+    }
+
+    /// Where the client connects to, now and when it reconnects.
+    #[must_use]
+    pub fn remote(&self) -> &Remote {
+        &self.remote
+    }
 }
 
-pub(super) const EVENTS: EventNames = EventNames {
-    input: "got_server_input",
-    partial: "got_server_partial",
-    error: "got_server_error",
-    flushed: "got_server_flush",
-    high: "got_high",
-    low: "got_low",
-};
+/// Connects for the first time, unless the client has been shut down by then.
+const BEGIN: &str = "tcp_client_begin";
+const CONNECTED: &str = "tcp_client_got_connection";
+const REFUSED: &str = "tcp_client_got_refusal";
 
-const CONNECTED: &str = "got_connect_success";
-const FAILED: &str = "got_connect_error";
+/// The client's events that are no user's states.
+pub(super) const OWN: [&str; 4] = ["_start", BEGIN, CONNECTED, REFUSED];
 
 type Client<'a, U, In, Out> = Cx<'a, Connection<U, In, Out>>;
+type Callbacks<U, In, Out> = Talk<Connection<U, In, Out>>;
 type Called<U, In, Out, P> = Option<Callback<Connection<U, In, Out>, P>>;
-type PreConnect<H> = Rc<dyn Fn(&mut Cx<'_, H>, Socket) -> Option<Driven>>;
 
-/// The callbacks of a client other than for input.
+/// What a client calls besides what connections do.
 pub(super) struct Reactions<U: 'static, In: 'static, Out: 'static> {
     pub(super) started: Called<U, In, Out, ()>,
-    pub(super) pre_connect: Option<PreConnect<Connection<U, In, Out>>>,
-    pub(super) connected: Called<U, In, Out, ()>,
     pub(super) connect_error: Called<U, In, Out, IoError>,
-    pub(super) disconnected: Called<U, In, Out, ()>,
-    pub(super) error: Called<U, In, Out, IoError>,
-    pub(super) flushed: Called<U, In, Out, ()>,
 }
 
-impl<U: 'static, In: 'static, Out: 'static> Default for Reactions<U, In, Out> {
-    fn default() -> Self {
-        Self {
-            started: None,
-            pre_connect: None,
-            connected: None,
-            connect_error: None,
-            disconnected: None,
-            error: None,
-            flushed: None,
+pub(super) fn sessions<U: 'static, In: 'static, Out: 'static>(
+    talk: Callbacks<U, In, Out>,
+    Reactions { started, connect_error }: Reactions<U, In, Out>,
+) -> Sessions<Connection<U, In, Out>> {
+    talk.sessions(|users, talk| {
+        let of = || talk.clone();
+        let (of_begin, of_connection, of_shutdown, of_reconnect) = (of(), of(), of(), of());
+        let has_reconnect = users.handles(RECONNECT);
+        let mut handlers = users
+            .on_start(move |cx| {
+                set_alias(cx)?;
+                cx.yield_event(BEGIN, ());
+                call(cx, started.as_ref(), ())
+            })
+            .on(BEGIN, move |cx, ()| match (cx.heap.shutdown, has_reconnect) {
+                (true, _) => Ok(()),
+                (false, true) => {
+                    cx.yield_event(RECONNECT, ());
+                    Ok(())
+                }
+                (false, false) => reconnect(cx, &of_begin),
+            })
+            .on(CONNECTED, move |cx, made: poe_wheel::Connection| connect(cx, made, &of_connection))
+            .on(REFUSED, move |cx, error: IoError| refused(cx, error, connect_error.as_ref()));
+        // A user's state of the same name as a command replaces it, as in POE.
+        if !handlers.handles(SHUTDOWN) {
+            handlers = handlers.on(SHUTDOWN, move |cx, ()| close(cx, &of_shutdown));
         }
-    }
-}
-
-impl<U, In, Out> fmt::Debug for Reactions<U, In, Out> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reactions")
-    }
-}
-
-/// Adds the component's own handlers to the user's; a user's state of the same name as a command goes first, as in POE.
-pub(super) fn complete<U: 'static, In: 'static, Out: 'static>(
-    users: Handlers<Connection<U, In, Out>>,
-    plan: Plan<In, Out>,
-    reactions: Reactions<U, In, Out>,
-) -> Handlers<Connection<U, In, Out>> {
-    let reactions = Rc::new(reactions);
-    let with = || Rc::clone(&reactions);
-    let (start, accept, refuse, error, flush, close) =
-        (with(), with(), with(), with(), with(), with());
-    let mut handlers = users
-        .on_start(move |cx| {
-            cx.yield_event(RECONNECT, ());
-            call(cx, start.started.as_ref(), ())
-        })
-        .on(CONNECTED, move |cx, made: poe_wheel::Connection| connect(cx, made, &plan, &accept))
-        .on(FAILED, move |cx, error: IoError| refused(cx, error, &refuse))
-        .on(EVENTS.error, move |cx, failure: IoError| fail(cx, failure, &error))
-        .on(EVENTS.flushed, move |cx, _: WheelId| flushed(cx, &flush));
-    if !handlers.handles(SHUTDOWN) {
-        handlers = handlers.on(SHUTDOWN, move |cx, ()| shut_down(cx, &close));
-    }
-    if !handlers.handles(RECONNECT) {
-        handlers = handlers.on(RECONNECT, |cx, ()| reconnect(cx));
-    }
-    if !handlers.handles(CONNECT) {
-        handlers = handlers.on(CONNECT, |cx, Remote { address, port }| {
-            let mut factory = cx.heap.factory.clone();
-            if let Some(address) = address {
-                factory = factory.remote_address(address);
-            }
-            if let Some(port) = port {
-                factory = factory.remote_port(port);
-            }
-            cx.heap.factory = factory;
-            cx.yield_event(RECONNECT, ());
-        });
-    }
-    handlers
-}
-
-fn call<H: 'static, P>(
-    cx: &mut Cx<'_, H>,
-    callback: Option<&Callback<H, P>>,
-    payload: P,
-) -> HandlerResult {
-    callback.map_or(Ok(()), |callback| callback(cx, payload))
+        if !has_reconnect {
+            handlers = handlers.on(RECONNECT, move |cx, ()| reconnect(cx, &of_reconnect));
+        }
+        if !handlers.handles(CONNECT) {
+            handlers = handlers.on(CONNECT, |cx, remote: Remote| {
+                cx.heap.remote.change(remote);
+                cx.yield_event(RECONNECT, ());
+            });
+        }
+        handlers
+    })
 }
 
 fn reconnect<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
+    talk: &Callbacks<U, In, Out>,
 ) -> HandlerResult {
+    let told = leave(cx, talk.disconnected.as_ref());
+    // Those put off until later, by the callback too, have nothing left to do.
+    cx.alarm_clear(RECONNECT);
     let heap = &mut *cx.heap;
     heap.shutdown = false;
-    heap.connected = false;
     heap.got_an_error = false;
-    heap.server.clear();
+    heap.remote_addr = None;
     heap.connecting = None;
-    if let Some(alias) = &cx.heap.alias {
-        cx.alias_set(alias)?;
-    }
-    let factory = cx.heap.factory.clone().success_event(CONNECTED).failure_event(FAILED);
+    set_alias(cx)?;
+    let factory = cx.heap.remote.apply(cx.heap.factory.clone());
+    let factory = factory.success_event(CONNECTED).failure_event(REFUSED);
     cx.heap.connecting = Some(factory.spawn(cx.kernel)?);
-    Ok(())
+    told
 }
 
 fn connect<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
     made: poe_wheel::Connection,
-    plan: &Plan<In, Out>,
-    reactions: &Reactions<U, In, Out>,
+    talk: &Callbacks<U, In, Out>,
 ) -> HandlerResult {
     cx.heap.connecting = None;
     cx.heap.remote_addr = Some(made.peer);
-    let driven = match &reactions.pre_connect {
-        Some(pre_connect) => pre_connect(cx, made.socket),
-        None => Some(made.socket.into()),
-    };
-    let Some(driven) = driven else { return give_up(cx) };
-    let wheel = plan.spawn(cx.kernel, driven, EVENTS)?;
-    cx.heap.server.set(wheel);
+    if !rescue(cx, |cx| talk.begin(cx, made.socket), retire) {
+        retire(cx);
+        return Ok(());
+    }
     cx.heap.connected = true;
-    call(cx, reactions.connected.as_ref(), ())
+    call(cx, talk.connected.as_ref(), ())
 }
 
 fn refused<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
     error: IoError,
-    reactions: &Reactions<U, In, Out>,
+    callback: Option<&Callback<Connection<U, In, Out>, IoError>>,
 ) -> HandlerResult {
-    cx.heap.connected = false;
     cx.heap.connecting = None;
-    if reactions.connect_error.is_none() {
-        report(cx, &error);
+    if callback.is_none() {
+        report(cx, &format!("client got {error}"));
     }
-    call(cx, reactions.connect_error.as_ref(), error)
-}
-
-fn fail<U: 'static, In: 'static, Out: 'static>(
-    cx: &mut Client<'_, U, In, Out>,
-    error: IoError,
-    reactions: &Reactions<U, In, Out>,
-) -> HandlerResult {
-    let is_eof = error.is_eof();
-    let was_closing = cx.heap.shutdown;
-    cx.heap.got_an_error |= !is_eof;
-    if reactions.error.is_none() && !is_eof {
-        report(cx, &error);
-    }
-    let result = call(cx, reactions.error.as_ref(), error);
-    if was_closing && !is_eof {
-        disconnect(cx, reactions)?;
-    } else if cx.heap.shutdown_on_error && cx.heap.connected {
-        cx.yield_event(SHUTDOWN, ());
-    }
+    let result = rescue(cx, |cx| call(cx, callback, error), retire);
+    retire(cx);
     result
 }
 
-fn flushed<U: 'static, In: 'static, Out: 'static>(
+fn close<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
-    reactions: &Reactions<U, In, Out>,
+    talk: &Callbacks<U, In, Out>,
 ) -> HandlerResult {
-    let result = call(cx, reactions.flushed.as_ref(), ());
-    if cx.heap.shutdown && cx.heap.server.get_driver_out_octets() == 0 {
-        disconnect(cx, reactions)?;
+    cx.heap.connecting = None;
+    // What was put off until later would bring the client back.
+    cx.alarm_clear(RECONNECT);
+    cx.alarm_clear(CONNECT);
+    if cx.heap.connected {
+        return shut_down(cx, talk);
     }
-    result
-}
-
-fn shut_down<U: 'static, In: 'static, Out: 'static>(
-    cx: &mut Client<'_, U, In, Out>,
-    reactions: &Reactions<U, In, Out>,
-) -> HandlerResult {
     cx.heap.shutdown = true;
-    cx.heap.connecting = None;
-    if !cx.heap.connected {
-        return give_up(cx);
-    }
-    if cx.heap.got_an_error || cx.heap.server.get_driver_out_octets() == 0 {
-        disconnect(cx, reactions)?;
-    }
+    retire(cx);
     Ok(())
 }
 
-/// Ends the connection, and with it the session unless the callback has something in mind, such as to reconnect.
-fn disconnect<U: 'static, In: 'static, Out: 'static>(
+/// Leaves the connection, if there is one.
+fn leave<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
-    reactions: &Reactions<U, In, Out>,
+    disconnected: Option<&Callback<Connection<U, In, Out>, ()>>,
 ) -> HandlerResult {
     if !std::mem::replace(&mut cx.heap.connected, false) {
         return Ok(());
     }
     cx.heap.server.clear();
-    let result = call(cx, reactions.disconnected.as_ref(), ());
-    give_up(cx)?;
-    result
+    rescue(cx, |cx| call(cx, disconnected, ()), retire)
 }
 
-/// Lets go of the alias, which would keep the session; reconnecting sets it again.
-fn give_up<U: 'static, In: 'static, Out: 'static>(
+fn set_alias<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
 ) -> HandlerResult {
-    if let Some(alias) = &cx.heap.alias
-        && cx.kernel.alias_resolve(alias) == Some(cx.session())
-    {
-        cx.alias_remove(alias)?;
+    if let Some(alias) = &cx.heap.alias {
+        cx.alias_set(alias)?;
     }
     Ok(())
 }
 
-fn report<U: 'static, In: 'static, Out: 'static>(cx: &Client<'_, U, In, Out>, error: &IoError) {
-    let message = format!("client got {error}");
-    cx.kernel.report(&Diagnostic::Component { session: cx.session(), message: &message });
+/// Lets go of the alias, which would keep a session that has nothing to do; connecting sets it again.
+fn retire<U: 'static, In: 'static, Out: 'static>(cx: &mut Client<'_, U, In, Out>) {
+    if cx.heap.connecting.is_none()
+        && let Some(alias) = &cx.heap.alias
+        && cx.kernel.alias_resolve(alias) == Some(cx.session())
+    {
+        // It is there, and this session's.
+        let _ = cx.alias_remove(alias);
+    }
+}
+
+impl<U: 'static, In: 'static, Out: 'static> Party for Connection<U, In, Out> {
+    type In = In;
+    type Out = Out;
+
+    fn link(&mut self) -> &mut Link<In, Out> {
+        &mut self.server
+    }
+
+    fn flags(&mut self) -> Flags<'_> {
+        Flags {
+            shutdown: &mut self.shutdown,
+            got_an_error: &mut self.got_an_error,
+            shutdown_on_error: self.shutdown_on_error,
+        }
+    }
+
+    fn is_quiet(error: &IoError) -> bool {
+        error.is_eof()
+    }
+
+    fn describe(&self) -> String {
+        match &self.remote_addr {
+            Some(address) => format!("client of {address}"),
+            None => String::from("client"),
+        }
+    }
+
+    fn disconnect(
+        cx: &mut Cx<'_, Self>,
+        disconnected: Option<&Callback<Self, ()>>,
+    ) -> HandlerResult {
+        let result = leave(cx, disconnected);
+        retire(cx);
+        result
+    }
 }

@@ -2,30 +2,27 @@
 
 mod builder;
 mod connection;
+mod remote;
 
 use poe_kernel::{Destination, Event, Kernel, SessionId};
-use poe_wheel::Port;
 
 pub use self::builder::{Callbacks, Parameters, TcpBuilder};
 pub use self::connection::Connection;
+pub use self::remote::Remote;
 
 /// To the client: drop the connection, output and all, and connect anew (POE: `reconnect`).
+///
+/// A connection that this ends is told to `disconnected` like any other. Reconnections that were put off by a delay are
+/// called off: there is one now.
 pub const RECONNECT: Event<()> = Event::new("reconnect");
 
 /// To the client: drop the connection, and connect to another address from now on (POE: `connect`).
 pub const CONNECT: Event<Remote> = Event::new("connect");
 
 /// To the client: take no more input, send what is queued, disconnect, and end (POE: `shutdown`).
+///
+/// Reconnections that were put off by a delay are called off. What `disconnected` then asks for counts.
 pub const SHUTDOWN: Event<()> = Event::new("shutdown");
-
-/// Where to connect to; what is `None` stays as it was.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Remote {
-    /// The host, by address or name.
-    pub address: Option<String>,
-    /// The port, or the name of its service.
-    pub port: Option<Port>,
-}
 
 /// A TCP client (POE: `POE::Component::Client::TCP`).
 ///

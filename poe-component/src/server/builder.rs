@@ -8,17 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use poe_filter::Filter;
-use poe_kernel::{EventFor, SessionOption};
-use poe_session::{Cx, Handlers, IntoOutcome, Scope, Session};
-use poe_wheel::{
-    Domain, Input, IoError, Port, Socket, SocketFactory, SocketFactoryBuilder, WheelId,
-};
+use poe_kernel::{Diagnostic, EventFor, SessionOption};
+use poe_session::{Cx, IntoOutcome, Scope, Session};
+use poe_wheel::{Address, Domain, IoError, Port, Socket, SocketFactory, SocketFactoryBuilder};
 
-use super::connection::{EVENTS, Reactions, complete};
-use super::listener::{Acceptor, Duties, drain_connection, session};
-use super::{Connection, Listener, Tcp};
-use crate::callback::{Callback, callback, finish};
-use crate::tcp::Plan;
+use super::Tcp;
+use super::connection::{self, Connection, OWN};
+use super::listener::{Acceptor, Duties, Listener, session};
+use crate::callback::callback;
+use crate::tcp::{Plan, Talk, check_alias, suspended};
 use crate::{ComponentError, IntoDriven};
 
 /// The stage of a [`TcpBuilder`] at which the records and the state of connections can be chosen.
@@ -29,56 +27,42 @@ pub enum Parameters {}
 #[derive(Debug)]
 pub enum Callbacks {}
 
-type Customize<H> = Rc<dyn Fn(Session<H>) -> Session<H>>;
-
 /// Builds a TCP server (POE: the parameters of `POE::Component::Server::TCP->new`).
 ///
 /// `client_state` and the filters decide the types that callbacks see, so they come before any `client_…` callback:
 /// afterwards the builder no longer has them. All else comes in any order.
 #[must_use = "a server begins when it is spawned"]
 pub struct TcpBuilder<U: 'static, In: 'static = Bytes, Out: 'static = Bytes, Stage = Parameters> {
+    listening: Listening,
+    state: Rc<dyn Fn() -> U>,
+    talk: Talk<Connection<U, In, Out>>,
+    stage: PhantomData<Stage>,
+}
+
+/// What does not depend on the types of connections.
+struct Listening {
     socket: SocketFactoryBuilder,
     alias: Option<String>,
     concurrency: Option<usize>,
     acceptor: Option<Acceptor>,
-    started: Option<Callback<Listener, ()>>,
-    stopped: Option<Callback<Listener, ()>>,
-    error: Option<Callback<Listener, IoError>>,
-    drain_signals: Vec<String>,
-    drain_time: Duration,
-    listener_session: Option<Customize<Listener>>,
-    plan: Plan<In, Out>,
-    state: Rc<dyn Fn() -> U>,
-    has_input: bool,
+    duties: Duties,
+    session: Option<Box<dyn FnOnce(Session<Listener>) -> Session<Listener>>>,
     shutdown_on_error: bool,
-    reactions: Reactions<U, In, Out>,
-    handlers: Handlers<Connection<U, In, Out>>,
-    client_session: Option<Customize<Connection<U, In, Out>>>,
-    stage: PhantomData<Stage>,
 }
 
 impl TcpBuilder<()> {
     pub(super) fn new() -> Self {
-        Self {
+        let listening = Listening {
             socket: SocketFactory::build().reuse(true),
             alias: None,
             concurrency: None,
             acceptor: None,
-            started: None,
-            stopped: None,
-            error: None,
-            drain_signals: Vec::new(),
-            drain_time: Duration::from_secs(5),
-            listener_session: None,
-            plan: Plan::new(),
-            state: Rc::new(|| ()),
-            has_input: false,
+            duties: Duties::default(),
+            session: None,
             shutdown_on_error: true,
-            reactions: Reactions::default(),
-            handlers: Handlers::new(),
-            client_session: None,
-            stage: PhantomData,
-        }
+        };
+        let talk = Talk::new(Plan::new());
+        Self { listening, state: Rc::new(|| ()), talk, stage: PhantomData }
     }
 }
 
@@ -108,11 +92,26 @@ impl<U: 'static, In: 'static, Out: 'static> TcpBuilder<U, In, Out> {
         self,
         state: impl Fn() -> V + 'static,
     ) -> TcpBuilder<V, In, Out> {
-        let state: Rc<dyn Fn() -> V> = Rc::new(state);
-        self.retype(|plan, _| (plan, state))
+        self.retype(|plan, _| (plan, Rc::new(state)))
     }
 
     /// The filter of connections (POE: `ClientFilter`); `Line` if none is given. Each connection gets a fresh one.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .client_filter(Line::literal("|")?)
+    ///     .client_input(|cx, record| cx.heap.client.put(record))
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client_filter<F: Filter + 'static>(self, filter: F) -> TcpBuilder<U, F::In, F::Out> {
         self.retype(|plan, state| (plan.filter(filter), state))
     }
@@ -131,28 +130,10 @@ impl<U: 'static, In: 'static, Out: 'static> TcpBuilder<U, In, Out> {
         self,
         change: impl FnOnce(Plan<In, Out>, Rc<dyn Fn() -> U>) -> (Plan<I, O>, Rc<dyn Fn() -> V>),
     ) -> TcpBuilder<V, I, O> {
-        let (plan, state) = change(self.plan, self.state);
-        TcpBuilder {
-            socket: self.socket,
-            alias: self.alias,
-            concurrency: self.concurrency,
-            acceptor: self.acceptor,
-            started: self.started,
-            stopped: self.stopped,
-            error: self.error,
-            drain_signals: self.drain_signals,
-            drain_time: self.drain_time,
-            listener_session: self.listener_session,
-            plan,
-            state,
-            has_input: false,
-            shutdown_on_error: self.shutdown_on_error,
-            // At this stage no callback is set yet that is of the old types.
-            reactions: Reactions::default(),
-            handlers: Handlers::new(),
-            client_session: None,
-            stage: PhantomData,
-        }
+        // At this stage no callback is set yet that is of the old types.
+        let (plan, state) = change(self.talk.plan, self.state);
+        let talk = Talk::new(plan);
+        TcpBuilder { listening: self.listening, state, talk, stage: PhantomData }
     }
 }
 
@@ -161,44 +142,44 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     /// The address to listen at: IPv4, IPv6, or a host name (POE: `Address`, `Hostname`); all of the machine's if none is
     /// given.
     pub fn address(mut self, address: impl fmt::Display) -> Self {
-        self.socket = self.socket.bind_address(address);
+        self.listening.socket = self.listening.socket.bind_address(address);
         self
     }
 
     /// The port to listen at, or the name of its service (POE: `Port`); any free one if none is given.
     pub fn port(mut self, port: impl Into<Port>) -> Self {
-        self.socket = self.socket.bind_port(port);
+        self.listening.socket = self.listening.socket.bind_port(port);
         self
     }
 
     /// The path of a UNIX socket to listen at (POE: `Address` with `Domain` `AF_UNIX`).
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.socket = self.socket.bind_path(path);
+        self.listening.socket = self.listening.socket.bind_path(path);
         self
     }
 
     /// The address family (POE: `Domain`), where the address does not tell.
     pub fn domain(mut self, domain: Domain) -> Self {
-        self.socket = self.socket.socket_domain(domain);
+        self.listening.socket = self.listening.socket.socket_domain(domain);
         self
     }
 
     /// How many clients may wait to be accepted.
     pub fn listen_queue(mut self, clients: u16) -> Self {
-        self.socket = self.socket.listen_queue(clients);
+        self.listening.socket = self.listening.socket.listen_queue(clients);
         self
     }
 
     /// The alias of the listening session (POE: `Alias`).
     pub fn alias(mut self, alias: impl Into<String>) -> Self {
-        self.alias = Some(alias.into());
+        self.listening.alias = Some(alias.into());
         self
     }
 
     /// How many clients may be connected at one time (POE: `Concurrency`); any number if not given, and with 0 none until
     /// [`SET_CONCURRENCY`](super::SET_CONCURRENCY) raises it. Those beyond wait to be accepted.
     pub fn concurrency(mut self, clients: usize) -> Self {
-        self.concurrency = Some(clients);
+        self.listening.concurrency = Some(clients);
         self
     }
 
@@ -208,7 +189,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         acceptor: impl Fn(&mut Cx<'_, Listener>, poe_wheel::Connection) -> R + 'static,
     ) -> Self {
-        self.acceptor = Some(callback(acceptor));
+        self.listening.acceptor = Some(callback(acceptor));
         self
     }
 
@@ -217,7 +198,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         started: impl Fn(&mut Cx<'_, Listener>) -> R + 'static,
     ) -> Self {
-        self.started = Some(callback(move |cx, ()| started(cx)));
+        self.listening.duties.started = Some(callback(move |cx, ()| started(cx)));
         self
     }
 
@@ -235,7 +216,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         stopped: impl Fn(&mut Cx<'_, Listener>) -> R + 'static,
     ) -> Self {
-        self.stopped = Some(callback(move |cx, ()| stopped(cx)));
+        self.listening.duties.stopped = Some(callback(move |cx, ()| stopped(cx)));
         self
     }
 
@@ -245,20 +226,20 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         error: impl Fn(&mut Cx<'_, Listener>, IoError) -> R + 'static,
     ) -> Self {
-        self.error = Some(callback(error));
+        self.listening.duties.error = Some(callback(error));
         self
     }
 
     /// Ends the server in good order at these signals, as `["INT", "TERM"]`: no more clients, what is queued is sent, and
     /// then the connections end. A second signal does not wait for what is queued. The signals stop nobody else.
     pub fn drain_on<S: Into<String>>(mut self, signals: impl IntoIterator<Item = S>) -> Self {
-        self.drain_signals = signals.into_iter().map(Into::into).collect();
+        self.listening.duties.drain_signals = signals.into_iter().map(Into::into).collect();
         self
     }
 
     /// How long connections have to send what is queued when the server is drained; five seconds if not given.
     pub fn drain_time(mut self, time: Duration) -> Self {
-        self.drain_time = time;
+        self.listening.duties.drain_time = time;
         self
     }
 
@@ -266,28 +247,31 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     /// `SessionParams`).
     pub fn listener_session(
         mut self,
-        customize: impl Fn(Session<Listener>) -> Session<Listener> + 'static,
+        customize: impl FnOnce(Session<Listener>) -> Session<Listener> + 'static,
     ) -> Self {
-        self.listener_session = Some(Rc::new(customize));
+        self.listening.session = Some(match self.listening.session.take() {
+            Some(before) => Box::new(move |session| customize(before(session))),
+            None => Box::new(customize),
+        });
         self
     }
 
     /// Whether an error or the end of file shuts a connection down (POE: `ClientShutdownOnError`); it does if not given.
     pub fn client_shutdown_on_error(mut self, shutdown: bool) -> Self {
-        self.shutdown_on_error = shutdown;
+        self.listening.shutdown_on_error = shutdown;
         self
     }
 
     /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark`, `client_high` and
     /// `client_low`.
     pub fn high_mark(mut self, octets: usize) -> Self {
-        self.plan.high_mark = Some(octets);
+        self.talk.plan.needs().high_mark = Some(octets);
         self
     }
 
     /// How much queued output is little enough again, in octets (POE: `LowMark`).
     pub fn low_mark(mut self, octets: usize) -> Self {
-        self.plan.low_mark = Some(octets);
+        self.talk.plan.needs().low_mark = Some(octets);
         self
     }
 
@@ -295,58 +279,64 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     ///
     /// # Errors
     ///
-    /// [`ComponentError::Wheel`] when the address cannot be bound, [`ComponentError::Missing`] and
-    /// [`ComponentError::Incomplete`] when parameters are, [`ComponentError::Spawn`] when there can be no session.
+    /// [`ComponentError::Wheel`] when the address cannot be bound, [`ComponentError::Alias`] when the alias is taken, and
+    /// [`ComponentError::Spawn`] when there can be no session; the other errors when parameters do not go together.
     pub fn spawn(self, scope: impl Scope) -> Result<Tcp, ComponentError> {
         self.check()?;
-        let socket = self.socket.listen()?;
-        let address = socket.local_address().map_err(|source| poe_wheel::WheelError::Socket {
-            operation: "getsockname",
-            address: poe_wheel::Address::Other,
-            source,
-        })?;
-        let acceptor = match self.acceptor {
-            Some(acceptor) => acceptor,
-            None => {
-                let handlers = complete(self.handlers, self.plan, self.reactions)
-                    .on("tcp_server_drain", |cx, time: Duration| drain_connection(cx, time));
-                let (state, customize) = (self.state, self.client_session);
-                let shutdown_on_error = self.shutdown_on_error;
-                Rc::new(move |cx: &mut Cx<'_, Listener>, accepted: poe_wheel::Connection| {
-                    let (socket, peer) = (accepted.socket, accepted.peer);
-                    let heap =
-                        Connection::new(socket, peer, cx.session(), shutdown_on_error, state());
-                    let mut session = Session::with(&handlers, heap);
-                    if let Some(customize) = &customize {
-                        session = customize(session);
-                    }
-                    session.spawn(cx)?;
-                    Ok(())
-                })
+        let Listening { socket, alias, concurrency, acceptor, duties, session: customize, .. } =
+            self.listening;
+        let acceptor = acceptor.unwrap_or_else(|| {
+            accept_by_sessions(self.talk, self.state, self.listening.shutdown_on_error)
+        });
+        suspended(scope, |kernel| {
+            check_alias(kernel, alias.as_ref())?;
+            let socket = socket.listen()?;
+            let address =
+                socket.local_address().map_err(|source| poe_wheel::WheelError::Socket {
+                    operation: "getsockname",
+                    address: Address::Other,
+                    source,
+                })?;
+            let mut listening =
+                session(Listener::new(alias, concurrency, socket), acceptor, duties);
+            if let Some(customize) = customize {
+                listening = customize(listening);
             }
-        };
-        let duties = Duties {
-            acceptor,
-            started: self.started,
-            stopped: self.stopped,
-            error: self.error,
-            drain_signals: self.drain_signals,
-            drain_time: self.drain_time,
-        };
-        let mut listening = session(Listener::new(self.alias, self.concurrency, socket), duties);
-        if let Some(customize) = self.listener_session {
-            listening = customize(listening);
-        }
-        Ok(Tcp { session: listening.spawn(scope)?, address })
+            Ok(Tcp { session: listening.spawn(kernel)?, address })
+        })
     }
 
     fn check(&self) -> Result<(), ComponentError> {
-        let advice = "give exactly one of them";
-        if self.acceptor.is_some() == self.has_input {
-            return Err(ComponentError::Missing { parameter: "client_input or acceptor", advice });
+        match (&self.listening.acceptor, self.talk.has_input) {
+            (None, false) => Err(ComponentError::Missing {
+                parameter: "client_input",
+                advice: "say what to do with what clients send, or give an acceptor",
+            }),
+            (Some(_), _) if !self.talk.is_empty() => Err(ComponentError::Conflict {
+                parameter: "a callback of connections",
+                with: "acceptor",
+            }),
+            _ => self.talk.check(&OWN),
         }
-        self.plan.check()
     }
+}
+
+/// What POE calls the default Acceptor: a session for each client.
+fn accept_by_sessions<U: 'static, In: 'static, Out: 'static>(
+    talk: Talk<Connection<U, In, Out>>,
+    state: Rc<dyn Fn() -> U>,
+    shutdown_on_error: bool,
+) -> Acceptor {
+    let sessions = connection::sessions(talk);
+    Rc::new(move |cx: &mut Cx<'_, Listener>, accepted: poe_wheel::Connection| {
+        let heap = Connection::new(cx, accepted, shutdown_on_error, state());
+        if let Err(error) = sessions.session(heap).spawn(&mut *cx) {
+            // The heap, and so the client's place, has gone with it.
+            let message = format!("server cannot take a client: {error}");
+            cx.kernel.report(&Diagnostic::Component { session: cx.session(), message: &message });
+        }
+        Ok(())
+    })
 }
 
 /// The connections' sessions.
@@ -356,10 +346,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.has_input = true;
-        self.on(EVENTS.input, move |cx, got: Input<In>| {
-            (!cx.heap.shutdown).then(|| input(cx, got.record))
-        })
+        self.talk.on_input(input);
+        self.settled()
     }
 
     /// A client's input has ended within a record, which is this. Without this it is dropped.
@@ -367,10 +355,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.plan.has_partial = true;
-        self.on(EVENTS.partial, move |cx, got: Input<In>| {
-            (!cx.heap.shutdown).then(|| input(cx, got.record))
-        })
+        self.talk.on_partial(input);
+        self.settled()
     }
 
     /// A client has connected, before its wheel is made (POE: `ClientPreConnect`): the place to refuse it, by returning
@@ -379,8 +365,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         pre_connect: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, Socket) -> D + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.pre_connect =
-            Some(Rc::new(move |cx, socket| pre_connect(cx, socket).into_driven()));
+        self.talk.on_pre_connect(pre_connect);
         self.settled()
     }
 
@@ -389,7 +374,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         connected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.connected = Some(callback(move |cx, ()| connected(cx)));
+        self.talk.connected = Some(callback(move |cx, ()| connected(cx)));
         self.settled()
     }
 
@@ -408,7 +393,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         disconnected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.disconnected = Some(callback(move |cx, ()| disconnected(cx)));
+        self.talk.disconnected = Some(callback(move |cx, ()| disconnected(cx)));
         self.settled()
     }
 
@@ -418,7 +403,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         error: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, IoError) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.error = Some(callback(error));
+        self.talk.error = Some(callback(error));
         self.settled()
     }
 
@@ -427,7 +412,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         flushed: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.reactions.flushed = Some(callback(move |cx, ()| flushed(cx)));
+        self.talk.flushed = Some(callback(move |cx, ()| flushed(cx)));
         self.settled()
     }
 
@@ -436,8 +421,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         high: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.plan.has_high = true;
-        self.on(EVENTS.high, move |cx, _: WheelId| high(cx))
+        self.talk.on_high(high);
+        self.settled()
     }
 
     /// No more output to a client is queued than the low mark (POE: `ClientLow`).
@@ -445,8 +430,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         low: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.plan.has_low = true;
-        self.on(EVENTS.low, move |cx, _: WheelId| low(cx))
+        self.talk.on_low(low);
+        self.settled()
     }
 
     /// Adds an event to the connections' sessions (POE: `InlineStates`, `PackageStates`). A `shutdown` of the user's
@@ -456,7 +441,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         event: impl EventFor<P>,
         handler: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.handlers = self.handlers.on(event, handler);
+        self.talk.state(event, handler);
         self.settled()
     }
 
@@ -467,17 +452,19 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         event: impl EventFor<P>,
         method: impl Fn(&T, &mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.handlers = self.handlers.object(object, event, method);
+        let object = Rc::clone(object);
+        self.talk.state(event, move |cx, payload| method(&object, cx, payload));
         self.settled()
     }
 
     /// Sets an option of the connections' sessions (POE: `SessionParams`).
     pub fn client_option(
-        self,
+        mut self,
         option: SessionOption,
         on: bool,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.client_session(move |session| session.option(option, on))
+        self.talk.option(option, on);
+        self.settled()
     }
 
     /// Adds to each connection's session what this builder has no parameter for (POE: `SessionType`, `SessionParams`).
@@ -485,54 +472,23 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         mut self,
         customize: impl Fn(Session<Connection<U, In, Out>>) -> Session<Connection<U, In, Out>> + 'static,
     ) -> TcpBuilder<U, In, Out, Callbacks> {
-        let before = self.client_session.take();
-        self.client_session = Some(Rc::new(move |session| match &before {
-            Some(before) => customize(before(session)),
-            None => customize(session),
-        }));
-        self.settled()
-    }
-
-    fn on<P: 'static, R: IntoOutcome>(
-        mut self,
-        event: impl EventFor<P>,
-        handler: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.handlers = self.handlers.on(event, move |cx, payload| finish(handler(cx, payload)));
+        self.talk.customize(customize);
         self.settled()
     }
 
     fn settled(self) -> TcpBuilder<U, In, Out, Callbacks> {
-        TcpBuilder {
-            socket: self.socket,
-            alias: self.alias,
-            concurrency: self.concurrency,
-            acceptor: self.acceptor,
-            started: self.started,
-            stopped: self.stopped,
-            error: self.error,
-            drain_signals: self.drain_signals,
-            drain_time: self.drain_time,
-            listener_session: self.listener_session,
-            plan: self.plan,
-            state: self.state,
-            has_input: self.has_input,
-            shutdown_on_error: self.shutdown_on_error,
-            reactions: self.reactions,
-            handlers: self.handlers,
-            client_session: self.client_session,
-            stage: PhantomData,
-        }
+        let Self { listening, state, talk, .. } = self;
+        TcpBuilder { listening, state, talk, stage: PhantomData }
     }
 }
 
 impl<U, In, Out, Stage> fmt::Debug for TcpBuilder<U, In, Out, Stage> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpBuilder")
-            .field("socket", &self.socket)
-            .field("alias", &self.alias)
-            .field("concurrency", &self.concurrency)
-            .field("plan", &self.plan)
+            .field("socket", &self.listening.socket)
+            .field("alias", &self.listening.alias)
+            .field("concurrency", &self.listening.concurrency)
+            .field("talk", &self.talk)
             .finish_non_exhaustive()
     }
 }

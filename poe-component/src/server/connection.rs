@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use poe_kernel::{Diagnostic, SessionId};
-use poe_session::{Cx, HandlerResult, Handlers};
-use poe_wheel::{Address, IoError, Socket, WheelId};
+use poe_kernel::{SessionId, WeakKernel};
+use poe_session::{Cx, HandlerResult};
+use poe_wheel::{Address, IoError, Socket};
 
-use super::{DISCONNECTED, SHUTDOWN};
-use crate::callback::Callback;
-use crate::tcp::{EventNames, Plan};
-use crate::{Driven, Link};
+use super::{DISCONNECTED, Listener, SHUTDOWN};
+use crate::Link;
+use crate::callback::{Callback, call, rescue};
+use crate::tcp::{Flags, Party, Sessions, Talk};
 
 /// The heap of a connection's session.
 #[derive(Debug)]
@@ -23,35 +23,38 @@ pub struct Connection<U = (), In: 'static = Bytes, Out: 'static = Bytes> {
     /// The client's address (POE: `remote_addr`).
     pub remote_addr: Address,
     /// Whether the connection is being shut down: input is ignored, and it ends when all output has gone (POE:
-    /// `shutdown`).
+    /// `shutdown`). To be read; [`SHUTDOWN`] sets it.
     pub shutdown: bool,
-    /// Whether an error has been met (POE: `got_an_error`). The end of file is none.
+    /// Whether the connection has failed, so that output is not waited for (POE: `got_an_error`). Neither the end of file
+    /// nor what a filter refuses is a failure of the connection.
     pub got_an_error: bool,
     /// Whether an error, or the end of file, shuts the connection down (POE: `shutdown_on_error`).
     pub shutdown_on_error: bool,
-    /// What the program keeps for each connection; see `client_state`.
+    /// What the program keeps for each connection; see [`client_state`](super::TcpBuilder::client_state).
     pub user: U,
     socket: Option<Socket>,
-    listener: SessionId,
+    /// Its end has been told.
+    is_over: bool,
+    place: Place,
 }
 
 impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
     pub(super) fn new(
-        socket: Socket,
-        remote_addr: Address,
-        listener: SessionId,
+        cx: &Cx<'_, Listener>,
+        accepted: poe_wheel::Connection,
         shutdown_on_error: bool,
         user: U,
     ) -> Self {
         Self {
             client: Link::none(),
-            remote_addr,
+            remote_addr: accepted.peer,
             shutdown: false,
             got_an_error: false,
             shutdown_on_error,
             user,
-            socket: Some(socket),
-            listener,
+            socket: Some(accepted.socket),
+            is_over: false,
+            place: Place { kernel: cx.kernel.downgrade(), listener: cx.session() },
         }
     }
 
@@ -70,154 +73,100 @@ impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
     /// The session of the server that the connection belongs to.
     #[must_use]
     pub fn listener(&self) -> SessionId {
-        self.listener
+        self.place.listener
     }
 }
 
-pub(super) const EVENTS: EventNames = EventNames {
-    input: "tcp_server_got_input",
-    partial: "tcp_server_got_partial",
-    error: "tcp_server_got_error",
-    flushed: "tcp_server_got_flush",
-    high: "tcp_server_got_high",
-    low: "tcp_server_got_low",
-};
-
-/// Cuts a connection whose output does not go.
-pub(super) const CUT: &str = "tcp_server_cut";
-
-type Ends<U, In, Out> = Connection<U, In, Out>;
-type PreConnect<H> = Rc<dyn Fn(&mut Cx<'_, H>, Socket) -> Option<Driven>>;
-
-/// The callbacks of a connection other than for input.
-pub(super) struct Reactions<U: 'static, In: 'static, Out: 'static> {
-    pub(super) pre_connect: Option<PreConnect<Ends<U, In, Out>>>,
-    pub(super) connected: Option<Callback<Ends<U, In, Out>, ()>>,
-    pub(super) disconnected: Option<Callback<Ends<U, In, Out>, ()>>,
-    pub(super) error: Option<Callback<Ends<U, In, Out>, IoError>>,
-    pub(super) flushed: Option<Callback<Ends<U, In, Out>, ()>>,
+/// One of the connections that a server counts, for as long as the heap lives: however its session ends.
+struct Place {
+    kernel: WeakKernel,
+    listener: SessionId,
 }
 
-impl<U: 'static, In: 'static, Out: 'static> Default for Reactions<U, In, Out> {
-    fn default() -> Self {
-        Self { pre_connect: None, connected: None, disconnected: None, error: None, flushed: None }
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(kernel) = self.kernel.upgrade() {
+            // The server may have gone before.
+            let _ = kernel.call::<(), ()>(self.listener, DISCONNECTED, ());
+        }
     }
 }
 
-impl<U, In, Out> fmt::Debug for Reactions<U, In, Out> {
+impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reactions")
+        f.debug_struct("Place").field("listener", &self.listener).finish_non_exhaustive()
     }
 }
 
-/// Adds the component's own handlers to the user's; a user's state of the same name goes first, as in POE.
-pub(super) fn complete<U: 'static, In: 'static, Out: 'static>(
-    users: Handlers<Connection<U, In, Out>>,
-    plan: Plan<In, Out>,
-    reactions: Reactions<U, In, Out>,
-) -> Handlers<Connection<U, In, Out>> {
-    let reactions = Rc::new(reactions);
-    let mut handlers = users;
-    let on_start = Rc::clone(&reactions);
-    handlers = handlers.on_start(move |cx| start(cx, &plan, &on_start));
-    let on_error = Rc::clone(&reactions);
-    handlers = handlers.on(EVENTS.error, move |cx, error: IoError| fail(cx, error, &on_error));
-    let on_flush = Rc::clone(&reactions);
-    handlers = handlers.on(EVENTS.flushed, move |cx, _: WheelId| flushed(cx, &on_flush));
-    let on_cut = Rc::clone(&reactions);
-    handlers = handlers.on(CUT, move |cx, ()| disconnect(cx, &on_cut));
-    if !handlers.handles(SHUTDOWN) {
-        let on_shutdown = Rc::clone(&reactions);
-        handlers = handlers.on(SHUTDOWN, move |cx, ()| shut_down(cx, &on_shutdown));
-    }
-    handlers.on_stop(|cx| {
-        // Called, because what a stopping session posts is dropped with it. The listener may have gone before.
-        let listener = cx.heap.listener;
-        let _ = cx.call::<(), ()>(listener, DISCONNECTED, ());
+/// Shuts a connection down, and cuts it if that takes longer than the time it carries.
+pub(super) const DRAIN_CONNECTION: &str = "tcp_server_drain";
+
+const CUT: &str = "tcp_server_cut";
+
+/// The events of connections that are no user's states.
+pub(super) const OWN: [&str; 3] = ["_start", DRAIN_CONNECTION, CUT];
+
+pub(super) fn sessions<U: 'static, In: 'static, Out: 'static>(
+    talk: Talk<Connection<U, In, Out>>,
+) -> Sessions<Connection<U, In, Out>> {
+    talk.sessions(|users, talk| {
+        let (talk, of_cut) = (talk.clone(), talk.clone());
+        users
+            .on_start(move |cx| start(cx, &talk))
+            .on(DRAIN_CONNECTION, |cx, time: Duration| {
+                if cx.heap.client.is_connected() {
+                    cx.yield_event(SHUTDOWN, ());
+                    cx.delay(CUT, time, ());
+                }
+            })
+            .on(CUT, move |cx, ()| Party::disconnect(cx, of_cut.disconnected.as_ref()))
     })
 }
 
 fn start<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Cx<'_, Connection<U, In, Out>>,
-    plan: &Plan<In, Out>,
-    reactions: &Reactions<U, In, Out>,
+    talk: &Talk<Connection<U, In, Out>>,
 ) -> HandlerResult {
     let Some(socket) = cx.heap.socket.take() else { return Ok(()) };
-    let driven = match &reactions.pre_connect {
-        Some(pre_connect) => pre_connect(cx, socket),
-        None => Some(socket.into()),
-    };
-    let Some(driven) = driven else { return Ok(()) };
-    let wheel = plan.spawn(cx.kernel, driven, EVENTS)?;
-    cx.heap.client.set(wheel);
-    reactions.connected.as_ref().map_or(Ok(()), |connected| connected(cx, ()))
+    if talk.begin(cx, socket) { call(cx, talk.connected.as_ref(), ()) } else { Ok(()) }
 }
 
-fn fail<U: 'static, In: 'static, Out: 'static>(
-    cx: &mut Cx<'_, Connection<U, In, Out>>,
-    error: IoError,
-    reactions: &Reactions<U, In, Out>,
-) -> HandlerResult {
-    let is_eof = error.is_eof();
-    let was_draining = cx.heap.shutdown;
-    cx.heap.got_an_error |= !is_eof;
-    let result = match &reactions.error {
-        Some(callback) => callback(cx, error),
-        None => {
-            if !is_eof && !is_reset(&error) {
-                let message = format!("connection from {}: {error}", cx.heap.remote_addr);
-                cx.kernel
-                    .report(&Diagnostic::Component { session: cx.session(), message: &message });
-            }
-            Ok(())
+impl<U: 'static, In: 'static, Out: 'static> Party for Connection<U, In, Out> {
+    type In = In;
+    type Out = Out;
+
+    fn link(&mut self) -> &mut Link<In, Out> {
+        &mut self.client
+    }
+
+    fn flags(&mut self) -> Flags<'_> {
+        Flags {
+            shutdown: &mut self.shutdown,
+            got_an_error: &mut self.got_an_error,
+            shutdown_on_error: self.shutdown_on_error,
         }
-    };
-    if was_draining && !is_eof {
-        // Nobody is left to take the output that the shutdown waits for.
-        disconnect(cx, reactions)?;
-    } else if cx.heap.shutdown_on_error {
-        cx.yield_event(SHUTDOWN, ());
     }
-    result
-}
 
-fn is_reset(error: &IoError) -> bool {
-    error.operation == "read" && error.kind() == Some(std::io::ErrorKind::ConnectionReset)
-}
-
-fn flushed<U: 'static, In: 'static, Out: 'static>(
-    cx: &mut Cx<'_, Connection<U, In, Out>>,
-    reactions: &Reactions<U, In, Out>,
-) -> HandlerResult {
-    let result = reactions.flushed.as_ref().map_or(Ok(()), |flushed| flushed(cx, ()));
-    if cx.heap.shutdown && cx.heap.client.get_driver_out_octets() == 0 {
-        disconnect(cx, reactions)?;
+    fn is_quiet(error: &IoError) -> bool {
+        let is_reset = error.kind() == Some(std::io::ErrorKind::ConnectionReset);
+        error.is_eof() || (error.operation == "read" && is_reset)
     }
-    result
-}
 
-fn shut_down<U: 'static, In: 'static, Out: 'static>(
-    cx: &mut Cx<'_, Connection<U, In, Out>>,
-    reactions: &Reactions<U, In, Out>,
-) -> HandlerResult {
-    cx.heap.shutdown = true;
-    if cx.heap.got_an_error || cx.heap.client.get_driver_out_octets() == 0 {
-        disconnect(cx, reactions)
-    } else {
-        Ok(())
+    fn describe(&self) -> String {
+        format!("connection from {}", self.remote_addr)
     }
-}
 
-fn disconnect<U: 'static, In: 'static, Out: 'static>(
-    cx: &mut Cx<'_, Connection<U, In, Out>>,
-    reactions: &Reactions<U, In, Out>,
-) -> HandlerResult {
-    if !cx.heap.client.is_connected() {
-        return Ok(());
+    fn disconnect(
+        cx: &mut Cx<'_, Self>,
+        disconnected: Option<&Callback<Self, ()>>,
+    ) -> HandlerResult {
+        if !cx.heap.client.is_connected() || std::mem::replace(&mut cx.heap.is_over, true) {
+            return Ok(());
+        }
+        cx.heap.shutdown = true;
+        cx.alarm_clear(CUT);
+        let result = rescue(cx, |cx| call(cx, disconnected, ()), |cx| cx.heap.client.clear());
+        cx.heap.client.clear();
+        result
     }
-    cx.heap.shutdown = true;
-    cx.alarm_clear(CUT);
-    let result = reactions.disconnected.as_ref().map_or(Ok(()), |callback| callback(cx, ()));
-    cx.heap.client.clear();
-    result
 }

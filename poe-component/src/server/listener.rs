@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use poe_kernel::{BoxError, Diagnostic, SessionId, Signal};
+use poe_kernel::{Diagnostic, SessionId, Signal};
 use poe_session::{Cx, HandlerResult, Session};
 use poe_wheel::{IoError, ListeningSocket, SocketFactory};
 
-use super::connection::CUT;
+use super::connection::DRAIN_CONNECTION;
 use super::{DISCONNECTED, DRAIN, SET_CONCURRENCY, SHUTDOWN};
-use crate::callback::Callback;
+use crate::callback::{Callback, call};
 
 /// The heap of a server's listening session.
 #[derive(Debug)]
@@ -68,12 +68,23 @@ pub(super) type Acceptor =
 
 /// The callbacks and parameters of a listening session.
 pub(super) struct Duties {
-    pub(super) acceptor: Acceptor,
     pub(super) started: Option<Callback<Listener, ()>>,
     pub(super) stopped: Option<Callback<Listener, ()>>,
     pub(super) error: Option<Callback<Listener, IoError>>,
     pub(super) drain_signals: Vec<String>,
     pub(super) drain_time: Duration,
+}
+
+impl Default for Duties {
+    fn default() -> Self {
+        Self {
+            started: None,
+            stopped: None,
+            error: None,
+            drain_signals: Vec::new(),
+            drain_time: Duration::from_secs(5),
+        }
+    }
 }
 
 impl fmt::Debug for Duties {
@@ -82,14 +93,14 @@ impl fmt::Debug for Duties {
     }
 }
 
-pub(super) fn session(heap: Listener, duties: Duties) -> Session<Listener> {
-    let Duties { acceptor, started, stopped, error, drain_signals, drain_time } = duties;
+pub(super) fn session(heap: Listener, acceptor: Acceptor, duties: Duties) -> Session<Listener> {
+    let Duties { started, stopped, error, drain_signals, drain_time } = duties;
     Session::build(heap)
         .on_start(move |cx| {
             begin(cx, &drain_signals)?;
-            started.as_ref().map_or(Ok(()), |started| started(cx, ()))
+            call(cx, started.as_ref(), ())
         })
-        .on_stop(move |cx| stopped.as_ref().map_or(Ok(()), |stopped| stopped(cx, ())))
+        .on_stop(move |cx| call(cx, stopped.as_ref(), ()))
         .on(ACCEPTED, move |cx, connection: poe_wheel::Connection| {
             cx.heap.connections += 1;
             cx.heap.accept_or_wait();
@@ -159,9 +170,11 @@ fn is_exhaustion(failure: &IoError) -> bool {
         || exhausted.iter().any(|&errno| errno as i32 == failure.errno())
 }
 
-fn shut_down(cx: &mut Cx<'_, Listener>) -> Result<(), BoxError> {
+fn shut_down(cx: &mut Cx<'_, Listener>) -> HandlerResult {
     cx.heap.listener = None;
-    if let Some(alias) = cx.heap.alias.take() {
+    if let Some(alias) = cx.heap.alias.take()
+        && cx.kernel.alias_resolve(&alias) == Some(cx.session())
+    {
         cx.alias_remove(alias)?;
     }
     Ok(())
@@ -173,14 +186,8 @@ fn drain(cx: &mut Cx<'_, Listener>, drain_time: Duration) -> HandlerResult {
     let drain_time = if is_second { Duration::ZERO } else { drain_time };
     let connections: Vec<SessionId> = cx.kernel.children(cx.session());
     for connection in connections {
-        // One that an acceptor made may know neither event, and one that has stopped needs none.
-        let _ = cx.call::<(), _>(connection, "tcp_server_drain", drain_time);
+        // One that an acceptor made may not know the event, and one that has stopped does not need it.
+        let _ = cx.call::<(), _>(connection, DRAIN_CONNECTION, drain_time);
     }
     shut_down(cx)
-}
-
-/// Has a connection shut down, and cut if that takes too long.
-pub(super) fn drain_connection<H: 'static>(cx: &mut Cx<'_, H>, drain_time: Duration) {
-    cx.yield_event(SHUTDOWN, ());
-    cx.delay(CUT, drain_time, ());
 }

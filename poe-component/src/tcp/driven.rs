@@ -1,30 +1,45 @@
 //! A socket, and how bytes are to be read from and written to it.
 
-use poe_driver::{Driver, SysRw};
+use poe_driver::Driver;
 use poe_wheel::Socket;
 
 /// A connection before its wheel: the socket, and the driver for it.
 ///
 /// A pre-connect callback is given the socket and returns one of these, a plain [`Socket`] standing for one with
 /// `SysRw`: the place to put another driver on a connection, as POE's SSLify does with a tied handle.
+///
+/// ```
+/// use poe_component::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let kernel = Kernel::new()?;
+/// let server = server::Tcp::build()
+///     .address("127.0.0.1")
+///     .client_pre_connect(|_, socket| Driven::new(socket, SysRw::new()))
+///     .client_input(|cx, line| cx.heap.client.put(line))
+///     .spawn(&kernel)?;
+/// # kernel.post(&server, server::SHUTDOWN, ())?;
+/// # kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Driven {
-    /// The connection.
-    pub socket: Socket,
-    /// What reads and writes it.
-    pub driver: Box<dyn Driver>,
+    pub(crate) socket: Socket,
+    /// Without one, the wheel uses its own.
+    pub(crate) driver: Option<Box<dyn Driver>>,
 }
 
 impl Driven {
     /// A connection with a driver.
     pub fn new(socket: Socket, driver: impl Driver + 'static) -> Self {
-        Self { socket, driver: Box::new(driver) }
+        Self { socket, driver: Some(Box::new(driver)) }
     }
 }
 
 impl From<Socket> for Driven {
     fn from(socket: Socket) -> Self {
-        Self::new(socket, SysRw::new())
+        Self { socket, driver: None }
     }
 }
 

@@ -1,9 +1,15 @@
 //! What the TCP server's connections and the TCP client have in common.
 
 mod driven;
+mod ending;
 mod link;
 mod plan;
+mod spawning;
+mod talk;
 
 pub use self::driven::{Driven, IntoDriven};
+pub(crate) use self::ending::{Flags, Party, report, shut_down};
 pub use self::link::Link;
-pub(crate) use self::plan::{EventNames, Plan};
+pub(crate) use self::plan::Plan;
+pub(crate) use self::spawning::{check_alias, suspended};
+pub(crate) use self::talk::{Sessions, Talk};

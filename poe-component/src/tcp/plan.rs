@@ -8,6 +8,7 @@ use poe_filter::Filter;
 use poe_kernel::{Kernel, Name};
 use poe_wheel::{ReadWrite, ReadWriteBuilder, WheelError};
 
+use super::ending::events;
 use crate::{ComponentError, Driven};
 
 type Filtered<In, Out> = Rc<dyn Fn(ReadWriteBuilder<Bytes, Bytes>) -> ReadWriteBuilder<In, Out>>;
@@ -15,6 +16,12 @@ type Filtered<In, Out> = Rc<dyn Fn(ReadWriteBuilder<Bytes, Bytes>) -> ReadWriteB
 /// The filters, marks and events of the wheels to come.
 pub(crate) struct Plan<In: 'static, Out: 'static> {
     filters: Filtered<In, Out>,
+    needs: Needs,
+}
+
+/// What wheels of any records may need.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Needs {
     pub(crate) low_mark: Option<usize>,
     pub(crate) high_mark: Option<usize>,
     pub(crate) has_low: bool,
@@ -22,28 +29,10 @@ pub(crate) struct Plan<In: 'static, Out: 'static> {
     pub(crate) has_partial: bool,
 }
 
-/// The events of a component's wheels.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct EventNames {
-    pub(crate) input: &'static str,
-    pub(crate) partial: &'static str,
-    pub(crate) error: &'static str,
-    pub(crate) flushed: &'static str,
-    pub(crate) high: &'static str,
-    pub(crate) low: &'static str,
-}
-
 impl Plan<Bytes, Bytes> {
     /// Lines.
     pub(crate) fn new() -> Self {
-        Self {
-            filters: Rc::new(|builder| builder),
-            low_mark: None,
-            high_mark: None,
-            has_low: false,
-            has_high: false,
-            has_partial: false,
-        }
+        Self { filters: Rc::new(|builder| builder), needs: Needs::default() }
     }
 }
 
@@ -60,9 +49,14 @@ impl<In: 'static, Out: 'static> Plan<In, Out> {
         self.with(move |builder| builder.output_filter(filter.fresh()))
     }
 
+    pub(crate) fn needs(&mut self) -> &mut Needs {
+        &mut self.needs
+    }
+
     /// All four of marks and their callbacks, or none.
     pub(crate) fn check(&self) -> Result<(), ComponentError> {
-        match (self.low_mark, self.high_mark, self.has_low, self.has_high) {
+        let Needs { low_mark, high_mark, has_low, has_high, .. } = self.needs;
+        match (low_mark, high_mark, has_low, has_high) {
             (None, None, false, false) => Ok(()),
             (Some(low), Some(high), true, true) if low > 0 && low < high => Ok(()),
             (Some(low), Some(high), true, true) => Err(WheelError::Marks { low, high }.into()),
@@ -72,26 +66,28 @@ impl<In: 'static, Out: 'static> Plan<In, Out> {
         }
     }
 
+    /// Puts a wheel on a connection.
     pub(crate) fn spawn(
         &self,
         kernel: &Kernel,
         Driven { socket, driver }: Driven,
-        events: EventNames,
     ) -> Result<ReadWrite<In, Out>, WheelError> {
         let mut builder = (self.filters)(ReadWrite::build(socket))
-            .driver(driver)
-            .input_event(Name::new(events.input))
-            .error_event(Name::new(events.error))
-            .flushed_event(Name::new(events.flushed));
-        if self.has_partial {
-            builder = builder.partial_event(Name::new(events.partial));
+            .input_event(Name::new(events::INPUT))
+            .error_event(Name::new(events::ERROR))
+            .flushed_event(Name::new(events::FLUSHED));
+        if let Some(driver) = driver {
+            builder = builder.driver(driver);
         }
-        if let (Some(low), Some(high)) = (self.low_mark, self.high_mark) {
+        if self.needs.has_partial {
+            builder = builder.partial_event(Name::new(events::PARTIAL));
+        }
+        if let (Some(low), Some(high)) = (self.needs.low_mark, self.needs.high_mark) {
             builder = builder
                 .low_mark(low)
                 .high_mark(high)
-                .low_event(Name::new(events.low))
-                .high_event(Name::new(events.high));
+                .low_event(Name::new(events::LOW))
+                .high_event(Name::new(events::HIGH));
         }
         builder.spawn(kernel)
     }
@@ -101,22 +97,12 @@ impl<In: 'static, Out: 'static> Plan<In, Out> {
         change: impl Fn(ReadWriteBuilder<In, Out>) -> ReadWriteBuilder<I, O> + 'static,
     ) -> Plan<I, O> {
         let filters = self.filters;
-        Plan {
-            filters: Rc::new(move |builder| change(filters(builder))),
-            low_mark: self.low_mark,
-            high_mark: self.high_mark,
-            has_low: self.has_low,
-            has_high: self.has_high,
-            has_partial: self.has_partial,
-        }
+        Plan { filters: Rc::new(move |builder| change(filters(builder))), needs: self.needs }
     }
 }
 
 impl<In: 'static, Out: 'static> fmt::Debug for Plan<In, Out> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan")
-            .field("low_mark", &self.low_mark)
-            .field("high_mark", &self.high_mark)
-            .finish_non_exhaustive()
+        f.debug_struct("Plan").field("needs", &self.needs).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,117 @@
+//! How a connection ends: by an error, by the peer, or because it was asked to.
+
+use poe_kernel::Diagnostic;
+use poe_session::{Cx, HandlerResult};
+use poe_wheel::{IoCause, IoError, WheelId};
+
+use super::{Link, Talk};
+use crate::callback::{Callback, call, rescue};
+
+/// The events of connections' wheels.
+pub(super) mod events {
+    pub(in crate::tcp) const INPUT: &str = "tcp_got_input";
+    pub(in crate::tcp) const PARTIAL: &str = "tcp_got_partial";
+    pub(in crate::tcp) const ERROR: &str = "tcp_got_error";
+    pub(in crate::tcp) const FLUSHED: &str = "tcp_got_flush";
+    pub(in crate::tcp) const HIGH: &str = "tcp_got_high";
+    pub(in crate::tcp) const LOW: &str = "tcp_got_low";
+    /// Shuts down the connection of this wheel, unless there is another by then.
+    pub(in crate::tcp) const OVER: &str = "tcp_got_over";
+}
+
+/// A heap with a connection.
+pub(crate) trait Party: Sized + 'static {
+    type In: 'static;
+    type Out: 'static;
+
+    fn link(&mut self) -> &mut Link<Self::In, Self::Out>;
+
+    fn flags(&mut self) -> Flags<'_>;
+
+    /// Whether an error is of the everyday kind that nobody has to hear of.
+    fn is_quiet(error: &IoError) -> bool;
+
+    /// Whom the connection is to or from, for reports.
+    fn describe(&self) -> String;
+
+    /// Ends the connection now, if there is one.
+    fn disconnect(
+        cx: &mut Cx<'_, Self>,
+        disconnected: Option<&Callback<Self, ()>>,
+    ) -> HandlerResult;
+}
+
+/// How far a connection's end is.
+#[derive(Debug)]
+pub(crate) struct Flags<'a> {
+    pub(crate) shutdown: &'a mut bool,
+    pub(crate) got_an_error: &'a mut bool,
+    pub(crate) shutdown_on_error: bool,
+}
+
+/// Tells of an error, and shuts the connection down after it.
+pub(super) fn fail<H: Party>(cx: &mut Cx<'_, H>, error: IoError, talk: &Talk<H>) -> HandlerResult {
+    // What a filter refuses is no fault of the connection: output still goes.
+    let is_broken = matches!(error.cause, IoCause::Os(_));
+    let was_shutdown = *cx.heap.flags().shutdown;
+    if was_shutdown && matches!(error.cause, IoCause::Filter(_)) {
+        return Ok(());
+    }
+    *cx.heap.flags().got_an_error |= is_broken;
+    let result = match &talk.error {
+        Some(callback) => rescue(cx, |cx| callback(cx, error), end_later),
+        None => {
+            if !H::is_quiet(&error) {
+                let message = format!("{} got {error}", cx.heap.describe());
+                report(cx, &message);
+            }
+            Ok(())
+        }
+    };
+    if was_shutdown && is_broken {
+        // Nobody is left to take the output that the shutdown waits for.
+        H::disconnect(cx, talk.disconnected.as_ref())?;
+    } else {
+        end_later(cx);
+    }
+    result
+}
+
+/// Has the connection shut down, unless it is another one by then.
+fn end_later<H: Party>(cx: &mut Cx<'_, H>) {
+    if cx.heap.flags().shutdown_on_error
+        && let Some(wheel) = cx.heap.link().id()
+    {
+        cx.yield_event(events::OVER, wheel);
+    }
+}
+
+/// Whether an event about the end of a connection is about the one that there is.
+pub(super) fn is_current<H: Party>(cx: &mut Cx<'_, H>, wheel: WheelId) -> bool {
+    cx.heap.link().id() == Some(wheel)
+}
+
+/// All output has gone: what a shutdown waits for.
+pub(super) fn flushed<H: Party>(cx: &mut Cx<'_, H>, talk: &Talk<H>) -> HandlerResult {
+    if !*cx.heap.flags().shutdown {
+        return call(cx, talk.flushed.as_ref(), ());
+    }
+    let result = rescue(cx, |cx| call(cx, talk.flushed.as_ref(), ()), end_later);
+    H::disconnect(cx, talk.disconnected.as_ref())?;
+    result
+}
+
+/// Takes no more input, and ends the connection as soon as its output has gone.
+pub(crate) fn shut_down<H: Party>(cx: &mut Cx<'_, H>, talk: &Talk<H>) -> HandlerResult {
+    *cx.heap.flags().shutdown = true;
+    if *cx.heap.flags().got_an_error || cx.heap.link().get_driver_out_octets() == 0 {
+        H::disconnect(cx, talk.disconnected.as_ref())
+    } else {
+        Ok(())
+    }
+}
+
+/// Reports what nobody handles.
+pub(crate) fn report<H: 'static>(cx: &Cx<'_, H>, message: &str) {
+    cx.kernel.report(&Diagnostic::Component { session: cx.session(), message });
+}
