@@ -39,6 +39,8 @@ pub struct TcpBuilder<U: 'static, In: 'static = Bytes, Out: 'static = Bytes, Sta
     stage: PhantomData<Stage>,
 }
 
+type Customize = Box<dyn FnOnce(Session<Listener>) -> Session<Listener>>;
+
 /// What does not depend on the types of connections.
 struct Listening {
     socket: SocketFactoryBuilder,
@@ -46,7 +48,7 @@ struct Listening {
     concurrency: Option<usize>,
     acceptor: Option<Acceptor>,
     duties: Duties,
-    session: Option<Box<dyn FnOnce(Session<Listener>) -> Session<Listener>>>,
+    session: Option<Customize>,
     shutdown_on_error: bool,
 }
 

@@ -1,5 +1,5 @@
 //! What the tests of components have in common.
-#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
@@ -23,7 +23,7 @@ pub fn watchdog() -> Watchdog {
     let name = thread::current().name().unwrap_or("a test").to_owned();
     thread::spawn(move || {
         if receiver.recv_timeout(LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("{name} hangs");
+            let _ = writeln!(std::io::stderr(), "{name} hangs");
             std::process::abort();
         }
     });
