@@ -23,6 +23,9 @@ pub enum KernelError {
     /// A handler returned an error that no session handled (POE: an unhandled `DIE`).
     #[error(transparent)]
     Died(#[from] SharedDeath),
+    /// A session could not be created; so that a program of sessions needs no other error type.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
     /// `run` was called in a handler of the kernel that it was to run.
     #[error("kernel is already running; a handler may run single timeslices through its context")]
     AlreadyRunning,
