@@ -89,6 +89,10 @@
 //! - [`Line`] reports an unterminated line as soon as it is too long, and does not hold it. POE
 //!   notices at the terminator, having held up to `MaxBuffer`. With a regular expression that has no
 //!   longest match, up to 1 KiB beyond `max_length` is taken for what may be its beginning.
+//! - [`Line`] makes one line of CR LF however it arrives. POE's default makes a second, empty one of an LF
+//!   that comes in another read than its CR, which a peer that sends octet by octet sees on each line.
+//!
+//!   Difference: FLN-13 (the LF makes no line)
 //! - [`Line`] with a regular expression refuses one that can match nothing, with which POE would
 //!   give empty lines for ever. The expression is about octets, in the syntax of the `regex` crate.
 //! - Autodetection is asked for by name, [`autodetect`](LineBuilder::autodetect); an empty input

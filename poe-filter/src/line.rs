@@ -17,9 +17,8 @@ const NETWORK_NEWLINE: &[u8] = b"\r\n";
 /// UTF-8.
 ///
 /// By default, any of CR LF, LF, CR and LF CR ends a line of input, and CR LF ends a line of output.
-/// As a lone CR ends a line, a CR LF that arrives in two pieces ends two lines, the second one being
-/// empty: where that matters, say what ends a line with [`literal`](LineBuilder::literal), or let
-/// the filter find out with [`autodetect`](LineBuilder::autodetect).
+/// A line is given as soon as the first octet of its terminator has come; the second one, when it comes,
+/// is taken for what it is, and makes no line of its own.
 ///
 /// A line longer than `MaxLength` is one [`FilterError::LineTooLong`], reported as soon as that is
 /// certain. The filter then holds none of it, skips the rest of it, and goes on with the next line.
@@ -59,7 +58,7 @@ impl Line {
     /// A filter with the default terminators and limits.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Newline::Generic, Bytes::from_static(NETWORK_NEWLINE))
+        Self::with(Newline::Generic(None), Bytes::from_static(NETWORK_NEWLINE))
     }
 
     /// A filter whose lines end with these octets in both directions. POE's `Literal`.
@@ -170,7 +169,7 @@ impl Filter for Line {
     }
 
     fn finish(&mut self) -> Result<Option<Bytes>, FilterError> {
-        self.newline.restart();
+        self.newline.reset();
         let line = self.buffer.take_all();
         if mem::take(&mut self.discarding) || line.is_empty() {
             Ok(None)
@@ -193,14 +192,14 @@ impl Filter for Line {
 
     fn take_pending(&mut self) -> Bytes {
         self.discarding = false;
-        self.newline.restart();
+        self.newline.reset();
         self.buffer.take_all()
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = Bytes, Out = Bytes>> {
         let mut newline =
             if self.config.detects { Newline::Autodetect } else { self.newline.clone() };
-        newline.restart();
+        newline.reset();
         let config = self.config.clone();
         Box::new(Self { buffer: InputBuffer::default(), newline, discarding: false, config })
     }
@@ -323,7 +322,7 @@ impl LineBuilder {
         if let Some(pattern) = &self.input_regexp {
             return Ok(Newline::Regexp(Box::new(crate::regexp::Regexp::new(pattern)?)));
         }
-        Ok(if self.autodetect { Newline::Autodetect } else { Newline::Generic })
+        Ok(if self.autodetect { Newline::Autodetect } else { Newline::Generic(None) })
     }
 
     fn check_conflicts(&self) -> Result<(), ConfigError> {

@@ -9,8 +9,9 @@ use crate::regexp::Regexp;
 /// How the end of a line is recognized, and what of that has been found out so far.
 #[derive(Debug, Clone)]
 pub(crate) enum Newline {
-    /// Any of CR, LF, CR LF and LF CR.
-    Generic,
+    /// Any of CR, LF, CR LF and LF CR. One octet of them at the end of the input ends its line at once, and is kept here:
+    /// its complement, should that come next, belongs to it.
+    Generic(Option<u8>),
     /// Exactly these octets; never empty.
     Literal(Bytes),
     /// Whatever ends the first line.
@@ -36,7 +37,7 @@ impl Newline {
     pub(crate) fn find(&mut self, buffer: &mut InputBuffer) -> Option<Found> {
         match self {
             Self::Literal(literal) => find_literal(buffer, literal),
-            Self::Generic | Self::Autodetect => find_generic(buffer),
+            Self::Generic(_) | Self::Autodetect => find_generic(buffer),
             Self::AutodetectSecond(_) => None,
             #[cfg(feature = "regex")]
             Self::Regexp(regexp) => regexp.find(buffer),
@@ -48,7 +49,7 @@ impl Newline {
     pub(crate) fn unrecognized(&self) -> usize {
         match self {
             Self::Literal(literal) => literal.len() - 1,
-            Self::Generic | Self::Autodetect | Self::AutodetectSecond(_) => 0,
+            Self::Generic(_) | Self::Autodetect | Self::AutodetectSecond(_) => 0,
             #[cfg(feature = "regex")]
             Self::Regexp(regexp) => regexp.unrecognized(),
         }
@@ -57,8 +58,18 @@ impl Newline {
     /// Finishes a detection that had to wait for an octet, which is there now.
     #[inline]
     pub(crate) fn settle(&mut self, buffer: &mut InputBuffer) {
-        if let Self::AutodetectSecond(first) = *self {
-            self.settle_second(first, buffer);
+        match *self {
+            Self::Generic(Some(first)) => self.settle_pair(first, buffer),
+            Self::AutodetectSecond(first) => self.settle_second(first, buffer),
+            _ => {}
+        }
+    }
+
+    #[cold]
+    fn settle_pair(&mut self, first: u8, buffer: &mut InputBuffer) {
+        *self = Self::Generic(None);
+        if buffer.octet(0) == complement(first) {
+            buffer.skip(1);
         }
     }
 
@@ -76,8 +87,12 @@ impl Newline {
     /// Learns from the terminator of the first line, which is about to be taken.
     #[inline]
     pub(crate) fn learn(&mut self, found: Found, buffer: &InputBuffer) {
-        if matches!(self, Self::Autodetect) {
-            self.learn_first(found, buffer);
+        match self {
+            Self::Generic(last) if found.terminator == 1 && buffer.len() == found.line + 1 => {
+                *last = buffer.octet(found.line - buffer.head().len());
+            }
+            Self::Autodetect => self.learn_first(found, buffer),
+            _ => {}
         }
     }
 
@@ -91,6 +106,14 @@ impl Newline {
         } else {
             Self::AutodetectSecond(first)
         };
+    }
+
+    /// Forgets what was seen of the input.
+    pub(crate) fn reset(&mut self) {
+        if let Self::Generic(last) = self {
+            *last = None;
+        }
+        self.restart();
     }
 
     /// Forgets where a search for the end of the present line got to.

@@ -121,11 +121,24 @@ fn autodetect_vectors() {
     }
 }
 
-// Conformance: FLN-13
+// FLN-13, but for the empty line that the original makes of the second octet.
 #[test]
-fn default_does_not_wait_for_a_second_octet() {
+fn default_neither_waits_for_a_second_octet_nor_makes_a_line_of_it() {
     let mut filter = Line::new();
     assert_eq!(lines(&mut filter, "a\r"), ["a"]);
+    assert_eq!(lines(&mut filter, "\nb\r"), ["b"]);
+    assert_eq!(lines(&mut filter, "\rc\n"), ["", "c"]);
+    assert_eq!(lines(&mut filter, "\n\r"), [""]);
+    assert_eq!(lines(&mut filter, "d\n"), ["d"]);
+    assert_eq!(lines(&mut filter, "\r"), [""; 0]);
+    assert_eq!(lines(&mut filter, "\n"), [""]);
+}
+
+#[test]
+fn a_second_octet_is_forgotten_with_the_rest_of_the_input() {
+    let mut filter = Line::new();
+    assert_eq!(lines(&mut filter, "a\r"), ["a"]);
+    assert_eq!(filter.take_pending(), "");
     assert_eq!(lines(&mut filter, "\nb\r"), ["", "b"]);
 }
 

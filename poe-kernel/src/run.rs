@@ -171,8 +171,6 @@ impl Kernel {
     /// Waits until a handle is ready or something is due, and calls the watchers of what is ready.
     #[inline(never)]
     fn poll(&self) -> Result<(), KernelError> {
-        self.test_idle();
-        self.flush_outputs();
         let mut ready = self.inner.ready.take();
         ready.clear();
         self.inner.handles.borrow().always_ready(&mut ready);

@@ -108,7 +108,6 @@ fn output_that_is_queued_when_the_wheel_goes_is_discarded() {
     assert_eq!(read_all(theirs), b"");
 }
 
-#[ignore = "the kernel flushes once more after it has looked whether a session is left, and then waits"]
 #[test]
 fn a_session_that_ends_in_a_second_flush_ends_the_run() {
     let kernel = kernel();
