@@ -121,7 +121,7 @@ fn a_client_and_server_talk_over_ipv6() {
         .spawn(&kernel);
     let server = match server {
         Ok(server) => server,
-        Err(error) => return eprintln!("SKIPPED: no IPv6 here: {error}"),
+        Err(error) => return common::skipped(&format!("no IPv6 here: {error}")),
     };
     let port = common::port(&server);
     let (puts, flushes) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));

@@ -321,7 +321,7 @@ fn a_thousand_reconnections_from_disconnected() {
                     }
                     _ => {}
                 }
-                assert_eq!(cx.kernel.session_count() <= 10, true);
+                assert!(cx.kernel.session_count() <= 10);
                 if by_call {
                     cx.call::<(), ()>(cx.session(), client::RECONNECT, ())?;
                     assert_eq!(cx.kernel.alias_resolve("client"), Some(cx.session()));

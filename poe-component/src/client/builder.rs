@@ -252,6 +252,26 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
 
     /// Connecting has failed (POE: `ConnectError`). The session ends unless this asks to reconnect, now or later. Without
     /// it, the failure is reported as a diagnostic.
+    ///
+    /// ```no_run
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// client::Tcp::build()
+    ///     .remote_address("127.0.0.1")
+    ///     .remote_port(12345)
+    ///     .connect_timeout(std::time::Duration::from_secs(10))
+    ///     .connect_error(|cx, error| {
+    ///         eprintln!("{error}; trying again");
+    ///         cx.delay(client::RECONNECT, std::time::Duration::from_secs(60), ())
+    ///     })
+    ///     .server_input(|_, _| ())
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn connect_error<R: IntoOutcome>(
         mut self,
         error: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, IoError) -> R + 'static,
@@ -262,6 +282,22 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
 
     /// The connection has ended, from either side (POE: `Disconnected`); called once for each. The session ends unless this
     /// asks to reconnect, now or later.
+    ///
+    /// ```no_run
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// client::Tcp::build()
+    ///     .remote_address("127.0.0.1")
+    ///     .remote_port(12345)
+    ///     .disconnected(|cx| cx.delay(client::RECONNECT, std::time::Duration::from_secs(60), ()))
+    ///     .server_input(|_, _| ())
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn disconnected<R: IntoOutcome>(
         mut self,
         disconnected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
@@ -298,7 +334,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self.settled()
     }
 
-    /// All output has gone (POE: `ServerFlushed`).
+    /// All output has gone (POE: `ServerFlushed`). When the client is shutting down, it disconnects after this, whatever
+    /// this puts.
     pub fn server_flushed<R: IntoOutcome>(
         mut self,
         flushed: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
@@ -354,7 +391,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self.settled()
     }
 
-    /// Adds to the session what this builder has no parameter for (POE: `SessionType`, `SessionParams`).
+    /// Adds to the session what this builder has no parameter for (POE: `SessionType`, `SessionParams`). Its `_start` is the
+    /// component's.
     pub fn session(
         mut self,
         customize: impl Fn(Session<Connection<U, In, Out>>) -> Session<Connection<U, In, Out>> + 'static,

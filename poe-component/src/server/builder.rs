@@ -180,6 +180,24 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
 
     /// How many clients may be connected at one time (POE: `Concurrency`); any number if not given, and with 0 none until
     /// [`SET_CONCURRENCY`](super::SET_CONCURRENCY) raises it. Those beyond wait to be accepted.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .concurrency(0)
+    ///     .alias("server")
+    ///     .client_input(|cx, line| cx.heap.client.put(line))
+    ///     // Later, when all is ready: cx.post("server", server::SET_CONCURRENCY, Some(100))
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn concurrency(mut self, clients: usize) -> Self {
         self.listening.concurrency = Some(clients);
         self
@@ -187,6 +205,24 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
 
     /// Deals with accepted connections itself, instead of giving each a session (POE: `Acceptor`). With a `concurrency`,
     /// [`DISCONNECTED`](super::DISCONNECTED) must be sent to the listening session for each that has ended.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .acceptor(|cx, connection| {
+    ///         println!("{} has called", connection.peer);
+    ///         cx.yield_event(server::DISCONNECTED, ());
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn acceptor<R: IntoOutcome>(
         mut self,
         acceptor: impl Fn(&mut Cx<'_, Listener>, poe_wheel::Connection) -> R + 'static,
@@ -234,6 +270,22 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
 
     /// Ends the server in good order at these signals, as `["INT", "TERM"]`: no more clients, what is queued is sent, and
     /// then the connections end. A second signal does not wait for what is queued. The signals stop nobody else.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .drain_on(["INT", "TERM"])
+    ///     .client_input(|cx, line| cx.heap.client.put(line))
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drain_on<S: Into<String>>(mut self, signals: impl IntoIterator<Item = S>) -> Self {
         self.listening.duties.drain_signals = signals.into_iter().map(Into::into).collect();
         self
@@ -344,6 +396,26 @@ fn accept_by_sessions<U: 'static, In: 'static, Out: 'static>(
 /// The connections' sessions.
 impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage> {
     /// A client has sent a record (POE: `ClientInput`).
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .client_input(|cx, line| {
+    ///         if line == "quit" {
+    ///             cx.heap.client.put("goodbye");
+    ///             cx.yield_event(server::SHUTDOWN, ());
+    ///         }
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client_input<R: IntoOutcome>(
         mut self,
         input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
@@ -363,6 +435,28 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
 
     /// A client has connected, before its wheel is made (POE: `ClientPreConnect`): the place to refuse it, by returning
     /// `None`, to set its socket's options, or to give it another driver.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .client_pre_connect(|cx, socket| -> std::io::Result<Socket> {
+    ///         socket.set_nodelay(true)?;
+    ///         if cx.heap.remote_port() == Some(666) {
+    ///             return Err(std::io::ErrorKind::PermissionDenied.into());
+    ///         }
+    ///         Ok(socket)
+    ///     })
+    ///     .client_input(|cx, line| cx.heap.client.put(line))
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client_pre_connect<D: IntoDriven>(
         mut self,
         pre_connect: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, Socket) -> D + 'static,
@@ -409,7 +503,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self.settled()
     }
 
-    /// All output to a client has gone (POE: `ClientFlushed`).
+    /// All output to a client has gone (POE: `ClientFlushed`). When the connection is shutting down, it ends after this,
+    /// whatever this puts.
     pub fn client_flushed<R: IntoOutcome>(
         mut self,
         flushed: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
@@ -438,6 +533,23 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
 
     /// Adds an event to the connections' sessions (POE: `InlineStates`, `PackageStates`). A `shutdown` of the user's
     /// replaces the component's.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .client_connected(|cx| cx.delay("idle", std::time::Duration::from_secs(60), ()))
+    ///     .client_input(|cx, _| cx.delay("idle", std::time::Duration::from_secs(60), ()))
+    ///     .state("idle", |cx, ()| cx.yield_event(server::SHUTDOWN, ()))
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn state<P: 'static, R: IntoOutcome>(
         mut self,
         event: impl EventFor<P>,
@@ -469,7 +581,9 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self.settled()
     }
 
-    /// Adds to each connection's session what this builder has no parameter for (POE: `SessionType`, `SessionParams`).
+    /// Adds to each connection's session what this builder has no parameter for (POE: `SessionType`, `SessionParams`). Its
+    /// `_start` is the component's. Handlers added here cost each connection a table of its own; those of [`Self::state`] do
+    /// not.
     pub fn client_session(
         mut self,
         customize: impl Fn(Session<Connection<U, In, Out>>) -> Session<Connection<U, In, Out>> + 'static,

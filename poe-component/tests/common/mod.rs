@@ -115,3 +115,8 @@ pub fn text(bytes: &[u8]) -> String {
 pub fn never(why: &str) {
     panic!("{why}");
 }
+
+/// Says that a test was not made, and why.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
