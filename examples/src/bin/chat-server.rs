@@ -36,7 +36,7 @@ fn main() -> examples::Result {
     let server = server::Tcp::build()
         .address(address.host)
         .port(address.port)
-        .client_filter(Line::builder().autodetect().max_length(LONGEST_LINE).build()?)
+        .client_filter(Line::builder().max_length(LONGEST_LINE).build()?)
         .client_state(guest)
         .high_mark(64 * 1024)
         .low_mark(4 * 1024)
