@@ -6,21 +6,21 @@ use std::os::fd::BorrowedFd;
 
 use bytes::Bytes;
 
-use crate::ReadBuffer;
+use crate::{OutputQueue, ReadBuffer};
 
 /// Moves octets between a handle and the program. POE's `POE::Driver`.
 ///
 /// A driver does not own the handle and does not wait: it is called when the handle is ready, and
 /// asked with [`wants`](Driver::wants) what to wait for. Input is handed over as it comes. Output is
-/// queued by [`put`](Driver::put) and written by [`flush`](Driver::flush). As it has one queue, a
-/// driver serves one output handle.
+/// queued by [`put`](Driver::put), or into [`output`](Driver::output), and written by
+/// [`flush`](Driver::flush). As it has one queue, a driver serves one output handle.
 ///
 /// # For those who write one
 ///
 /// - [`get`](Driver::get) reads once. An interrupted read or write is tried again, and one that
 ///   would block is no error.
-/// - Octets that a failed `flush` did not write stay in the queue. An
-///   [`OutputQueue`](crate::OutputQueue) does the keeping.
+/// - Octets that a failed `flush` did not write stay in the queue; the
+///   [`OutputQueue`] does the keeping.
 /// - A driver that holds decoded input says so in [`has_input`](Driver::has_input), because the
 ///   handle may never become readable again.
 ///
@@ -45,34 +45,32 @@ pub trait Driver: Debug {
     /// What the system said, except that it was interrupted or would block.
     fn get(&mut self, handle: BorrowedFd<'_>, buffer: &mut ReadBuffer) -> io::Result<Get>;
 
-    /// Queues a chunk as one message, and tells how many octets are queued then. An empty chunk is
-    /// no message.
-    fn put(&mut self, chunk: Bytes) -> usize {
-        self.put_bytes(chunk);
-        self.end_message()
-    }
-
-    /// Adds octets to the message that is being put together, by copying them.
-    fn put_slice(&mut self, octets: &[u8]);
-
-    /// Adds a chunk to the message that is being put together; a large one is not copied.
-    fn put_bytes(&mut self, chunk: Bytes) {
-        self.put_slice(&chunk);
-    }
-
-    /// Ends the message that [`put_slice`](Driver::put_slice) and [`put_bytes`](Driver::put_bytes)
-    /// put together, and tells how many octets are queued then. Without octets there is no message.
+    /// The queue that output is put into. What more a driver holds on its own, such as octets that it
+    /// has encrypted, is no business of it.
+    ///
+    /// It is lent as it is, rather than through methods of the driver, because a filter serializes
+    /// into it record by record.
     ///
     /// ```
     /// use poe_driver::{Driver, SysRw};
     ///
     /// let mut driver = SysRw::new();
-    /// driver.put_slice(b"one");
-    /// driver.put_slice(b"\r\n");
-    /// assert_eq!(driver.end_message(), 5);
+    /// driver.output().put_slice(b"one");
+    /// driver.output().put_slice(b"\r\n");
+    /// driver.output().end_message();
+    /// assert_eq!(driver.get_out_octets(), 5);
     /// assert_eq!(driver.get_out_messages_buffered(), 1);
     /// ```
-    fn end_message(&mut self) -> usize;
+    fn output(&mut self) -> &mut OutputQueue;
+
+    /// Queues a chunk as one message, and tells how many octets are queued then. An empty chunk is
+    /// no message.
+    fn put(&mut self, chunk: Bytes) -> usize {
+        let queue = self.output();
+        queue.put_bytes(chunk);
+        queue.end_message();
+        self.get_out_octets()
+    }
 
     /// Writes what is queued until all is written or the handle takes no more, and tells how many
     /// octets are left.
@@ -111,55 +109,70 @@ pub trait Driver: Debug {
 
     /// Drops what is queued, and tells how many octets that was.
     fn discard_output(&mut self) -> usize;
+
+    /// The driver in a box. One that is in a box already is not put into another, so that calling
+    /// it takes no detour.
+    fn boxed(self) -> Box<dyn Driver>
+    where
+        Self: Sized + 'static,
+    {
+        Box::new(self)
+    }
 }
 
-impl<D: Driver + ?Sized> Driver for Box<D> {
+impl Driver for Box<dyn Driver> {
+    #[inline]
     fn get(&mut self, handle: BorrowedFd<'_>, buffer: &mut ReadBuffer) -> io::Result<Get> {
         (**self).get(handle, buffer)
     }
 
+    #[inline]
     fn put(&mut self, chunk: Bytes) -> usize {
         (**self).put(chunk)
     }
 
-    fn put_slice(&mut self, octets: &[u8]) {
-        (**self).put_slice(octets);
+    #[inline]
+    fn output(&mut self) -> &mut OutputQueue {
+        (**self).output()
     }
 
-    fn put_bytes(&mut self, chunk: Bytes) {
-        (**self).put_bytes(chunk);
-    }
-
-    fn end_message(&mut self) -> usize {
-        (**self).end_message()
-    }
-
+    #[inline]
     fn flush(&mut self, handle: BorrowedFd<'_>) -> io::Result<usize> {
         (**self).flush(handle)
     }
 
+    #[inline]
     fn get_out_octets(&self) -> usize {
         (**self).get_out_octets()
     }
 
+    #[inline]
     fn get_out_messages_buffered(&self) -> usize {
         (**self).get_out_messages_buffered()
     }
 
+    #[inline]
     fn wants(&self) -> Wants {
         (**self).wants()
     }
 
+    #[inline]
     fn has_input(&self) -> bool {
         (**self).has_input()
     }
 
+    #[inline]
     fn shutdown_output(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
         (**self).shutdown_output(handle)
     }
 
+    #[inline]
     fn discard_output(&mut self) -> usize {
         (**self).discard_output()
+    }
+
+    fn boxed(self) -> Box<dyn Driver> {
+        self
     }
 }
 

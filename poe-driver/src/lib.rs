@@ -57,9 +57,8 @@
 //!   `errno`.
 //! - A read or write that a signal interrupts is tried again. POE reports it as fatal.
 //! - [`flush`](Driver::flush) writes several chunks with one call.
-//! - A message may be put together from parts, with [`put_slice`](Driver::put_slice),
-//!   [`put_bytes`](Driver::put_bytes) and [`end_message`](Driver::end_message), so that a filter
-//!   can serialize into the queue.
+//! - A driver lends its queue, with [`output`](Driver::output), so that a filter can serialize into
+//!   it: a message may be put together from parts.
 //! - [`wants`](Driver::wants) and [`has_input`](Driver::has_input) are new: a driver that encrypts
 //!   may have to read in order to write, and may hold input that no readiness announces.
 //! - [`shutdown_output`](Driver::shutdown_output) and [`discard_output`](Driver::discard_output) are

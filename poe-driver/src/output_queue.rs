@@ -57,32 +57,34 @@ impl OutputQueue {
     }
 
     /// Adds octets to the message that is being put together, by copying them.
+    #[inline]
     pub fn put_slice(&mut self, octets: &[u8]) {
-        if octets.is_empty() {
-            return;
-        }
-        if self.tail.capacity() == 0 {
-            self.tail = spare::take();
-        } else if self.tail.len() >= FULL {
-            self.close_tail();
+        if octets.len() > self.tail.capacity() - self.tail.len() {
+            self.extend_tail(octets.len());
         }
         self.tail.extend_from_slice(octets);
         self.octets += octets.len();
     }
 
     /// Adds a chunk to the message that is being put together. One of 4 KiB or more is not copied.
+    #[inline]
     pub fn put_bytes(&mut self, chunk: Bytes) {
         if chunk.len() < LARGE {
             self.put_slice(&chunk);
         } else {
-            self.close_tail();
-            self.octets += chunk.len();
-            self.chunks.push_back(chunk);
+            self.put_large(chunk);
         }
+    }
+
+    fn put_large(&mut self, chunk: Bytes) {
+        self.close_tail();
+        self.octets += chunk.len();
+        self.chunks.push_back(chunk);
     }
 
     /// Ends the message that is being put together, and tells how many octets are queued. Without
     /// octets there is no message.
+    #[inline]
     pub fn end_message(&mut self) -> usize {
         self.messages.end(self.octets);
         self.octets
@@ -198,6 +200,17 @@ impl OutputQueue {
         }
     }
 
+    /// Sees to it that the tail may grow by `count` octets.
+    #[cold]
+    fn extend_tail(&mut self, count: usize) {
+        if self.tail.len() + count > FULL {
+            self.close_tail();
+        }
+        if self.tail.capacity() == 0 {
+            self.tail = spare::take();
+        }
+    }
+
     /// Moves the octets copied together to the chunks.
     fn close_tail(&mut self) {
         if self.tail.len() > self.tail_written {
@@ -237,6 +250,7 @@ const IDLE_ENDS: usize = 16;
 
 impl Messages {
     /// Ends a message behind the `octets` queued.
+    #[inline]
     fn end(&mut self, octets: usize) {
         let end = self.written + octets as u64;
         if end > self.last_end {

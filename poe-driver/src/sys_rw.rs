@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use bytes::Bytes;
 use nix::errno::Errno;
 use nix::sys::socket::Shutdown;
 
@@ -75,16 +74,8 @@ impl Driver for SysRw {
         }
     }
 
-    fn put_slice(&mut self, octets: &[u8]) {
-        self.queue.put_slice(octets);
-    }
-
-    fn put_bytes(&mut self, chunk: Bytes) {
-        self.queue.put_bytes(chunk);
-    }
-
-    fn end_message(&mut self) -> usize {
-        self.queue.end_message()
+    fn output(&mut self) -> &mut OutputQueue {
+        &mut self.queue
     }
 
     fn flush(&mut self, handle: BorrowedFd<'_>) -> io::Result<usize> {

@@ -93,10 +93,10 @@ proptest! {
                     model.open = false;
                     driver.put(octets.into());
                 }
-                Step::PutSlice(count) => driver.put_slice(&model.make(count)),
+                Step::PutSlice(count) => driver.output().put_slice(&model.make(count)),
                 Step::EndMessage => {
                     model.open = false;
-                    driver.end_message();
+                    driver.output().end_message();
                 }
                 Step::Flush(count) => {
                     let before = driver.get_out_octets();

@@ -56,7 +56,7 @@ fn a_handle_for_writing_can_not_be_read() {
 fn put_gives_the_total() {
     let mut driver = SysRw::new();
     assert_eq!((driver.get_out_octets(), driver.get_out_messages_buffered()), (0, 0));
-    assert_eq!(driver.end_message(), 0);
+    assert_eq!(driver.output().end_message(), 0);
     assert_eq!(driver.get_out_messages_buffered(), 0);
     assert_eq!(driver.put("test".repeat(10).into()), 40);
     assert_eq!(driver.get_out_messages_buffered(), 1);
@@ -179,18 +179,18 @@ fn a_failed_flush_keeps_the_queue() {
 fn a_message_may_be_put_together() {
     let (reader, writer) = pipe();
     let mut driver = SysRw::new();
-    driver.put_slice(b"one");
-    driver.put_slice(b"");
-    driver.put_bytes("two".into());
+    driver.output().put_slice(b"one");
+    driver.output().put_slice(b"");
+    driver.output().put_bytes("two".into());
     assert_eq!(driver.get_out_messages_buffered(), 1);
-    assert_eq!(driver.end_message(), 6);
+    assert_eq!(driver.output().end_message(), 6);
     assert_eq!(driver.get_out_messages_buffered(), 1);
-    driver.put_slice(b"three");
+    driver.output().put_slice(b"three");
     assert_eq!(driver.get_out_messages_buffered(), 2);
     // What there is of a message goes out as well.
     assert_eq!(driver.flush(writer.as_fd()).unwrap(), 0);
     assert_eq!(driver.get_out_messages_buffered(), 0);
-    assert_eq!(driver.end_message(), 0);
+    assert_eq!(driver.output().end_message(), 0);
     assert_eq!(driver.get_out_messages_buffered(), 0);
     assert_eq!(driver.put("four".into()), 4);
     assert_eq!(driver.get_out_messages_buffered(), 1);

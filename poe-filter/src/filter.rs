@@ -155,41 +155,62 @@ pub trait Filter: Debug {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn fresh(&self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>>;
+
+    /// The filter in a box. One that is in a box already is not put into another, so that calling
+    /// it takes no detour.
+    fn boxed(self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>>
+    where
+        Self: Sized + 'static,
+    {
+        Box::new(self)
+    }
 }
 
-impl<F: Filter + ?Sized> Filter for Box<F> {
-    type In = F::In;
-    type Out = F::Out;
+impl<In: 'static, Out: 'static> Filter for Box<dyn Filter<In = In, Out = Out>> {
+    type In = In;
+    type Out = Out;
 
+    #[inline]
     fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
         (**self).get_one_start(chunk)
     }
 
+    #[inline]
     fn get_one(&mut self) -> Result<Option<Self::In>, FilterError> {
         (**self).get_one()
     }
 
+    #[inline]
     fn get(&mut self, chunk: Bytes) -> Result<Vec<Self::In>, FilterError> {
         (**self).get(chunk)
     }
 
+    #[inline]
     fn finish(&mut self) -> Result<Option<Self::In>, FilterError> {
         (**self).finish()
     }
 
+    #[inline]
     fn put(&mut self, record: Self::Out, sink: &mut dyn Sink) -> Result<(), FilterError> {
         (**self).put(record, sink)
     }
 
+    #[inline]
     fn get_pending(&self) -> Bytes {
         (**self).get_pending()
     }
 
+    #[inline]
     fn take_pending(&mut self) -> Bytes {
         (**self).take_pending()
     }
 
+    #[inline]
     fn fresh(&self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>> {
         (**self).fresh()
+    }
+
+    fn boxed(self) -> Box<dyn Filter<In = In, Out = Out>> {
+        self
     }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use common::{Event, Log, kernel, own, pair, pair_with, read_all, run, spawn, wheel, with_marks};
-use poe_driver::{Driver, Get, ReadBuffer, SysRw};
+use poe_driver::{Driver, Get, OutputQueue, ReadBuffer, SysRw};
 use poe_filter::Stream;
 use poe_wheel::ReadWrite;
 use proptest::prelude::*;
@@ -30,8 +30,7 @@ enum Fault {
 struct Faulty {
     inner: SysRw,
     held: Bytes,
-    out: Vec<u8>,
-    ends: Vec<usize>,
+    out: OutputQueue,
     reads: Vec<Fault>,
     writes: Vec<Fault>,
     calls: Rc<RefCell<[usize; 3]>>,
@@ -63,30 +62,29 @@ impl Driver for Faulty {
         Ok(Get::Octets(self.held.split_to(count.min(self.held.len()))))
     }
 
-    fn put_slice(&mut self, octets: &[u8]) {
-        self.out.extend_from_slice(octets);
-    }
-
-    fn end_message(&mut self) -> usize {
+    fn output(&mut self) -> &mut OutputQueue {
         self.calls.borrow_mut()[1] += 1;
-        self.ends.push(self.out.len());
-        self.out.len()
+        &mut self.out
     }
 
     fn flush(&mut self, handle: BorrowedFd<'_>) -> io::Result<usize> {
         self.calls.borrow_mut()[2] += 1;
         let count = match Self::next(&self.writes, &mut self.next[1]) {
-            Fault::Short(count) => count.min(self.out.len()),
+            Fault::Short(count) => count,
             Fault::Block => 0,
             Fault::Fail(errno) => return Err(io::Error::from_raw_os_error(errno)),
         };
-        self.inner.put(self.out.drain(..count).collect::<Vec<_>>().into());
+        self.out.consume(|octets| {
+            let octets = &octets[..count.min(octets.len())];
+            self.inner.put(octets.to_vec().into());
+            Ok(octets.len())
+        })?;
         let left = self.inner.flush(handle)?;
-        Ok(self.out.len() + left)
+        Ok(self.out.octets() + left)
     }
 
     fn get_out_octets(&self) -> usize {
-        self.out.len() + self.inner.get_out_octets()
+        self.out.octets() + self.inner.get_out_octets()
     }
 
     fn get_out_messages_buffered(&self) -> usize {

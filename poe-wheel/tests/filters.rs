@@ -82,12 +82,8 @@ impl poe_driver::Driver for Pieces {
         Ok(poe_driver::Get::Octets(self.held.split_to(size)))
     }
 
-    fn put_slice(&mut self, octets: &[u8]) {
-        self.inner.put_slice(octets);
-    }
-
-    fn end_message(&mut self) -> usize {
-        self.inner.end_message()
+    fn output(&mut self) -> &mut poe_driver::OutputQueue {
+        self.inner.output()
     }
 
     fn flush(&mut self, handle: std::os::fd::BorrowedFd<'_>) -> std::io::Result<usize> {

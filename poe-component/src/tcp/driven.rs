@@ -33,7 +33,7 @@ pub struct Driven {
 impl Driven {
     /// A connection with a driver.
     pub fn new(socket: Socket, driver: impl Driver + 'static) -> Self {
-        Self { socket, driver: Some(Box::new(driver)) }
+        Self { socket, driver: Some(driver.boxed()) }
     }
 }
 

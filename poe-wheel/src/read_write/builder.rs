@@ -32,7 +32,7 @@ impl ReadWriteBuilder<Bytes, Bytes> {
             input,
             output,
             driver: None,
-            filters: Filters::Both(Box::new(Line::new())),
+            filters: Filters::Both(Line::new().boxed()),
             events: Events::default(),
             low_mark: None,
             high_mark: None,
@@ -43,13 +43,13 @@ impl ReadWriteBuilder<Bytes, Bytes> {
 impl<In: 'static, Out: 'static> ReadWriteBuilder<In, Out> {
     /// The driver for both directions (POE: `Driver`); `SysRw` if none is given.
     pub fn driver(mut self, driver: impl Driver + 'static) -> Self {
-        self.driver = Some(Box::new(driver));
+        self.driver = Some(driver.boxed());
         self
     }
 
     /// The filter for both directions (POE: `Filter`); `Line` if none is given.
     pub fn filter<F: Filter + 'static>(self, filter: F) -> ReadWriteBuilder<F::In, F::Out> {
-        self.with_filters(|_| Filters::Both(Box::new(filter)))
+        self.with_filters(|_| Filters::Both(filter.boxed()))
     }
 
     /// The filter for input (POE: `InputFilter`).

@@ -1,7 +1,7 @@
 //! The filters of a wheel: one for both directions, or one for each.
 
 use bytes::Bytes;
-use poe_driver::Driver;
+use poe_driver::OutputQueue;
 use poe_filter::{Filter, FilterError, Sink};
 
 /// What a wheel parses its input and serializes its output with.
@@ -88,19 +88,17 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
         input!(self, filter => filter.take_rest(), Bytes::new())
     }
 
-    /// Queues a record as one message; how many octets are queued then.
-    pub(super) fn put(
-        &mut self,
-        record: Out,
-        driver: &mut dyn Driver,
-    ) -> Result<usize, FilterError> {
-        let mut sink = Message(driver);
+    /// Queues a record as one message.
+    #[inline]
+    pub(super) fn put(&mut self, record: Out, queue: &mut OutputQueue) -> Result<(), FilterError> {
+        let mut sink = Message(queue);
         match self {
             Self::Both(filter) => filter.encode(record, &mut sink)?,
             Self::Each { output, .. } => output.encode(record, &mut sink)?,
             Self::Neither => {}
         }
-        Ok(driver.end_message())
+        queue.end_message();
+        Ok(())
     }
 
     /// The same with another filter for input; for a wheel that does not run yet.
@@ -153,8 +151,8 @@ fn hand_over<In>(
     if pending.is_empty() { Ok(()) } else { input.feed(pending) }
 }
 
-/// The driver's message that a filter adds to.
-struct Message<'a>(&'a mut dyn Driver);
+/// The message that a filter adds to.
+struct Message<'a>(&'a mut OutputQueue);
 
 impl Sink for Message<'_> {
     fn put_slice(&mut self, octets: &[u8]) {

@@ -212,18 +212,17 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         if state.ended.get() || state.output_over.get() || state.closing.get() {
             return false;
         }
-        let queued = self.filters.borrow_mut().put(record, &mut **self.driver.borrow_mut());
-        let octets = match queued {
-            Ok(octets) => octets,
-            Err(error) => {
-                self.fail_later("filter", IoCause::Filter(error));
-                return state.high.get();
-            }
-        };
-        if octets > 0 && !state.blocked.get() {
+        let mut driver = self.driver.borrow_mut();
+        let put = self.filters.borrow_mut().put(record, driver.output());
+        if let Err(error) = put {
+            self.fail_later("filter", IoCause::Filter(error));
+            return state.high.get();
+        }
+        if !state.blocked.get() {
             self.schedule();
         }
-        let is_high = self.marks.get().is_some_and(|marks| octets >= marks.high);
+        let Some(marks) = self.marks.get() else { return false };
+        let is_high = driver.get_out_octets() >= marks.high;
         if is_high && !state.high.replace(true) {
             state.high_untold.set(true);
             self.schedule();
@@ -533,11 +532,19 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
     }
 
+    /// Has the kernel flush this at the end of the turn.
+    #[inline]
     fn schedule(&self) {
+        if !self.state.scheduled.get() {
+            self.flush_later();
+        }
+    }
+
+    fn flush_later(&self) {
         if !self.state.ended.get()
-            && !self.state.scheduled.replace(true)
             && let Some(kernel) = self.kernel.upgrade()
         {
+            self.state.scheduled.set(true);
             let this: Weak<dyn Flush> = self.this.clone();
             kernel.flush_later(this);
         }
