@@ -10,6 +10,8 @@ use std::os::fd::BorrowedFd;
 use bytes::{Buf, Bytes};
 use nix::errno::Errno;
 
+use self::spare::Spare;
+
 /// From this size on a chunk is queued as it is; smaller ones are copied together.
 const LARGE: usize = 4 * 1024;
 
@@ -194,7 +196,8 @@ impl OutputQueue {
     /// Gives the memory of an empty queue back.
     fn rest(&mut self) {
         self.tail_written = 0;
-        spare::give(mem::take(&mut self.tail));
+        let (tail, ends) = (mem::take(&mut self.tail), mem::take(&mut self.messages.ends));
+        spare::give(Spare { tail, ends });
         if self.chunks.capacity() > 0 {
             self.chunks = VecDeque::new();
         }
@@ -207,7 +210,11 @@ impl OutputQueue {
             self.close_tail();
         }
         if self.tail.capacity() == 0 {
-            self.tail = spare::take();
+            let spare = spare::take();
+            self.tail = spare.tail;
+            if self.messages.ends.capacity() == 0 {
+                self.messages.ends = spare.ends;
+            }
         }
     }
 
@@ -245,9 +252,6 @@ struct Messages {
     written: u64,
 }
 
-/// The capacity that `ends` keeps when it is empty, in messages.
-const IDLE_ENDS: usize = 16;
-
 impl Messages {
     /// Ends a message behind the `octets` queued.
     #[inline]
@@ -265,7 +269,6 @@ impl Messages {
         self.written += count as u64;
         if self.ends.back().is_some_and(|end| *end <= self.written) {
             self.ends.clear();
-            self.ends.shrink_to(IDLE_ENDS);
             return;
         }
         while self.ends.front().is_some_and(|end| *end <= self.written) {
@@ -282,36 +285,48 @@ impl Messages {
 /// Memory that empty queues of this thread have given back, so that a busy one need not ask the
 /// system and an idle one need not keep any.
 mod spare {
-    use super::{LARGE, RefCell};
+    use super::{LARGE, RefCell, VecDeque};
 
     /// How many are kept.
     const COUNT: usize = 64;
 
-    /// The capacity of a new one.
+    /// The capacity of a new tail.
     const NEW: usize = 256;
 
-    /// The capacity of the largest that is kept.
+    /// The capacity of the largest tail that is kept.
     const LARGEST: usize = 4 * LARGE;
 
+    /// The most messages that kept memory has room for.
+    const MOST_ENDS: usize = 1024;
+
+    /// What an empty queue has no use for.
+    pub(super) struct Spare {
+        pub(super) tail: Vec<u8>,
+        pub(super) ends: VecDeque<u64>,
+    }
+
     thread_local! {
-        static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+        static SPARE: RefCell<Vec<Spare>> = const { RefCell::new(Vec::new()) };
     }
 
-    pub(super) fn take() -> Vec<u8> {
-        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
-        spare.ok().flatten().unwrap_or_else(|| Vec::with_capacity(NEW))
+    pub(super) fn take() -> Spare {
+        let spare = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten();
+        spare.unwrap_or_else(|| Spare { tail: Vec::with_capacity(NEW), ends: VecDeque::new() })
     }
 
-    pub(super) fn give(mut memory: Vec<u8>) {
-        if memory.capacity() == 0 || memory.capacity() > LARGEST {
+    pub(super) fn give(mut spare: Spare) {
+        if spare.tail.capacity() == 0 || spare.tail.capacity() > LARGEST {
             return;
         }
-        memory.clear();
+        spare.tail.clear();
+        if spare.ends.capacity() > MOST_ENDS {
+            spare.ends = VecDeque::new();
+        }
         // Fails only while the thread ends.
-        let _ = SPARE.try_with(|spare| {
-            let mut spare = spare.borrow_mut();
-            if spare.len() < COUNT {
-                spare.push(memory);
+        let _ = SPARE.try_with(|spares| {
+            let mut spares = spares.borrow_mut();
+            if spares.len() < COUNT {
+                spares.push(spare);
             }
         });
     }
@@ -341,7 +356,7 @@ mod tests {
             }
             assert_eq!((queue.octets(), queue.messages()), (0, 0));
             assert_eq!((queue.tail.capacity(), queue.chunks.capacity()), (0, 0));
-            assert!(queue.messages.ends.capacity() <= IDLE_ENDS);
+            assert_eq!(queue.messages.ends.capacity(), 0);
         }
     }
 
