@@ -48,8 +48,7 @@
 //! Reading copies nothing: what was read is a slice of the read buffer, which moves on. Of output,
 //! chunks of 4 KiB and more are queued as they are, and smaller ones are copied together, so that
 //! one system call can write them. A queue that is empty gives its memory to the next one of the
-//! same thread that needs some; an idle [`SysRw`] is 128 bytes and at most as much again in
-//! bookkeeping.
+//! same thread that needs some; an idle [`SysRw`] is 128 bytes.
 //!
 //! # Differences from POE
 //!

@@ -527,6 +527,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     fn tell_failures(&self, kernel: &Kernel) {
+        if self.failures.borrow().is_empty() {
+            return;
+        }
         for error in self.failures.take() {
             self.fail(kernel, error.operation, error.cause);
         }
