@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::death::SharedDeath;
-use crate::{Caller, Name, SessionId};
+use crate::{Caller, Name, SessionId, UnknownLoop};
 
 /// Why the kernel could not start, or stopped early.
 #[derive(Debug, Error)]
@@ -20,6 +20,9 @@ pub enum KernelError {
         #[source]
         source: io::Error,
     },
+    /// The environment asks for an event loop that there is not.
+    #[error(transparent)]
+    UnknownLoop(#[from] UnknownLoop),
     /// A handler returned an error that no session handled (POE: an unhandled `DIE`).
     #[error(transparent)]
     Died(#[from] SharedDeath),

@@ -10,7 +10,6 @@ use crate::aliases::Aliases;
 use crate::clock::{Clock, Nanos};
 use crate::death::SharedDeath;
 use crate::diagnostic::{Diagnostic, Listener, to_standard_error};
-use crate::event_loop::PollingLoop;
 use crate::handles::table::Handles;
 use crate::id::KernelId;
 use crate::queue::Queue;
@@ -19,7 +18,7 @@ use crate::run::{Outputs, Pace};
 use crate::sessions::table::{Mark, Sessions};
 use crate::signals::Signals;
 use crate::timers::table::Timers;
-use crate::{Caller, EventLoop, KernelError, Name, Readiness, SessionId};
+use crate::{Caller, EventLoop, KernelError, LoopKind, Name, Readiness, SessionId};
 
 /// Dispatches events to sessions, and looks after all that they wait for.
 ///
@@ -209,6 +208,7 @@ impl fmt::Debug for WeakKernel {
 pub struct KernelBuilder {
     virtual_start: Option<SystemTime>,
     event_loop: Option<Box<dyn EventLoop>>,
+    loop_kind: Option<LoopKind>,
     listener: Option<Listener>,
 }
 
@@ -223,7 +223,14 @@ impl KernelBuilder {
         self
     }
 
-    /// The event loop to wait with.
+    /// Which of the kernel's own event loops to wait with. If nothing is said here, the variable `POE_EVENT_LOOP` in the
+    /// environment decides, and if that is not set, it is [`LoopKind::Polling`].
+    pub fn loop_kind(mut self, kind: LoopKind) -> Self {
+        self.loop_kind = Some(kind);
+        self
+    }
+
+    /// An event loop of the program's own to wait with.
     pub fn event_loop(mut self, event_loop: Box<dyn EventLoop>) -> Self {
         self.event_loop = Some(event_loop);
         self
@@ -239,14 +246,15 @@ impl KernelBuilder {
     ///
     /// # Errors
     ///
-    /// [`KernelError::EventLoop`] when the operating system refuses the loop its descriptors.
+    /// [`KernelError::EventLoop`] when the operating system refuses the loop its descriptors, and
+    /// [`KernelError::UnknownLoop`] when the environment asks for one that there is not.
     #[track_caller]
     pub fn build(self) -> Result<Kernel, KernelError> {
         let event_loop = match self.event_loop {
             Some(event_loop) => event_loop,
             None => {
                 let failed = |source| KernelError::EventLoop { operation: "start", source };
-                Box::new(PollingLoop::new().map_err(failed)?)
+                self.loop_kind.map_or_else(chosen_by_environment, Ok)?.start().map_err(failed)?
             }
         };
         let inner = Inner {
@@ -286,6 +294,13 @@ impl KernelBuilder {
             pace: Pace::default(),
         };
         Ok(Kernel { inner: Rc::new(inner) })
+    }
+}
+
+fn chosen_by_environment() -> Result<LoopKind, KernelError> {
+    match std::env::var("POE_EVENT_LOOP") {
+        Ok(name) if !name.is_empty() => Ok(name.parse()?),
+        _ => Ok(LoopKind::default()),
     }
 }
 

@@ -170,7 +170,7 @@ pub use error::{
     AliasError, CallError, DetachError, KernelError, NoActiveSession, PostError, RefcountError,
     SignalError, SpawnError, TimerError, WatchError,
 };
-pub use event_loop::{EventLoop, Interest, Key, Mode, Readiness, Wake};
+pub use event_loop::{EventLoop, Interest, Key, LoopKind, Mode, Readiness, UnknownLoop, Wake};
 pub use handles::{Ready, Watch, WatchId};
 pub use id::{KernelId, SessionId, TimerId};
 pub use kernel::{Kernel, KernelBuilder, WeakKernel};

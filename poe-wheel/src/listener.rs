@@ -33,6 +33,8 @@ pub(crate) struct Listener {
     paused: Cell<bool>,
     /// The last accept found no descriptors left.
     exhausted: Cell<bool>,
+    /// That descriptors are used up was told, and clients have been waiting ever since.
+    told: Cell<bool>,
     ended: Cell<bool>,
 }
 
@@ -59,6 +61,7 @@ impl Listener {
             retry: Cell::new(TimerId::NONE),
             paused: Cell::new(false),
             exhausted: Cell::new(false),
+            told: Cell::new(false),
             ended: Cell::new(false),
         });
         let (handle, target) = (Rc::clone(&listener.handle), Rc::clone(&listener));
@@ -119,7 +122,8 @@ impl Listener {
             kernel.cancel_call(self.retry.get());
             self.retry.set(kernel.call_later(self.session, RETRY, this));
         }
-        if !self.exhausted.replace(true) {
+        self.exhausted.set(true);
+        if !self.told.replace(true) {
             self.fail(kernel, error);
         }
     }
@@ -144,7 +148,10 @@ impl Watch for Listener {
                     kernel.deliver_event(self.session, self.accepted.get(), connection);
                 }
                 Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-                    Some(Errno::EAGAIN) => break,
+                    Some(Errno::EAGAIN) => {
+                        self.told.set(false);
+                        break;
+                    }
                     // The client has gone again, which is nobody's failure.
                     Some(Errno::EINTR | Errno::ECONNABORTED | Errno::EPROTO) => {}
                     Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {

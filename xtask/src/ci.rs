@@ -14,6 +14,7 @@ const STEPS: &[(&str, Step)] = &[
     ("clippy", clippy::run),
     ("examples", examples::run),
     ("test", test::run),
+    ("loops", test::loops),
     ("doctest", doctest::run),
     ("doc", doc::run),
     ("conformance", conformance::run),

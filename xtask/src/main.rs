@@ -51,6 +51,11 @@ const COMMANDS: &[Command] = &[
         about: "unit and integration tests (arguments go to cargo test)",
         run: test::run,
     },
+    Command {
+        name: "loops",
+        about: "the same tests on each of the other event loops",
+        run: test::loops,
+    },
     Command { name: "doctest", about: "the examples in the documentation", run: doctest::run },
     Command {
         name: "doc",

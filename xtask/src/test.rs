@@ -1,4 +1,4 @@
-//! `cargo xtask test`: unit tests and integration tests.
+//! `cargo xtask test` and `cargo xtask loops`: unit tests and integration tests.
 
 use crate::cargo::{cargo, execute};
 use crate::failure::Result;
@@ -8,4 +8,19 @@ use crate::failure::Result;
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let targets = ["--lib", "--bins", "--tests"];
     execute(cargo(["test", "--workspace", "--all-features"]).args(targets).args(arguments))
+}
+
+/// The event loops other than the default one, which [`run`] tests.
+const LOOPS: [&str; 2] = ["poll", "select"];
+
+/// Runs the tests of all crates that wait for something on each of the other event loops.
+pub(crate) fn loops(arguments: &[String]) -> Result<()> {
+    let packages = ["poe-session", "poe-wheel", "poe-component", "examples"];
+    for event_loop in LOOPS {
+        println!("-- on {event_loop} --");
+        let packages = packages.iter().flat_map(|package| ["--package", package]);
+        let command = &mut cargo(["test", "--quiet", "--all-features", "--tests"]);
+        execute(command.args(packages).args(arguments).env("POE_EVENT_LOOP", event_loop))?;
+    }
+    Ok(())
 }

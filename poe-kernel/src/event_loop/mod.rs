@@ -1,14 +1,75 @@
 //! Event loops: what tells the kernel that handles are ready, and waits.
 
+mod poll;
 mod polling;
+mod select;
+mod watched;
 
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::str::FromStr;
 use std::time::Duration;
 
-pub(crate) use self::polling::PollingLoop;
+use thiserror::Error;
+
+use self::poll::PollLoop;
+use self::polling::PollingLoop;
+use self::select::SelectLoop;
+
+/// The event loops that come with the kernel (POE: `POE::Loop::…`).
+///
+/// ```
+/// use poe_kernel::{Kernel, LoopKind};
+///
+/// let kernel = Kernel::builder().loop_kind(LoopKind::Poll).build()?;
+/// assert_eq!(kernel.event_loop_name(), "poll");
+/// assert_eq!("POE::Loop::Select".parse(), Ok(LoopKind::Select));
+/// # Ok::<(), poe_kernel::KernelError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LoopKind {
+    /// The operating system's best, by the crate `polling`: epoll, kqueue or event ports.
+    #[default]
+    Polling,
+    /// `poll(2)`.
+    Poll,
+    /// `select(2)`, for descriptors up to 1023.
+    Select,
+}
+
+impl LoopKind {
+    /// Makes the loop.
+    pub(crate) fn start(self) -> io::Result<Box<dyn EventLoop>> {
+        Ok(match self {
+            Self::Polling => Box::new(PollingLoop::new()?),
+            Self::Poll => Box::new(PollLoop::new()?),
+            Self::Select => Box::new(SelectLoop::new()?),
+        })
+    }
+}
+
+impl FromStr for LoopKind {
+    type Err = UnknownLoop;
+
+    /// Takes `polling`, `poll` and `select`, and the original's names for the last two, prefixes and all.
+    fn from_str(name: &str) -> Result<Self, UnknownLoop> {
+        let bare = name.rsplit("::").next().unwrap_or(name).to_ascii_lowercase();
+        match bare.as_str() {
+            "polling" | "epoll" | "kqueue" => Ok(Self::Polling),
+            "poll" | "io_poll" => Ok(Self::Poll),
+            "select" => Ok(Self::Select),
+            _ => Err(UnknownLoop(name.to_owned())),
+        }
+    }
+}
+
+/// No event loop has this name.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("no event loop is named {0:?}; there are \"polling\", \"poll\" and \"select\"")]
+pub struct UnknownLoop(pub String);
 
 /// A direction of readiness to watch a handle for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

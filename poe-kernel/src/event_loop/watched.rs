@@ -1,0 +1,97 @@
+//! What the loops on `poll(2)` and `select(2)` have in common: a list of handles, and a pipe to be woken by.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Interest, Key, Wake};
+use crate::hash::IdMap;
+
+/// A handle, by the key that the kernel knows it by.
+pub(super) struct Watched {
+    pub(super) key: Key,
+    pub(super) handle: Rc<dyn AsFd>,
+    pub(super) modes: Interest,
+}
+
+/// All handles of a loop, one beside the other, because every wait goes through all of them.
+#[derive(Default)]
+pub(super) struct WatchedList {
+    list: Vec<Watched>,
+    places: IdMap<Key, usize>,
+}
+
+impl WatchedList {
+    pub(super) fn add(&mut self, handle: Rc<dyn AsFd>, key: Key, modes: Interest) -> io::Result<()> {
+        if self.places.contains_key(&key) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.places.insert(key, self.list.len());
+        self.list.push(Watched { key, handle, modes });
+        Ok(())
+    }
+
+    pub(super) fn modify(&mut self, key: Key, modes: Interest) -> io::Result<()> {
+        let place = *self.places.get(&key).ok_or(io::ErrorKind::NotFound)?;
+        self.list[place].modes = modes;
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self, key: Key) -> io::Result<()> {
+        let place = self.places.remove(&key).ok_or(io::ErrorKind::NotFound)?;
+        self.list.swap_remove(place);
+        if let Some(moved) = self.list.get(place) {
+            self.places.insert(moved.key, place);
+        }
+        Ok(())
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Watched> {
+        self.list.iter()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+}
+
+/// A pipe whose reading end a wait includes.
+#[derive(Debug)]
+pub(super) struct WakePipe {
+    reader: UnixStream,
+    writer: Arc<WakeWriter>,
+}
+
+#[derive(Debug)]
+struct WakeWriter(UnixStream);
+
+impl Wake for WakeWriter {
+    fn wake(&self) {
+        // A pipe that is full wakes as well as one with another octet.
+        let _ = (&self.0).write(&[0]);
+    }
+}
+
+impl WakePipe {
+    pub(super) fn new() -> io::Result<Self> {
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        Ok(Self { reader, writer: Arc::new(WakeWriter(writer)) })
+    }
+
+    pub(super) fn reader(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
+    }
+
+    pub(super) fn drain(&self) {
+        let mut octets = [0; 64];
+        while matches!((&self.reader).read(&mut octets), Ok(1..)) {}
+    }
+
+    pub(super) fn waker(&self) -> Arc<dyn Wake> {
+        Arc::clone(&self.writer) as Arc<dyn Wake>
+    }
+}
