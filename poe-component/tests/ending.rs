@@ -478,3 +478,48 @@ fn draining_does_not_wait_when_nothing_is_queued() {
     run(&kernel);
     assert_eq!(client.join().unwrap(), 0);
 }
+
+#[test]
+fn a_peer_that_is_still_sending_receives_all_that_was_sent_to_it() {
+    let _watchdog = watchdog();
+    let (kernel, reports) = kernel();
+    let server = server::Tcp::build()
+        .address("127.0.0.1")
+        .client_input(|cx, _| {
+            cx.heap.client.put("bye");
+            cx.yield_event(server::SHUTDOWN, ());
+            cx.post(cx.heap.listener(), server::SHUTDOWN, ()).ok();
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let client = peer(port(&server), |stream| {
+        write(&stream, &[b"quit\n".to_vec(), vec![b'y'; 3 << 20]].concat());
+        read_all(&stream)
+    });
+    run(&kernel);
+    assert_eq!(text(&client.join().unwrap()), "bye\r\n");
+    assert!(reports.lines().is_empty());
+}
+
+#[test]
+fn a_peer_that_never_stops_sending_is_cut_at_last() {
+    let _watchdog = watchdog();
+    let (kernel, _) = kernel();
+    let server = server::Tcp::build()
+        .address("127.0.0.1")
+        .drain_time(Duration::from_secs(1000))
+        .client_input(|cx, _| {
+            cx.yield_event(server::SHUTDOWN, ());
+            // The second one does not wait for anybody.
+            cx.post(cx.heap.listener(), server::DRAIN, ()).ok();
+            cx.post(cx.heap.listener(), server::DRAIN, ()).ok();
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let client = peer(port(&server), |mut stream| {
+        while std::io::Write::write_all(&mut stream, &[b'\n'; 4096]).is_ok() {}
+    });
+    run(&kernel);
+    drop(kernel);
+    client.join().unwrap();
+}

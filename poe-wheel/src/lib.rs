@@ -169,7 +169,7 @@ mod wheel_id;
 pub use error::{IoCause, IoError, WheelError};
 pub use input::Input;
 pub use listen_accept::{ListenAccept, ListenAcceptBuilder};
-pub use read_write::{ReadWrite, ReadWriteBuilder, ReadWriteEvent};
+pub use read_write::{Lingering, ReadWrite, ReadWriteBuilder, ReadWriteEvent};
 pub use socket::{Address, Connection, Socket};
 pub use socket_factory::{Domain, ListeningSocket, Port, SocketFactory, SocketFactoryBuilder};
 pub use wheel_id::WheelId;

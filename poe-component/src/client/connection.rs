@@ -264,6 +264,9 @@ impl<U: 'static, In: 'static, Out: 'static> Party for Connection<U, In, Out> {
         cx: &mut Cx<'_, Self>,
         disconnected: Option<&Callback<Self, ()>>,
     ) -> HandlerResult {
+        if !cx.heap.got_an_error {
+            cx.heap.server.close();
+        }
         let result = leave(cx, disconnected);
         retire(cx);
         result

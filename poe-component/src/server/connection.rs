@@ -117,9 +117,15 @@ pub(super) fn sessions<U: 'static, In: 'static, Out: 'static>(
                 if cx.heap.client.is_connected() {
                     cx.yield_event(SHUTDOWN, ());
                     cx.delay(CUT, time, ());
+                } else if time.is_zero() {
+                    cx.heap.client.cut();
                 }
             })
-            .on(CUT, move |cx, ()| Party::disconnect(cx, of_cut.disconnected.as_ref()))
+            .on(CUT, move |cx, ()| {
+                let result = Party::disconnect(cx, of_cut.disconnected.as_ref());
+                cx.heap.client.cut();
+                result
+            })
     })
 }
 
@@ -166,7 +172,11 @@ impl<U: 'static, In: 'static, Out: 'static> Party for Connection<U, In, Out> {
         cx.heap.shutdown = true;
         cx.alarm_clear(CUT);
         let result = rescue(cx, |cx| call(cx, disconnected, ()), |cx| cx.heap.client.clear());
-        cx.heap.client.clear();
+        if cx.heap.got_an_error {
+            cx.heap.client.clear();
+        } else {
+            cx.heap.client.close();
+        }
         result
     }
 }

@@ -1,69 +1,92 @@
 //! The wheel of a connection, while there is one.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use poe_filter::IntoRecord;
-use poe_wheel::{ReadWrite, WheelId};
+use poe_wheel::{Lingering, ReadWrite, WheelId};
 
 /// The `ReadWrite` wheel of a connection, for as long as it is connected; before and after, what is put is dropped.
 ///
 /// All of the wheel is at [`Self::wheel`]; what a callback needs most is here.
 #[derive(Debug)]
-pub struct Link<In: 'static = Bytes, Out: 'static = Bytes>(Option<ReadWrite<In, Out>>);
+pub struct Link<In: 'static = Bytes, Out: 'static = Bytes> {
+    wheel: Option<ReadWrite<In, Out>>,
+    /// The end of the last connection, if its peer was still sending.
+    lingering: Option<Lingering>,
+}
+
+/// How long a peer that was sent all there was for it may take to stop sending, before it is cut off.
+const LINGER: Duration = Duration::from_secs(5);
 
 impl<In: 'static, Out: 'static> Link<In, Out> {
     pub(crate) fn none() -> Self {
-        Self(None)
+        Self { wheel: None, lingering: None }
     }
 
     pub(crate) fn set(&mut self, wheel: ReadWrite<In, Out>) {
-        self.0 = Some(wheel);
+        self.wheel = Some(wheel);
     }
 
+    /// Drops the connection, with what is queued.
     pub(crate) fn clear(&mut self) {
-        self.0 = None;
+        self.wheel = None;
+    }
+
+    /// Ends the connection so that the peer receives all that was sent to it, even if it is sending itself.
+    pub(crate) fn close(&mut self) {
+        if let Some(wheel) = self.wheel.take() {
+            self.lingering = wheel.linger(LINGER);
+        }
+    }
+
+    /// Drops the connection and what is left of the one before.
+    pub(crate) fn cut(&mut self) {
+        self.wheel = None;
+        self.lingering = None;
     }
 
     /// Sends a record. Whether as much output is queued now as the high mark.
     ///
     /// See [`ReadWrite::put`].
     pub fn put(&self, record: impl IntoRecord<Out>) -> bool {
-        self.0.as_ref().is_some_and(|wheel| wheel.put(record))
+        self.wheel.as_ref().is_some_and(|wheel| wheel.put(record))
     }
 
     /// The wheel, while there is a connection.
     #[must_use]
     pub fn wheel(&self) -> Option<&ReadWrite<In, Out>> {
-        self.0.as_ref()
+        self.wheel.as_ref()
     }
 
     /// Whether there is a connection.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.0.is_some()
+        self.wheel.is_some()
     }
 
     /// The wheel's identity, while there is a connection.
     #[must_use]
     pub fn id(&self) -> Option<WheelId> {
-        self.0.as_ref().map(ReadWrite::id)
+        self.wheel.as_ref().map(ReadWrite::id)
     }
 
     /// How many octets of output are queued.
     #[must_use]
     pub fn get_driver_out_octets(&self) -> usize {
-        self.0.as_ref().map_or(0, ReadWrite::get_driver_out_octets)
+        self.wheel.as_ref().map_or(0, ReadWrite::get_driver_out_octets)
     }
 
     /// Stops the input until [`Self::resume_input`].
     pub fn pause_input(&self) {
-        if let Some(wheel) = &self.0 {
+        if let Some(wheel) = &self.wheel {
             wheel.pause_input();
         }
     }
 
     /// Lets input through again.
     pub fn resume_input(&self) {
-        if let Some(wheel) = &self.0 {
+        if let Some(wheel) = &self.wheel {
             wheel.resume_input();
         }
     }

@@ -102,8 +102,7 @@ fn flags(modes: Interest) -> PollFlags {
 }
 
 fn modes(flags: PollFlags) -> Interest {
-    let broken =
-        flags.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL);
+    let broken = flags.intersects(PollFlags::POLLHUP | PollFlags::POLLERR | PollFlags::POLLNVAL);
     Interest {
         read: broken || flags.contains(PollFlags::POLLIN),
         write: broken || flags.contains(PollFlags::POLLOUT),

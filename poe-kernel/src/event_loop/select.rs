@@ -35,7 +35,8 @@ fn check(descriptor: i32) -> io::Result<()> {
     if descriptor < SET_SIZE {
         return Ok(());
     }
-    let message = format!("select watches no descriptor above {}; use another event loop", SET_SIZE - 1);
+    let message =
+        format!("select watches no descriptor above {}; use another event loop", SET_SIZE - 1);
     Err(io::Error::other(message))
 }
 

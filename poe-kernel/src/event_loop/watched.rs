@@ -24,7 +24,12 @@ pub(super) struct WatchedList {
 }
 
 impl WatchedList {
-    pub(super) fn add(&mut self, handle: Rc<dyn AsFd>, key: Key, modes: Interest) -> io::Result<()> {
+    pub(super) fn add(
+        &mut self,
+        handle: Rc<dyn AsFd>,
+        key: Key,
+        modes: Interest,
+    ) -> io::Result<()> {
         if self.places.contains_key(&key) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }

@@ -2,17 +2,20 @@
 
 mod builder;
 mod filters;
+mod linger;
 mod wheel;
 
 use std::fmt;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use poe_filter::{Filter, IntoRecord};
 use poe_kernel::{Name, SessionId};
 
 pub use self::builder::ReadWriteBuilder;
+pub use self::linger::Lingering;
 use self::wheel::Wheel;
 use crate::{WheelError, WheelId};
 
@@ -249,6 +252,16 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     /// file; input goes on. What is put from now on is dropped.
     pub fn shutdown_output(&self) {
         self.wheel.shutdown_output();
+    }
+
+    /// Ends the wheel as [`drop`] does, but for a connection that the peer may still be sending to: closed at once, that would
+    /// make the operating system throw away what the peer has not received yet.
+    ///
+    /// The output is shut down, and input is dropped, until the peer has ended its side or `limit` is over. `None` when
+    /// there is nothing to wait for: all that the peer has sent was handled, or it has ended already. Output that is still
+    /// queued is discarded, as by `drop`; so linger from [`ReadWriteEvent::Flushed`].
+    pub fn linger(self, limit: Duration) -> Option<Lingering> {
+        self.wheel.linger(limit)
     }
 
     /// Writes what is queued now instead of at the end of the turn (POE: `flush`). Events that follow from this come at

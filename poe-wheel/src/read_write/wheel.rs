@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use poe_driver::{Driver, Get, ReadBuffer, SysRw};
@@ -14,6 +15,7 @@ use socket2::SockRef;
 
 use super::ReadWriteEvent;
 use super::filters::{Decode, Encode, Filters};
+use super::linger::{self, Lingering};
 use crate::{Input, IoCause, IoError, WheelError, WheelId};
 
 /// Records handled for one readiness, so that a fast peer with short records cannot hold the loop.
@@ -21,7 +23,7 @@ const RECORDS_AT_ONCE: usize = 1024;
 
 thread_local! {
     /// One buffer for all wheels of a thread: an idle connection needs none.
-    static BUFFER: RefCell<ReadBuffer> = RefCell::new(ReadBuffer::new());
+    pub(super) static BUFFER: RefCell<ReadBuffer> = RefCell::new(ReadBuffer::new());
 }
 
 /// The names of a wheel's events.
@@ -328,6 +330,26 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             self.write();
             self.schedule();
         }
+    }
+
+    pub(super) fn linger(&self, limit: Duration) -> Option<Lingering> {
+        let state = &self.state;
+        let sends_still = !state.input_over.get()
+            && (state.backlog.get()
+                || !self.pending().is_empty()
+                || linger::has_unread(&self.input));
+        let kernel = self.kernel.upgrade()?;
+        if state.ended.get()
+            || state.output_over.get()
+            || !sends_still
+            || self.out_octets() > 0
+            || !Rc::ptr_eq(&self.input, &self.output)
+        {
+            return None;
+        }
+        let driver = self.driver.replace(Box::new(SysRw::new()));
+        self.end();
+        linger::linger(&kernel, self.session, Rc::clone(&self.input), driver, limit)
     }
 
     pub(super) fn end(&self) {
