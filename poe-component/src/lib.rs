@@ -150,3 +150,8 @@ pub mod prelude {
 
     pub use crate::{ComponentError, Driven, Link, client, server};
 }
+
+/// The programs in the README are compiled, and run where they end.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -588,3 +588,30 @@ fn nix_send_urgent(stream: &std::net::TcpStream) {
     use nix::sys::socket::{MsgFlags, send};
     assert_eq!(send(stream.as_raw_fd(), b"!", MsgFlags::MSG_OOB).unwrap(), 1);
 }
+
+#[test]
+fn a_handle_is_blocking_again_after_its_last_watch() {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let is_blocking = |handle: &UnixStream| {
+        !OFlag::from_bits_retain(fcntl(handle, FcntlArg::F_GETFL).unwrap())
+            .contains(OFlag::O_NONBLOCK)
+    };
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let (ours, kernel) = (Rc::new(ours), Kernel::new().unwrap());
+    let handle = ours.clone();
+    Session::build(())
+        .on_start(move |cx| -> HandlerResult {
+            assert!(is_blocking(&handle));
+            cx.select_read(&handle, "read")?;
+            cx.select_write(&handle, "write")?;
+            cx.select_end(&handle, Mode::Read);
+            assert!(!is_blocking(&handle));
+            cx.select_end(&handle, Mode::Write);
+            assert!(is_blocking(&handle));
+            Ok(())
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert!(is_blocking(&ours));
+}

@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::hash::IdMap;
 use crate::{EventLoop, Interest, Key, Mode, Readiness, SessionId, Watch};
@@ -73,6 +74,8 @@ pub(super) struct Entry {
     /// The loop cannot wait for it, because it is always ready.
     always_ready: bool,
     dirty: bool,
+    /// The flags it had before it was made non-blocking, to be given back: others may share it.
+    blocking: Option<OFlag>,
 }
 
 impl Entry {
@@ -168,6 +171,13 @@ impl Handles {
         Ok(id)
     }
 
+    /// Has a handle get these flags back with the end of its last watch.
+    pub(super) fn set_blocking_flags(&mut self, id: WatchId, flags: OFlag) {
+        if let Some(entry) = self.entry_mut(id.slot) {
+            entry.blocking = Some(flags);
+        }
+    }
+
     /// Ends a watch. What comes back is to be dropped where its drop may call the kernel.
     pub(super) fn remove(
         &mut self,
@@ -194,6 +204,10 @@ impl Handles {
         }
         let entry = self.entries[id.slot as usize].take()?;
         self.by_descriptor.remove(&entry.descriptor);
+        if let Some(flags) = entry.blocking {
+            // Of a handle that refuses this, nobody can expect it.
+            let _ = fcntl(&entry.handle, FcntlArg::F_SETFL(flags));
+        }
         self.free.push(id.slot);
         if entry.always_ready {
             self.always_ready.retain(|&slot| slot != id.slot);
@@ -315,6 +329,7 @@ impl Handles {
             told,
             always_ready,
             dirty: false,
+            blocking: None,
         };
         if self.free.pop().is_some() {
             self.entries[slot as usize] = Some(entry);
