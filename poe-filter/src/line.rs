@@ -110,6 +110,7 @@ impl Line {
     }
 
     /// Sees to it that no more is held of a line than can become a record.
+    #[cold]
     fn check_unfinished(&mut self) -> Result<(), FilterError> {
         let unrecognized = self.newline.unrecognized();
         if self.discarding {

@@ -127,7 +127,7 @@ impl Newline {
 
 /// The earliest literal that ends within the buffer; all but the last chunk looked at go to the
 /// head if there is none.
-#[inline]
+#[inline(never)]
 fn find_literal(buffer: &mut InputBuffer, literal: &[u8]) -> Option<Found> {
     let (last, before) = literal.split_last()?;
     loop {
