@@ -45,7 +45,7 @@
 //!
 //! # Memory
 //!
-//! Reading copies nothing: what was read is a slice of the read buffer, which moves on. Of output,
+//! Reading copies nothing: what was read is a slice of the read buffer. Of output,
 //! chunks of 4 KiB and more are queued as they are, and smaller ones are copied together, so that
 //! one system call can write them. A queue that is empty gives its memory to the next one of the
 //! same thread that needs some; an idle [`SysRw`] is 128 bytes.

@@ -11,9 +11,10 @@ const DEFAULT_SIZE: usize = 64 * 1024;
 
 /// One read buffer for all the handles of a thread.
 ///
-/// What a read gives is a slice of the buffer, not a copy, and the next read goes behind it. When
-/// little is left, the buffer starts over if no slice of it is held any more; otherwise it leaves
-/// its memory to the slices and takes new memory. An idle connection thus needs no buffer.
+/// What a read gives is a slice of the buffer, not a copy. If it is held no more when the next read
+/// comes, that one uses the same memory. Otherwise the next reads go one behind the other, and when
+/// little is left, the buffer leaves its memory to the slices and takes new memory. An idle
+/// connection thus needs no buffer.
 ///
 /// The other side of it: a few octets that are kept for long keep up to 64 KiB. Copy them.
 ///
@@ -32,9 +33,11 @@ pub struct ReadBuffer {
     size: usize,
     /// What is behind the slices given away.
     free: BytesMut,
-    /// All that was free when a large slice was given away. That one is likely back before the next
-    /// read, and so all of this, which then needs no filling with zeros.
+    /// All that was free when the last slice was given away. If that one is back, so is all of this:
+    /// it is warm, and needs no filling with zeros.
     lent: Option<Bytes>,
+    /// Slices are being held, and so are given away one behind the other.
+    held: bool,
 }
 
 impl ReadBuffer {
@@ -48,7 +51,7 @@ impl ReadBuffer {
     /// half of it.
     #[must_use]
     pub fn with_size(size: usize) -> Self {
-        Self { size: size.max(1), free: BytesMut::new(), lent: None }
+        Self { size: size.max(1), free: BytesMut::new(), lent: None, held: false }
     }
 
     /// Offers memory for up to `limit` octets to `read`, which returns how many it wrote to the
@@ -67,42 +70,53 @@ impl ReadBuffer {
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Bytes> {
         let size = self.size;
-        let free = self.free();
-        let limit = limit.min(free.len());
-        let count = read(&mut free[..limit])?;
+        self.make_room();
+        let limit = limit.min(self.free.len());
+        let count = read(&mut self.free[..limit])?;
         assert!(count <= limit, "read of {count} octets into {limit}");
         if count == 0 {
             return Ok(Bytes::new());
         }
-        if count < size / 4 {
-            return Ok(free.split_to(count).freeze());
+        if self.held && count < size / 4 {
+            return Ok(self.free.split_to(count).freeze());
         }
-        let lent = mem::take(free).freeze();
+        let lent = mem::take(&mut self.free).freeze();
         let octets = lent.slice(..count);
         self.lent = Some(lent);
         Ok(octets)
     }
 
-    /// Memory for at least half of the size.
-    fn free(&mut self) -> &mut BytesMut {
+    /// Sees to memory for at least half of the size.
+    #[inline]
+    fn make_room(&mut self) {
         if let Some(lent) = self.lent.take() {
-            self.free = lent.try_into_mut().unwrap_or_default();
+            match lent.try_into_mut() {
+                Ok(free) => self.free = free,
+                Err(_) => self.held = true,
+            }
         }
         if self.free.len() < self.size.div_ceil(2) {
-            renew(&mut self.free, self.size);
+            self.renew();
         }
-        &mut self.free
+    }
+
+    #[cold]
+    fn renew(&mut self) {
+        self.free.clear();
+        if self.free.capacity() > 0 && self.free.try_reclaim(self.size) {
+            self.free.resize(self.size, 0);
+            self.held = false;
+        } else {
+            self.free = counted(self.size);
+        }
     }
 }
 
-#[cold]
-fn renew(free: &mut BytesMut, size: usize) {
-    free.clear();
-    if free.try_reclaim(size) {
-        free.resize(size, 0);
-    } else {
-        *free = BytesMut::zeroed(size);
-    }
+/// Memory that is counted from the beginning: to begin later takes memory for the counter, each time.
+fn counted(size: usize) -> BytesMut {
+    let mut memory = BytesMut::zeroed(size);
+    drop(memory.split_off(size));
+    memory
 }
 
 impl Default for ReadBuffer {

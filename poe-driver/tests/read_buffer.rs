@@ -19,9 +19,18 @@ fn read(buffer: &mut ReadBuffer, count: usize, value: u8) -> Bytes {
 #[test]
 fn small_reads_share_memory() {
     let mut buffer = ReadBuffer::new();
-    let first = read(&mut buffer, 10, 1);
-    let second = read(&mut buffer, 10, 2);
+    // That what is read is kept shows with the second read.
+    let _kept = read(&mut buffer, 10, 1);
+    let first = read(&mut buffer, 10, 2);
+    let second = read(&mut buffer, 10, 3);
     assert_eq!(first.as_ptr().wrapping_add(10), second.as_ptr());
+}
+
+#[test]
+fn what_did_not_last_leaves_its_place_to_the_next() {
+    let mut buffer = ReadBuffer::new();
+    let first = read(&mut buffer, 10, 1).as_ptr();
+    assert_eq!(read(&mut buffer, 10, 2).as_ptr(), first);
 }
 
 #[test]
