@@ -116,26 +116,34 @@ macro_rules! inline_payloads {
             /// The value is copied as what it is. To move the payload out first would read more at once than was
             /// written at once, and a processor that has both under way waits for that.
             #[inline(always)]
+            #[expect(non_snake_case, reason = "variables named as the variants they are for")]
             pub(crate) fn unload<R>(
                 mut payload: RefMut<'_, Self>,
                 f: impl FnOnce(&mut dyn Slot) -> R,
             ) -> R {
-                match &mut payload.0 {
+                // A place for each, so that `f` is there once.
+                let mut unit;
+                $(let mut $variant;)*
+                let mut boxed;
+                let slot: &mut dyn Slot = match &mut payload.0 {
                     Repr::Unit => {
-                        drop(payload);
-                        f(&mut Some(()))
+                        unit = Some(());
+                        &mut unit
                     }
                     $(Repr::$variant(value) => {
-                        let mut slot = Some(*value);
-                        drop(payload);
-                        f(&mut slot)
+                        $variant = Some(*value);
+                        &mut $variant
                     })*
-                    Repr::Boxed(_) => {
-                        let boxed = std::mem::take(&mut *payload);
-                        drop(payload);
-                        boxed.with(f)
-                    }
-                }
+                    Repr::Boxed(_) => match std::mem::take(&mut *payload).0 {
+                        Repr::Boxed(slot) => {
+                            boxed = slot;
+                            &mut *boxed
+                        }
+                        _ => unreachable!("it was matched just now"),
+                    },
+                };
+                drop(payload);
+                f(slot)
             }
 
             /// Lends the value, if it is a `P`.

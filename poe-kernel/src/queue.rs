@@ -1,7 +1,7 @@
 //! Posted events: a ring, first come, first served.
 
 use crate::clock::Nanos;
-use crate::{Caller, Name, Payload, SessionId};
+use crate::{Envelope, Payload};
 
 /// What kind of thing lies in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct Queued {
     pub(crate) payload: Payload,
 }
 
-/// What is known of an event besides its payload.
+/// What the queue knows of an event besides its payload.
 ///
 /// Its time and its number lie apart: beside each other they would be copied as one from where the kernel has counted
 /// on one of them just before, and that load has to wait for the store.
@@ -29,10 +29,7 @@ pub(crate) struct Queued {
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) sequence: u64,
-    pub(crate) to: SessionId,
-    pub(crate) from: SessionId,
-    pub(crate) event: Name,
-    pub(crate) caller: Caller,
+    pub(crate) envelope: Envelope,
     pub(crate) due: Nanos,
     pub(crate) kind: Kind,
 }
@@ -55,7 +52,7 @@ impl Queue {
     #[inline(always)]
     pub(crate) fn push<P: 'static>(&mut self, header: Header, value: P) {
         if self.len == self.places.len() {
-            self.grow(header.event, header.caller);
+            self.grow(header);
         }
         let place = self.place(self.len);
         self.len += 1;
@@ -94,14 +91,14 @@ impl Queue {
     }
 
     /// Takes out the events that `stale` says can no longer be delivered.
-    pub(crate) fn purge(&mut self, mut stale: impl FnMut(&Queued) -> bool) -> Vec<Queued> {
-        if !self.iter().any(&mut stale) {
+    pub(crate) fn purge(&mut self, mut stale: impl FnMut(&Header) -> bool) -> Vec<Queued> {
+        if !self.iter().any(|event| stale(&event.header)) {
             return Vec::new();
         }
         self.straighten();
         let events = std::mem::take(self);
         let events = events.places.into_iter().take(events.len);
-        let (removed, kept): (Vec<_>, Vec<_>) = events.partition(stale);
+        let (removed, kept): (Vec<_>, Vec<_>) = events.partition(|event| stale(&event.header));
         for event in kept {
             self.push(event.header, event.payload);
         }
@@ -110,12 +107,10 @@ impl Queue {
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, event: Name, caller: Caller) {
+    fn grow(&mut self, header: Header) {
         const FEWEST: usize = 16;
         self.straighten();
         let places = (self.places.len() * 2).max(FEWEST);
-        let (kind, nobody) = (Kind::Newborn, SessionId::KERNEL);
-        let header = Header { due: 0, sequence: 0, kind, to: nobody, from: nobody, event, caller };
         self.places.resize_with(places, || Queued { header, payload: Payload::default() });
     }
 
@@ -134,12 +129,13 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Caller, Name, SessionId};
 
     fn push(queue: &mut Queue, number: u64) {
-        let (to, event) = (SessionId::KERNEL, Name::new("queue-test"));
+        let (session, event) = (SessionId::KERNEL, Name::new("queue-test"));
         let caller = Caller::new(std::panic::Location::caller(), None);
-        let kind = Kind::Post;
-        let header = Header { sequence: number, to, from: to, event, caller, due: 0, kind };
+        let envelope = Envelope { session, sender: session, event, caller };
+        let header = Header { sequence: number, envelope, due: 0, kind: Kind::Post };
         queue.push(header, number.to_string());
     }
 
@@ -183,7 +179,7 @@ mod tests {
             push(&mut queue, number);
         }
         assert!(queue.purge(|_| false).is_empty());
-        let removed = queue.purge(|event| event.header.sequence % 3 == 0);
+        let removed = queue.purge(|header| header.sequence % 3 == 0);
         let removed: Vec<u64> = removed.iter().map(|event| event.header.sequence).collect();
         assert_eq!(removed, [12, 15, 18, 21]);
         let kept: Vec<u64> = queue.iter().map(|event| event.header.sequence).collect();

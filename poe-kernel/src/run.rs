@@ -44,6 +44,12 @@ impl Pace {
     const MOST_EVENTS: u32 = 4096;
     const LARGEST_BATCH: u32 = 256;
 
+    /// How many events may be dispatched before it is next asked whether it is time.
+    #[inline]
+    fn left(&self) -> u32 {
+        self.left.get()
+    }
+
     #[inline]
     fn count(&self, dispatched: u32) {
         self.left.set(self.left.get().saturating_sub(dispatched));
@@ -69,6 +75,14 @@ impl Pace {
         self.polled.set(now);
         self.events.set(0);
     }
+}
+
+/// What belongs to a pass.
+pub(crate) struct Pass {
+    /// What is due by then,
+    pub(crate) now: Nanos,
+    /// and has a lesser number.
+    pub(crate) limit: u64,
 }
 
 impl Kernel {
@@ -127,7 +141,7 @@ impl Kernel {
         self.inner.outputs.borrow_mut().push(output);
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn turn(&self, always_poll: bool) -> Result<(), KernelError> {
         let inner = &*self.inner;
         if always_poll || inner.queue.borrow().is_empty() || inner.pace.is_over(&inner.clock) {
@@ -140,7 +154,7 @@ impl Kernel {
             }
             self.poll()?;
         }
-        inner.pace.count(self.pass());
+        inner.pace.count(self.pass(if always_poll { 0 } else { inner.pace.left() }));
         self.collect();
         while inner.has_stale_events.get() {
             // What they held may have nothing else.
@@ -150,22 +164,37 @@ impl Kernel {
         if inner.is_fatal.get() { self.end_if_fatal() } else { Ok(()) }
     }
 
-    /// Dispatches what is due now and was set before now; how many events that were.
+    /// Dispatches what is due now and was set before now; then, for as long as fewer than `enough` events were
+    /// dispatched and nothing else is to be seen to, what was set meanwhile. How many events that were.
     #[inline(always)]
-    fn pass(&self) -> u32 {
-        let (now, limit) = (self.inner.now.get(), self.sequence());
+    fn pass(&self, enough: u32) -> u32 {
+        let mut pass = Pass { now: self.inner.now.get(), limit: self.sequence() };
         let mut dispatched = 0;
-        while self.dispatch_next(now, limit) {
+        while self.dispatch_next(&mut pass, dispatched < enough) {
             dispatched += 1;
             if self.inner.is_fatal.get() {
                 break;
             }
         }
         // What was set for the past meanwhile waits for the next pass.
-        if self.inner.next_timer.get() <= now {
+        if self.inner.next_timer.get() <= pass.now {
             self.change_timers(Timers::end_pass);
         }
         dispatched
+    }
+
+    /// Goes over to the next pass, if nothing came about in this one that has to be seen to first.
+    #[inline(always)]
+    pub(crate) fn begin_next(&self, pass: &mut Pass) -> bool {
+        let (sessions, now) = (self.inner.sessions.borrow(), self.inner.now.get());
+        let is_settled = !sessions.has_marks()
+            && sessions.len() > 0
+            && !self.inner.has_stale_events.get()
+            && self.inner.next_timer.get() > now;
+        if is_settled {
+            *pass = Pass { now, limit: self.sequence() };
+        }
+        is_settled
     }
 
     /// Waits until a handle is ready or something is due, and calls the watchers of what is ready.

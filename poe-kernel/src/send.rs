@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::clock::Nanos;
 use crate::death::{Cause, Death, Panic, SharedDeath};
 use crate::queue::{Header, Kind, Queue, Queued};
+use crate::run::Pass;
 use crate::sessions::table::Hold;
 use crate::timers::table::{Timer, Timers};
 use crate::{
@@ -145,15 +145,13 @@ impl Kernel {
         let from = self.active_session();
         let mut slot = Some(payload);
         let mut reply: Option<R> = None;
+        let envelope = Envelope { session: to, sender: from, event, caller };
         if to.is_kernel() {
-            return no_reply((to, event), caller);
+            return no_reply(&envelope);
         }
-        match self.deliver((to, from), event, caller, &mut slot, ReplyTo::slot(&mut reply)) {
-            Ok(()) => match reply {
-                Some(value) => Ok(value),
-                None => no_reply((to, event), caller),
-            },
-            Err(failure) => Err(self.call_failed((to, from), event, caller, &slot, failure)),
+        match self.deliver(&envelope, &mut slot, ReplyTo::slot(&mut reply)) {
+            Ok(()) => reply.map_or_else(|| no_reply(&envelope), Ok),
+            Err(failure) => Err(self.call_failed(&envelope, &slot, failure)),
         }
     }
 
@@ -163,8 +161,8 @@ impl Kernel {
     #[track_caller]
     pub fn deliver_event<P: 'static>(&self, session: SessionId, event: Name, payload: P) {
         let caller = Caller::new(Location::caller(), None);
-        let route = (session, session);
-        self.deliver_or_die(route, event, caller, &mut Some(payload), ReplyTo::nobody());
+        let envelope = Envelope { session, sender: session, event, caller };
+        self.deliver_or_die(&envelope, &mut Some(payload), ReplyTo::nobody());
     }
 
     /// Queues an event behind all others; false when its sender or its receiver is gone.
@@ -186,32 +184,28 @@ impl Kernel {
         }
         let mut queue = self.inner.queue.borrow_mut();
         let (due, sequence) = (self.inner.now.get(), self.next_sequence());
-        queue.push(Header { due, sequence, kind, to, from, event, caller }, value);
+        let envelope = Envelope { session: to, sender: from, event, caller };
+        queue.push(Header { sequence, envelope, due, kind }, value);
         true
     }
 
     /// Dispatches a posted event, or another thing that was queued.
     #[inline(always)]
     pub(crate) fn dispatch_posted(&self, event: RefMut<'_, Queued>) {
-        let Header { kind, to, from, event: name, caller, .. } = event.header;
+        let Header { kind, envelope, .. } = event.header;
+        let Envelope { session: to, sender: from, .. } = envelope;
         let payload = RefMut::map(event, |event| &mut event.payload);
         if kind == Kind::Post && (from == to || from.is_kernel() || self.is_live(from)) {
-            Payload::unload(payload, |slot| self.deliver_queued((to, from), name, caller, slot));
+            Payload::unload(payload, |slot| self.deliver_queued(&envelope, slot));
         } else {
             let taken = std::mem::take(&mut *{ payload });
-            self.dispatch_other(kind, (to, from), name, caller, taken);
+            self.dispatch_other(kind, &envelope, taken);
         }
     }
 
     #[inline(never)]
-    fn dispatch_other(
-        &self,
-        kind: Kind,
-        (to, from): (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
-        payload: Payload,
-    ) {
+    fn dispatch_other(&self, kind: Kind, envelope: &Envelope, payload: Payload) {
+        let &Envelope { session: to, sender: from, event, caller } = envelope;
         if kind == Kind::Signal && (from.is_kernel() || self.is_live(from)) {
             self.dispatch_signal(to, event, caller, payload);
         }
@@ -224,7 +218,8 @@ impl Kernel {
             self.time_out(session, payload);
             self.release_event(session, session);
         } else {
-            payload.with(|slot| self.deliver_queued((session, session), event, caller, slot));
+            let envelope = Envelope { session, sender: session, event, caller };
+            payload.with(|slot| self.deliver_queued(&envelope, slot));
         }
     }
 
@@ -244,41 +239,32 @@ impl Kernel {
         }
     }
 
-    /// Runs the handler of an event from the queue, and ends the event's hold on its sessions.
-    #[inline(never)]
-    fn deliver_queued(
-        &self,
-        (to, from): (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
-        payload: &mut dyn Slot,
-    ) {
-        let Some(body) = self.inner.sessions.borrow_mut().enter(to) else {
-            return self.release_event(to, from);
-        };
-        let envelope = Envelope { session: to, sender: from, event, caller };
-        if let Err(failure) = self.run_handler(&*body, &envelope, payload, ReplyTo::nobody()) {
-            self.die((to, from), event, caller, payload.type_name(), failure);
+    /// Runs the handler of an event from the queue, and ends the event's hold on its sessions; until then that hold
+    /// keeps the session from being collected.
+    #[inline(always)]
+    fn deliver_queued(&self, envelope: &Envelope, payload: &mut dyn Slot) {
+        let (to, from) = (envelope.session, envelope.sender);
+        let body = self.inner.sessions.borrow().body(to).cloned();
+        let Some(body) = body else { return self.release_event(to, from) };
+        if let Err(failure) = self.run_handler(&*body, envelope, payload, ReplyTo::nobody()) {
+            self.die(envelope, payload.type_name(), failure);
         }
-        self.inner.sessions.borrow_mut().finish(to, from);
+        self.release_event(to, from);
     }
 
     /// Runs a session's handler; panics are caught.
     #[inline]
     pub(crate) fn deliver(
         &self,
-        (to, from): (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
+        envelope: &Envelope,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
     ) -> Result<(), Failure> {
-        let Some(body) = self.inner.sessions.borrow_mut().enter(to) else {
+        let Some(body) = self.inner.sessions.borrow_mut().enter(envelope.session) else {
             return Ok(());
         };
-        let envelope = Envelope { session: to, sender: from, event, caller };
-        let result = self.run_handler(&*body, &envelope, payload, reply);
-        self.inner.sessions.borrow_mut().leave(to);
+        let result = self.run_handler(&*body, envelope, payload, reply);
+        self.inner.sessions.borrow_mut().leave(envelope.session);
         result
     }
 
@@ -290,41 +276,27 @@ impl Kernel {
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
     ) -> Result<(), Failure> {
-        let result = self.with_active(envelope.session, Some(envelope.event), || {
+        self.with_active(envelope.session, Some(envelope.event), || {
             let run = || body.dispatch(Delivery { kernel: self, envelope, payload, reply });
-            catch_unwind(AssertUnwindSafe(run))
-        });
-        match result {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(failure),
-            Err(panic) => Err(Failure::Panic(panic)),
-        }
+            catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Failure::Panic(panic)))
+        })
     }
 
     /// Runs a handler whose failure raises `DIE` in its session.
     pub(crate) fn deliver_or_die(
         &self,
-        route: (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
+        envelope: &Envelope,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
     ) {
-        if let Err(failure) = self.deliver(route, event, caller, payload, reply) {
-            self.die(route, event, caller, payload.type_name(), failure);
+        if let Err(failure) = self.deliver(envelope, payload, reply) {
+            self.die(envelope, payload.type_name(), failure);
         }
     }
 
     #[cold]
-    fn die(
-        &self,
-        route: (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
-        sent: &'static str,
-        failure: Failure,
-    ) {
-        if let Some(death) = self.death(route, event, caller, sent, failure) {
+    fn die(&self, envelope: &Envelope, sent: &'static str, failure: Failure) {
+        if let Some(death) = death(envelope, sent, failure) {
             self.raise(&death);
         }
     }
@@ -332,51 +304,20 @@ impl Kernel {
     /// Runs a handler too late, or too deep in trouble, for `DIE`: its failure ends the run.
     pub(crate) fn deliver_or_halt(
         &self,
-        route: (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
+        envelope: &Envelope,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
     ) {
-        if let Err(failure) = self.deliver(route, event, caller, payload, reply)
-            && let Some(death) = self.death(route, event, caller, payload.type_name(), failure)
+        if let Err(failure) = self.deliver(envelope, payload, reply)
+            && let Some(death) = death(envelope, payload.type_name(), failure)
         {
             self.halt(death);
         }
     }
 
-    /// What a failure means for the session it happened in; `None` for an event that merely had no handler.
-    fn death(
-        &self,
-        (session, sender): (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
-        sent: &'static str,
-        failure: Failure,
-    ) -> Option<SharedDeath> {
-        let cause = match failure {
-            Failure::Unhandled => return None,
-            Failure::Error(error) => Cause::Error(error),
-            Failure::Panic(panic) => Cause::Panic(Panic::new(panic)),
-            Failure::Busy => Cause::Error(CallError::Busy { session, event }.into()),
-            Failure::WrongPayload { expected } => Cause::Error(
-                CallError::WrongPayload { session, event, expected, sent, caller }.into(),
-            ),
-            Failure::WrongReply { expected, returned } => Cause::Error(
-                CallError::WrongReply { session, event, expected, returned, caller }.into(),
-            ),
-        };
-        Some(Arc::new(Death { session, sender, event, caller, cause }))
-    }
-
-    fn call_failed(
-        &self,
-        (session, sender): (SessionId, SessionId),
-        event: Name,
-        caller: Caller,
-        payload: &dyn Slot,
-        failure: Failure,
-    ) -> CallError {
+    #[cold]
+    fn call_failed(&self, envelope: &Envelope, payload: &dyn Slot, failure: Failure) -> CallError {
+        let &Envelope { session, sender, event, caller } = envelope;
         match failure {
             Failure::Unhandled => CallError::NoHandler { session, event },
             Failure::Busy => CallError::Busy { session, event },
@@ -388,9 +329,7 @@ impl Kernel {
                 CallError::WrongReply { session, event, expected, returned, caller }
             }
             Failure::Error(_) | Failure::Panic(_) => {
-                let route = (session, sender);
-                let Some(death) = self.death(route, event, caller, payload.type_name(), failure)
-                else {
+                let Some(death) = death(envelope, payload.type_name(), failure) else {
                     return CallError::NoHandler { session, event };
                 };
                 if session != sender {
@@ -439,7 +378,7 @@ impl Kernel {
             self.inner
                 .queue
                 .borrow_mut()
-                .purge(|event| gone(event.header.to) || gone(event.header.from))
+                .purge(|Header { envelope, .. }| gone(envelope.session) || gone(envelope.sender))
         };
         for event in &stale {
             if event.header.kind == Kind::Signal
@@ -448,22 +387,23 @@ impl Kernel {
                 // The session that it was to be told in has gone; somebody must be told.
                 self.halt(Arc::clone(death));
             }
-            self.release_event(event.header.to, event.header.from);
+            self.release_event(event.header.envelope.session, event.header.envelope.sender);
         }
     }
 
-    /// Dispatches the next event due in this pass, posted or timed: by due time, then first come, first served. False
-    /// when there is none.
+    /// Dispatches the next event due in this pass, posted or timed: by due time, then first come, first served. When
+    /// there is none, the pass may `go_on` to be the next one. False when nothing was dispatched.
     #[inline(always)]
-    pub(crate) fn dispatch_next(&self, now: Nanos, limit: u64) -> bool {
-        if self.inner.next_timer.get() <= now
-            && let Some(timer) = self.next_timer(now, limit)
+    pub(crate) fn dispatch_next(&self, pass: &mut Pass, go_on: bool) -> bool {
+        if self.inner.next_timer.get() <= pass.now
+            && let Some(timer) = self.next_timer(pass)
         {
             self.dispatch_timer(timer);
             return true;
         }
         let queue = self.inner.queue.borrow_mut();
-        if queue.front().is_none_or(|event| event.header.sequence >= limit) {
+        let Some(event) = queue.front() else { return false };
+        if event.header.sequence >= pass.limit && !(go_on && self.begin_next(pass)) {
             return false;
         }
         self.dispatch_posted(RefMut::map(queue, Queue::pop));
@@ -472,7 +412,7 @@ impl Kernel {
 
     /// The next timer due in this pass, if it goes before all that is posted.
     #[cold]
-    fn next_timer(&self, now: Nanos, limit: u64) -> Option<Timer> {
+    fn next_timer(&self, &Pass { now, limit }: &Pass) -> Option<Timer> {
         let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
         let queue = self.inner.queue.borrow();
         if let Some(posted) = queue.front().map(|event| event.header)
@@ -489,11 +429,28 @@ fn no_session(destination: &impl Destination, event: Name) -> PostError {
     PostError { destination: destination.describe(), event }
 }
 
+/// What a failure means for the session it happened in; `None` for an event that merely had no handler.
+fn death(envelope: &Envelope, sent: &'static str, failure: Failure) -> Option<SharedDeath> {
+    let &Envelope { session, sender, event, caller } = envelope;
+    let cause = match failure {
+        Failure::Unhandled => return None,
+        Failure::Error(error) => Cause::Error(error),
+        Failure::Panic(panic) => Cause::Panic(Panic::new(panic)),
+        Failure::Busy => Cause::Error(CallError::Busy { session, event }.into()),
+        Failure::WrongPayload { expected } => {
+            Cause::Error(CallError::WrongPayload { session, event, expected, sent, caller }.into())
+        }
+        Failure::WrongReply { expected, returned } => Cause::Error(
+            CallError::WrongReply { session, event, expected, returned, caller }.into(),
+        ),
+    };
+    Some(Arc::new(Death { session, sender, event, caller, cause }))
+}
+
 /// A handler that returns nothing has returned `()`.
-fn no_reply<R: 'static>(
-    (session, event): (SessionId, Name),
-    caller: Caller,
-) -> Result<R, CallError> {
+#[inline]
+fn no_reply<R: 'static>(envelope: &Envelope) -> Result<R, CallError> {
+    let &Envelope { session, event, caller, .. } = envelope;
     crate::take(&mut Some(())).ok_or(CallError::WrongReply {
         session,
         event,

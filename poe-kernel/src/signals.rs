@@ -13,8 +13,8 @@ use crate::death::{Death, SharedDeath};
 use crate::hash::IdMap;
 use crate::queue::Kind;
 use crate::{
-    Caller, Destination, EventFor, Kernel, Name, NoActiveSession, Payload, PostError, ReplyTo,
-    SessionId, SignalError,
+    Caller, Destination, Envelope, EventFor, Kernel, Name, NoActiveSession, Payload, PostError,
+    ReplyTo, SessionId, SignalError,
 };
 
 /// What a signal does to sessions that leave it unhandled.
@@ -233,11 +233,12 @@ impl Kernel {
                 continue;
             };
             let mut signal = Some(Signal { name, args: Some(Rc::clone(&args)) });
-            let route = (session, SessionId::KERNEL);
+            let (sender, event) = (SessionId::KERNEL, watch.event);
+            let envelope = Envelope { session, sender, event, caller };
             if name == names.die {
-                self.deliver_or_halt(route, watch.event, caller, &mut signal, ReplyTo::nobody());
+                self.deliver_or_halt(&envelope, &mut signal, ReplyTo::nobody());
             } else {
-                self.deliver_or_die(route, watch.event, caller, &mut signal, ReplyTo::nobody());
+                self.deliver_or_die(&envelope, &mut signal, ReplyTo::nobody());
             }
         }
         let handled = std::mem::replace(&mut self.inner.signals.borrow_mut().handled, outer);

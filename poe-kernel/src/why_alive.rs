@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::SystemTime;
 
-use crate::{Kernel, Mode, Name, SessionId};
+use crate::{Envelope, Kernel, Mode, Name, SessionId};
 
 /// One reason for a session to be alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,15 +123,15 @@ impl Kernel {
         let is_meant = |id: SessionId| !id.is_kernel() && (session.is_kernel() || id == session);
         self.purge();
         for event in self.inner.queue.borrow().iter() {
-            let header = &event.header;
-            let (event, since) = (header.event, header.caller.location);
-            if is_meant(header.to) {
-                let cause = ReasonCause::EventTo { event, sender: header.from };
-                reasons.push(Reason { session: header.to, cause, since });
+            let Envelope { session: to, sender: from, event, caller } = event.header.envelope;
+            let since = caller.location;
+            if is_meant(to) {
+                let cause = ReasonCause::EventTo { event, sender: from };
+                reasons.push(Reason { session: to, cause, since });
             }
-            if header.from != header.to && is_meant(header.from) {
-                let cause = ReasonCause::EventFrom { event, receiver: header.to };
-                reasons.push(Reason { session: header.from, cause, since });
+            if from != to && is_meant(from) {
+                let cause = ReasonCause::EventFrom { event, receiver: to };
+                reasons.push(Reason { session: from, cause, since });
             }
         }
         for (owner, event, caller, due) in self.inner.timers.borrow().iter() {

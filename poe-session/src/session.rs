@@ -193,17 +193,13 @@ pub(crate) struct Body<H> {
 
 impl<H: 'static> Dispatch for Body<H> {
     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
-        let options = self.options.get();
-        if options.trace {
+        if self.options.get().trace {
             delivery.kernel.report(&trace(&delivery));
         }
         // The handler may replace the table that it lies in.
         let table = Rc::clone(&self.table.borrow());
         let Some(handler) = table.get(delivery.event).or_else(|| table.default.as_ref()) else {
-            if options.default && !is_predefined(delivery.event) {
-                delivery.kernel.report(&unhandled(&delivery));
-            }
-            return Err(Failure::Unhandled);
+            return self.unhandled(&delivery);
         };
         let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy) };
         let Delivery { kernel, envelope, payload, reply, .. } = delivery;
@@ -235,17 +231,24 @@ impl<H: 'static> Dispatch for Body<H> {
     }
 }
 
-fn trace(delivery: &Delivery<'_>) -> Diagnostic<'static> {
-    Diagnostic::Trace { session: delivery.session, event: delivery.event, caller: delivery.caller }
+impl<H> Body<H> {
+    #[cold]
+    fn unhandled(&self, delivery: &Delivery<'_>) -> Result<(), Failure> {
+        if self.options.get().default && !is_predefined(delivery.event) {
+            delivery.kernel.report(&Diagnostic::Unhandled {
+                session: delivery.session,
+                sender: delivery.sender,
+                event: delivery.event,
+                caller: delivery.caller,
+            });
+        }
+        Err(Failure::Unhandled)
+    }
 }
 
-fn unhandled(delivery: &Delivery<'_>) -> Diagnostic<'static> {
-    Diagnostic::Unhandled {
-        session: delivery.session,
-        sender: delivery.sender,
-        event: delivery.event,
-        caller: delivery.caller,
-    }
+#[cold]
+fn trace(delivery: &Delivery<'_>) -> Diagnostic<'static> {
+    Diagnostic::Trace { session: delivery.session, event: delivery.event, caller: delivery.caller }
 }
 
 /// Events that a session may well leave unhandled.

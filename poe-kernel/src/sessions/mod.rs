@@ -10,8 +10,8 @@ use self::table::Hold;
 use crate::kernel::Active;
 use crate::queue::Kind;
 use crate::{
-    Caller, Destination, DetachError, Dispatch, Kernel, Name, Payload, ReplyTo, SessionId,
-    SpawnError,
+    Caller, Destination, DetachError, Dispatch, Envelope, Kernel, Name, Payload, ReplyTo,
+    SessionId, SpawnError,
 };
 
 /// What happened to a child (POE: `ARG0` of `_child`).
@@ -94,14 +94,9 @@ impl Kernel {
         let newborn = self.inner.names.newborn;
         self.enqueue(Kind::Newborn, id, id, newborn, caller, Payload::default());
         let mut value = Payload::default();
-        let names = &self.inner.names;
-        self.deliver_or_die(
-            (id, parent),
-            names.start,
-            caller,
-            &mut Some(args),
-            ReplyTo::any(&mut value),
-        );
+        let event = self.inner.names.start;
+        let envelope = Envelope { session: id, sender: parent, event, caller };
+        self.deliver_or_die(&envelope, &mut Some(args), ReplyTo::any(&mut value));
         // It may have detached itself, and its creator may be gone.
         if let Some(parent) = self.parent(id) {
             self.tell_child(parent, Change::Create, id, value, caller);
@@ -253,9 +248,9 @@ impl Kernel {
             self.tell_parent(child, id, parent, caller);
         }
         let mut value = Payload::default();
-        let route = (id, self.active_session());
-        let stop = self.inner.names.stop;
-        self.deliver_or_halt(route, stop, caller, &mut Some(()), ReplyTo::any(&mut value));
+        let (sender, event) = (self.active_session(), self.inner.names.stop);
+        let envelope = Envelope { session: id, sender, event, caller };
+        self.deliver_or_halt(&envelope, &mut Some(()), ReplyTo::any(&mut value));
         let parent = self.parent(id).unwrap_or(SessionId::KERNEL);
         self.tell_child(parent, Change::Stop, id, value, caller);
         self.free_session(id);
@@ -307,23 +302,17 @@ impl Kernel {
         caller: Caller,
     ) {
         if !parent.is_kernel() {
-            let event = self.inner.names.child;
+            let (sender, event) = (SessionId::KERNEL, self.inner.names.child);
+            let envelope = Envelope { session: parent, sender, event, caller };
             let mut child = Some(Child { change, session, value });
-            let route = (parent, SessionId::KERNEL);
-            self.deliver_or_die(route, event, caller, &mut child, ReplyTo::nobody());
+            self.deliver_or_die(&envelope, &mut child, ReplyTo::nobody());
         }
     }
 
     fn tell_parent(&self, session: SessionId, old: SessionId, new: SessionId, caller: Caller) {
-        let event = self.inner.names.parent;
-        let route = (session, SessionId::KERNEL);
-        self.deliver_or_die(
-            route,
-            event,
-            caller,
-            &mut Some(Parent { old, new }),
-            ReplyTo::nobody(),
-        );
+        let (sender, event) = (SessionId::KERNEL, self.inner.names.parent);
+        let envelope = Envelope { session, sender, event, caller };
+        self.deliver_or_die(&envelope, &mut Some(Parent { old, new }), ReplyTo::nobody());
     }
 
     /// Takes all that a stopped session held, and drops it where its drop may call the kernel again.

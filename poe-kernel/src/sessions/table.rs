@@ -37,7 +37,7 @@ struct Entry {
     next_sibling: u32,
     previous_sibling: u32,
     holds: [u32; HOLDS],
-    /// Handlers of it on the stack.
+    /// Synchronous events of it on the stack. A queued one holds it by itself.
     running: u32,
     /// When it was last marked for collection; 0 when it is not.
     mark: u32,
@@ -108,6 +108,7 @@ impl Sessions {
         self.get(id).is_some()
     }
 
+    #[inline]
     pub(crate) fn body(&self, id: SessionId) -> Option<&Rc<dyn Dispatch>> {
         self.get(id)?.body.as_ref()
     }
@@ -251,22 +252,6 @@ impl Sessions {
     pub(crate) fn leave(&mut self, id: SessionId) {
         if let Some(entry) = self.get_mut(id) {
             entry.running -= 1;
-        }
-    }
-
-    /// Ends the handler of a queued event, and the event's hold on its two sessions.
-    #[inline]
-    pub(crate) fn finish(&mut self, to: SessionId, from: SessionId) {
-        if let Some(entry) = self.get_mut(to) {
-            entry.running -= 1;
-            let count = &mut entry.holds[Hold::EventTo as usize];
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.mark_if_unheld(to);
-            }
-        }
-        if from != to {
-            self.release(from, Hold::EventFrom);
         }
     }
 
