@@ -52,6 +52,9 @@ pub(crate) struct Inner {
     pub(crate) fatal: RefCell<Option<SharedDeath>>,
     /// Whether there is something in `fatal`.
     pub(crate) is_fatal: Cell<bool>,
+    /// Whether something came about that is to be seen to between this pass and the next one: a session to collect, one
+    /// that is gone, a death.
+    pub(crate) unsettled: Rc<Cell<bool>>,
     pub(crate) sessions: RefCell<Sessions>,
     pub(crate) marks: RefCell<Vec<Mark>>,
     pub(crate) queue: RefCell<Queue>,
@@ -257,6 +260,7 @@ impl KernelBuilder {
                 self.loop_kind.map_or_else(chosen_by_environment, Ok)?.start().map_err(failed)?
             }
         };
+        let unsettled = Rc::new(Cell::new(false));
         let inner = Inner {
             id: KernelId::generate(),
             names: Names {
@@ -278,7 +282,8 @@ impl KernelBuilder {
             running: Cell::new(false),
             fatal: RefCell::default(),
             is_fatal: Cell::new(false),
-            sessions: RefCell::new(Sessions::new(Location::caller())),
+            unsettled: Rc::clone(&unsettled),
+            sessions: RefCell::new(Sessions::new(Location::caller(), unsettled)),
             marks: RefCell::default(),
             queue: RefCell::default(),
             has_stale_events: Cell::new(false),

@@ -77,12 +77,15 @@ impl Pace {
     }
 }
 
-/// What belongs to a pass.
+/// What belongs to a pass, and how far it has come.
 pub(crate) struct Pass {
     /// What is due by then,
     pub(crate) now: Nanos,
     /// and has a lesser number.
     pub(crate) limit: u64,
+    dispatched: u32,
+    /// With so many events dispatched there is no next pass.
+    enough: u32,
 }
 
 impl Kernel {
@@ -155,6 +158,7 @@ impl Kernel {
             self.poll()?;
         }
         inner.pace.count(self.pass(if always_poll { 0 } else { inner.pace.left() }));
+        inner.unsettled.set(inner.is_fatal.get());
         self.collect();
         while inner.has_stale_events.get() {
             // What they held may have nothing else.
@@ -168,33 +172,33 @@ impl Kernel {
     /// dispatched and nothing else is to be seen to, what was set meanwhile. How many events that were.
     #[inline(always)]
     fn pass(&self, enough: u32) -> u32 {
-        let mut pass = Pass { now: self.inner.now.get(), limit: self.sequence() };
-        let mut dispatched = 0;
-        while self.dispatch_next(&mut pass, dispatched < enough) {
-            dispatched += 1;
-            if self.inner.is_fatal.get() {
-                break;
+        let inner = &*self.inner;
+        let mut pass = Pass { now: inner.now.get(), limit: self.sequence(), dispatched: 0, enough };
+        while self.dispatch_next(&mut pass) {
+            pass.dispatched += 1;
+            if inner.unsettled.get() {
+                pass.enough = 0;
+                if inner.is_fatal.get() {
+                    break;
+                }
             }
         }
         // What was set for the past meanwhile waits for the next pass.
-        if self.inner.next_timer.get() <= pass.now {
+        if inner.next_timer.get() <= pass.now {
             self.change_timers(Timers::end_pass);
         }
-        dispatched
+        pass.dispatched
     }
 
-    /// Goes over to the next pass, if nothing came about in this one that has to be seen to first.
+    /// Makes a pass that has come to its end the next one, if nothing has to be done first.
     #[inline(always)]
     pub(crate) fn begin_next(&self, pass: &mut Pass) -> bool {
-        let (sessions, now) = (self.inner.sessions.borrow(), self.inner.now.get());
-        let is_settled = !sessions.has_marks()
-            && sessions.len() > 0
-            && !self.inner.has_stale_events.get()
-            && self.inner.next_timer.get() > now;
-        if is_settled {
-            *pass = Pass { now, limit: self.sequence() };
+        let now = self.inner.now.get();
+        if pass.dispatched >= pass.enough || self.inner.next_timer.get() <= now {
+            return false;
         }
-        is_settled
+        (pass.now, pass.limit) = (now, self.sequence());
+        true
     }
 
     /// Waits until a handle is ready or something is due, and calls the watchers of what is ready.

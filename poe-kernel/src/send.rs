@@ -151,7 +151,7 @@ impl Kernel {
         }
         match self.deliver(&envelope, &mut slot, ReplyTo::slot(&mut reply)) {
             Ok(()) => reply.map_or_else(|| no_reply(&envelope), Ok),
-            Err(failure) => Err(self.call_failed(&envelope, &slot, failure)),
+            Err(failure) => Err(self.call_failed(&envelope, &slot, *failure)),
         }
     }
 
@@ -244,7 +244,7 @@ impl Kernel {
     #[inline(always)]
     fn deliver_queued(&self, envelope: &Envelope, payload: &mut dyn Slot) {
         let (to, from) = (envelope.session, envelope.sender);
-        let body = self.inner.sessions.borrow().body(to).cloned();
+        let body = self.inner.sessions.borrow_mut().body(to).cloned();
         let Some(body) = body else { return self.release_event(to, from) };
         if let Err(failure) = self.run_handler(&*body, envelope, payload, ReplyTo::nobody()) {
             self.die(envelope, payload.type_name(), failure);
@@ -259,7 +259,7 @@ impl Kernel {
         envelope: &Envelope,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Box<Failure>> {
         let Some(body) = self.inner.sessions.borrow_mut().enter(envelope.session) else {
             return Ok(());
         };
@@ -268,6 +268,8 @@ impl Kernel {
         result
     }
 
+    /// Makes a session active and hands it an event. A failure comes in a box, so that nothing large is moved about where
+    /// there is none.
     #[inline]
     fn run_handler(
         &self,
@@ -275,10 +277,12 @@ impl Kernel {
         envelope: &Envelope,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Box<Failure>> {
         self.with_active(envelope.session, Some(envelope.event), || {
-            let run = || body.dispatch(Delivery { kernel: self, envelope, payload, reply });
-            catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Failure::Panic(panic)))
+            let delivery = Delivery { kernel: self, envelope, payload, reply };
+            let run = || body.dispatch(delivery).map_err(boxed);
+            catch_unwind(AssertUnwindSafe(run))
+                .unwrap_or_else(|panic| Err(boxed(Failure::Panic(panic))))
         })
     }
 
@@ -295,8 +299,8 @@ impl Kernel {
     }
 
     #[cold]
-    fn die(&self, envelope: &Envelope, sent: &'static str, failure: Failure) {
-        if let Some(death) = death(envelope, sent, failure) {
+    fn die(&self, envelope: &Envelope, sent: &'static str, failure: Box<Failure>) {
+        if let Some(death) = death(envelope, sent, *failure) {
             self.raise(&death);
         }
     }
@@ -309,7 +313,7 @@ impl Kernel {
         reply: ReplyTo<'_>,
     ) {
         if let Err(failure) = self.deliver(envelope, payload, reply)
-            && let Some(death) = death(envelope, payload.type_name(), failure)
+            && let Some(death) = death(envelope, payload.type_name(), *failure)
         {
             self.halt(death);
         }
@@ -342,6 +346,7 @@ impl Kernel {
 
     /// Makes `run` end with this death, once what is being dispatched has returned.
     pub(crate) fn halt(&self, death: SharedDeath) {
+        self.inner.unsettled.set(true);
         if self.inner.is_fatal.replace(true) {
             self.report(&Diagnostic::SecondDeath { death: &death });
         } else {
@@ -392,9 +397,9 @@ impl Kernel {
     }
 
     /// Dispatches the next event due in this pass, posted or timed: by due time, then first come, first served. When
-    /// there is none, the pass may `go_on` to be the next one. False when nothing was dispatched.
+    /// there is none, the pass may become the next one. False when nothing was dispatched.
     #[inline(always)]
-    pub(crate) fn dispatch_next(&self, pass: &mut Pass, go_on: bool) -> bool {
+    pub(crate) fn dispatch_next(&self, pass: &mut Pass) -> bool {
         if self.inner.next_timer.get() <= pass.now
             && let Some(timer) = self.next_timer(pass)
         {
@@ -403,7 +408,7 @@ impl Kernel {
         }
         let queue = self.inner.queue.borrow_mut();
         let Some(event) = queue.front() else { return false };
-        if event.header.sequence >= pass.limit && !(go_on && self.begin_next(pass)) {
+        if event.header.sequence >= pass.limit && !self.begin_next(pass) {
             return false;
         }
         self.dispatch_posted(RefMut::map(queue, Queue::pop));
@@ -412,7 +417,7 @@ impl Kernel {
 
     /// The next timer due in this pass, if it goes before all that is posted.
     #[cold]
-    fn next_timer(&self, &Pass { now, limit }: &Pass) -> Option<Timer> {
+    fn next_timer(&self, &Pass { now, limit, .. }: &Pass) -> Option<Timer> {
         let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
         let queue = self.inner.queue.borrow();
         if let Some(posted) = queue.front().map(|event| event.header)
@@ -425,6 +430,12 @@ impl Kernel {
     }
 }
 
+#[cold]
+fn boxed(failure: Failure) -> Box<Failure> {
+    Box::new(failure)
+}
+
+#[cold]
 fn no_session(destination: &impl Destination, event: Name) -> PostError {
     PostError { destination: destination.describe(), event }
 }

@@ -333,6 +333,7 @@ impl Kernel {
         if events > timers.len() || held(Hold::EventFrom) > 0 {
             inner.has_stale_events.set(true);
         }
+        inner.unsettled.set(true);
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);

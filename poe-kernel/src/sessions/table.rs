@@ -1,5 +1,6 @@
 //! The table of sessions: who lives, whose child it is, and what keeps it alive.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -83,10 +84,12 @@ pub(crate) struct Sessions {
     /// Sessions that nothing held at some moment, in the order of those moments.
     marks: Vec<Mark>,
     last_mark: u32,
+    /// Set whenever there is a new mark.
+    unsettled: Rc<Cell<bool>>,
 }
 
 impl Sessions {
-    pub(crate) fn new(created: &'static Location<'static>) -> Self {
+    pub(crate) fn new(created: &'static Location<'static>, unsettled: Rc<Cell<bool>>) -> Self {
         Self {
             entries: vec![Entry::new(SessionId::NOBODY, SessionId::KERNEL, created)],
             free: Vec::new(),
@@ -94,6 +97,7 @@ impl Sessions {
             numbered: 0,
             marks: Vec::new(),
             last_mark: 0,
+            unsettled,
         }
     }
 
@@ -277,7 +281,7 @@ impl Sessions {
             return false;
         }
         if entry.running > 0 {
-            self.marks.push((id, mark));
+            self.add_mark(id, mark);
             return false;
         }
         true
@@ -289,8 +293,13 @@ impl Sessions {
         if entry.is_unheld() && !entry.stopping {
             entry.mark = mark;
             self.last_mark = mark;
-            self.marks.push((id, mark));
+            self.add_mark(id, mark);
         }
+    }
+
+    fn add_mark(&mut self, id: SessionId, mark: u32) {
+        self.marks.push((id, mark));
+        self.unsettled.set(true);
     }
 
     fn link(&mut self, id: SessionId, parent: SessionId) {
@@ -374,7 +383,7 @@ mod tests {
     // Conformance: KRB-01, KRB-02, KRB-05, KRB-06, KRB-07
     #[test]
     fn the_tree_links_and_unlinks() {
-        let mut sessions = Sessions::new(Location::caller());
+        let mut sessions = Sessions::new(Location::caller(), Rc::default());
         assert_eq!(sessions.len(), 0);
         let child = add(&mut sessions, SessionId::KERNEL);
         assert_eq!(child.number(), 1);
@@ -396,7 +405,7 @@ mod tests {
     // Conformance: KRB-09
     #[test]
     fn a_stale_id_means_nobody_although_its_slot_is_used_again() {
-        let mut sessions = Sessions::new(Location::caller());
+        let mut sessions = Sessions::new(Location::caller(), Rc::default());
         let first = add(&mut sessions, SessionId::KERNEL);
         sessions.remove(first);
         let second = add(&mut sessions, SessionId::KERNEL);
@@ -410,7 +419,7 @@ mod tests {
 
     #[test]
     fn marks_follow_the_last_release() {
-        let mut sessions = Sessions::new(Location::caller());
+        let mut sessions = Sessions::new(Location::caller(), Rc::default());
         let id = add(&mut sessions, SessionId::KERNEL);
         sessions.hold(id, Hold::EventTo);
         let mut marks = Vec::new();
