@@ -247,7 +247,7 @@ impl Kernel {
         let body = self.inner.sessions.borrow_mut().body(to).cloned();
         let Some(body) = body else { return self.release_event(to, from) };
         if let Err(failure) = self.run_handler(&*body, envelope, payload, ReplyTo::nobody()) {
-            self.die(envelope, payload.type_name(), failure);
+            self.die(envelope, payload.type_name(), *failure);
         }
         self.release_event(to, from);
     }
@@ -294,13 +294,13 @@ impl Kernel {
         reply: ReplyTo<'_>,
     ) {
         if let Err(failure) = self.deliver(envelope, payload, reply) {
-            self.die(envelope, payload.type_name(), failure);
+            self.die(envelope, payload.type_name(), *failure);
         }
     }
 
     #[cold]
-    fn die(&self, envelope: &Envelope, sent: &'static str, failure: Box<Failure>) {
-        if let Some(death) = death(envelope, sent, *failure) {
+    fn die(&self, envelope: &Envelope, sent: &'static str, failure: Failure) {
+        if let Some(death) = death(envelope, sent, failure) {
             self.raise(&death);
         }
     }
