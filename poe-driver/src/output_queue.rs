@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use nix::errno::Errno;
 
 use self::spare::Spare;
+use crate::calls::Calls;
 
 /// From this size on a chunk is queued as it is; smaller ones are copied together.
 const LARGE: usize = 4 * 1024;
@@ -49,6 +50,7 @@ pub struct OutputQueue {
     tail_written: usize,
     octets: usize,
     messages: Messages,
+    writes: Calls,
 }
 
 impl OutputQueue {
@@ -158,10 +160,10 @@ impl OutputQueue {
         octets
     }
 
-    fn write_once(&self, handle: BorrowedFd<'_>) -> nix::Result<usize> {
+    fn write_once(&mut self, handle: BorrowedFd<'_>) -> nix::Result<usize> {
         let tail = &self.tail[self.tail_written..];
         if self.chunks.is_empty() {
-            return nix::unistd::write(handle, tail);
+            return self.writes.write(handle, tail);
         }
         let mut slices = [IoSlice::new(&[]); VECTOR];
         let chunks = self.chunks.iter().map(|chunk| &chunk[..]);

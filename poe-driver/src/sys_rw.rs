@@ -6,13 +6,13 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use nix::errno::Errno;
 use nix::sys::socket::Shutdown;
 
+use crate::calls::Calls;
 use crate::{ConfigError, Driver, Get, OutputQueue, ReadBuffer};
 
 /// How much is read at once unless told otherwise: 64 KiB. POE's `BlockSize`.
 const DEFAULT_BLOCK_SIZE: usize = 64 * 1024;
 
-/// Reads with `read` and writes with `write` and `writev`: for sockets, pipes, terminals, files.
-/// POE's `POE::Driver::SysRW`.
+/// Reads and writes plainly: for sockets, pipes, terminals, files. POE's `POE::Driver::SysRW`.
 ///
 /// Its handle should be non-blocking. That a peer is gone shows as an error of
 /// [`flush`](Driver::flush), for a Rust program ignores `SIGPIPE`.
@@ -35,13 +35,14 @@ const DEFAULT_BLOCK_SIZE: usize = 64 * 1024;
 pub struct SysRw {
     queue: OutputQueue,
     block_size: usize,
+    reads: Calls,
 }
 
 impl SysRw {
     /// A driver that reads up to 64 KiB at once.
     #[must_use]
     pub fn new() -> Self {
-        Self { queue: OutputQueue::new(), block_size: DEFAULT_BLOCK_SIZE }
+        Self { queue: OutputQueue::new(), block_size: DEFAULT_BLOCK_SIZE, reads: Calls::default() }
     }
 
     /// A driver with other parameters.
@@ -60,7 +61,7 @@ impl Driver for SysRw {
     fn get(&mut self, handle: BorrowedFd<'_>, buffer: &mut ReadBuffer) -> io::Result<Get> {
         let octets = buffer.read(self.block_size, |space| {
             loop {
-                match nix::unistd::read(handle, space) {
+                match self.reads.read(handle, space) {
                     Err(Errno::EINTR) => {}
                     done => return done.map_err(io::Error::from),
                 }
@@ -132,6 +133,6 @@ impl SysRwBuilder {
         if self.block_size == 0 {
             return Err(ConfigError::BlockSizeZero);
         }
-        Ok(SysRw { queue: OutputQueue::new(), block_size: self.block_size })
+        Ok(SysRw { block_size: self.block_size, ..SysRw::new() })
     }
 }

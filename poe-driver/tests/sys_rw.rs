@@ -264,7 +264,7 @@ fn a_file_is_read_and_written() {
 
 #[test]
 fn an_idle_driver_is_small() {
-    assert!(size_of::<SysRw>() <= 192, "{}", size_of::<SysRw>());
+    assert!(size_of::<SysRw>() <= 144, "{}", size_of::<SysRw>());
 }
 
 #[test]
