@@ -195,9 +195,15 @@ impl Sessions {
         self.link(id, parent);
     }
 
-    pub(crate) fn hold(&mut self, id: SessionId, hold: Hold) {
-        if let Some(entry) = self.get_mut(id) {
-            entry.hold(hold);
+    /// Counts a reason for a session to live; false if there is no such session.
+    #[inline]
+    pub(crate) fn hold(&mut self, id: SessionId, hold: Hold) -> bool {
+        match self.get_mut(id) {
+            Some(entry) => {
+                entry.hold(hold);
+                true
+            }
+            None => false,
         }
     }
 

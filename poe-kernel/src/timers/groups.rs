@@ -25,6 +25,8 @@ pub(super) struct Groups {
     groups: Vec<Group>,
     free: Vec<u32>,
     by_name: IdMap<(SessionId, Name), u32>,
+    /// The group last found by name: who sets one timer often sets another like it.
+    last: u32,
     /// The first group of the session in each slot.
     by_session: Vec<u32>,
 }
@@ -32,13 +34,22 @@ pub(super) struct Groups {
 impl Groups {
     #[inline]
     pub(super) fn find(&self, session: SessionId, event: Name) -> Option<u32> {
+        if let Some(group) = self.groups.get(self.last as usize)
+            && (group.session, group.event) == (session, event)
+            && group.pending > 0
+        {
+            return Some(self.last);
+        }
         self.by_name.get(&(session, event)).copied()
     }
 
     #[inline]
     pub(super) fn find_or_add(&mut self, session: SessionId, event: Name) -> u32 {
         match self.find(session, event) {
-            Some(group) => group,
+            Some(group) => {
+                self.last = group;
+                group
+            }
             None => self.add_group(session, event),
         }
     }

@@ -183,7 +183,7 @@ impl Kernel {
         after: Duration,
         target: Rc<dyn Timeout>,
     ) -> TimerId {
-        if !self.is_live(session) {
+        if !self.hold_timer(session) {
             return TimerId::NONE;
         }
         let caller = Caller::new(Location::caller(), None);
@@ -231,7 +231,11 @@ impl Kernel {
 
     #[track_caller]
     fn set(&self, event: Name, due: Nanos, payload: Payload) -> Result<TimerId, NoActiveSession> {
-        let timer = self.timer(event, payload)?;
+        let session = self.active_session();
+        if !self.hold_timer(session) {
+            return Err(NoActiveSession("a timer"));
+        }
+        let timer = Timer { session, event, caller: self.caller(), payload };
         Ok(self.enter_timer(timer, due))
     }
 
@@ -242,8 +246,11 @@ impl Kernel {
         due: Nanos,
         payload: Payload,
     ) -> Result<TimerId, NoActiveSession> {
-        let timer = self.timer(event, payload)?;
-        let session = timer.session;
+        let session = self.active_session();
+        if !self.is_live(session) {
+            return Err(NoActiveSession("a timer"));
+        }
+        let timer = Timer { session, event, caller: self.caller(), payload };
         let sequence = self.next_sequence();
         let replaced = self.change_timers(|timers| timers.replace_only(timer, due, sequence));
         match replaced {
@@ -253,6 +260,7 @@ impl Kernel {
             }
             Err(timer) => {
                 let removed = self.change_timers(|timers| timers.remove_named(session, event));
+                self.hold_timer(session);
                 let id = self.enter_timer(timer, due);
                 drop(self.all_removed(removed));
                 Ok(id)
@@ -260,19 +268,15 @@ impl Kernel {
         }
     }
 
-    #[track_caller]
+    /// Has a timer hold its session; false if there is no such session.
     #[inline]
-    fn timer(&self, event: Name, payload: Payload) -> Result<Timer, NoActiveSession> {
-        let session = self.active_session();
-        if !self.is_live(session) {
-            return Err(NoActiveSession("a timer"));
-        }
-        Ok(Timer { session, event, caller: self.caller(), payload })
+    fn hold_timer(&self, session: SessionId) -> bool {
+        self.inner.sessions.borrow_mut().hold(session, Hold::EventTo)
     }
 
+    /// Enters a timer that holds its session.
     #[inline]
     fn enter_timer(&self, timer: Timer, due: Nanos) -> TimerId {
-        self.inner.sessions.borrow_mut().hold(timer.session, Hold::EventTo);
         let sequence = self.next_sequence();
         self.change_timers(|timers| timers.set(timer, due, sequence))
     }
