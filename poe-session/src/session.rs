@@ -196,8 +196,9 @@ impl<H: 'static> Dispatch for Body<H> {
         if self.options.get().trace {
             delivery.kernel.report(&trace(&delivery));
         }
-        // The handler may replace the table that it lies in.
-        let table = Rc::clone(&self.table.borrow());
+        // The handler may replace the table that it lies in. To borrow it alone takes fewer steps than to count who else
+        // does.
+        let table = Rc::clone(&self.table.borrow_mut());
         let Some(handler) = table.get(delivery.event).or_else(|| table.default.as_ref()) else {
             return self.unhandled(&delivery);
         };
