@@ -615,3 +615,31 @@ fn a_handle_is_blocking_again_after_its_last_watch() {
     kernel.run().unwrap();
     assert!(is_blocking(&ours));
 }
+
+#[test]
+fn what_shares_a_file_with_a_handle_is_not_made_blocking_under_its_watch() {
+    let is_blocking = |handle: &UnixStream| {
+        let flags = nix::fcntl::fcntl(handle, nix::fcntl::FcntlArg::F_GETFL).unwrap();
+        !nix::fcntl::OFlag::from_bits_retain(flags).contains(nix::fcntl::OFlag::O_NONBLOCK)
+    };
+    let kernel = kernel();
+    let (ours, theirs) = pair();
+    let copy = Rc::new(ours.try_clone().unwrap());
+    Session::build(())
+        .on_start(move |cx| -> HandlerResult {
+            cx.select_read(&ours, "read")?;
+            cx.select_write(&copy, "written")?;
+            cx.select_end(&ours, Mode::Read);
+            assert!(!is_blocking(&copy), "a write to it could hold the whole program");
+            cx.select_read(&ours, "read")?;
+            cx.select_end(&copy, Mode::Write);
+            assert!(!is_blocking(&ours));
+            cx.select_end(&ours, Mode::Read);
+            assert!(is_blocking(&ours) && is_blocking(&copy));
+            Ok(())
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    drop(theirs);
+}

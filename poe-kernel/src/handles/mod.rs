@@ -32,8 +32,8 @@ impl Kernel {
     /// The payload is a [`Ready`]. The event comes once a turn for as long as the handle is ready, the end of file and
     /// errors included, and goes ahead of queued events. The kernel keeps a share of the handle until the watch ends,
     /// so that its descriptor cannot be closed meanwhile, and keeps the handle in non-blocking mode until its last watch
-    /// ends. Watching again
-    /// replaces the event and resumes a paused watch. Several sessions may watch one handle; each gets its event.
+    /// ends, and that of every other descriptor of the same file. Watching again replaces the event and resumes a paused
+    /// watch. Several sessions may watch one handle; each gets its event.
     ///
     /// # Errors
     ///
@@ -265,7 +265,7 @@ impl Kernel {
         if watcher != Watcher::Kernel && !self.is_live(watcher.session()) {
             return Err(NoActiveSession("a watch").into());
         }
-        let blocking = set_nonblocking(&handle).map_err(failed("make non-blocking"))?;
+        let was_blocking = set_nonblocking(&handle).map_err(failed("make non-blocking"))?;
         // What is refused is dropped after the borrows below: its drop may call the kernel.
         let _shares = (Rc::clone(&handle), Rc::clone(&target));
         let mut event_loop = self.inner.event_loop.borrow_mut();
@@ -273,8 +273,8 @@ impl Kernel {
         let id = handles
             .insert(&mut **event_loop, handle, descriptor, (watcher, mode), target, since)
             .map_err(failed("watch"))?;
-        if let Some(flags) = blocking {
-            handles.set_blocking_flags(id, flags);
+        if was_blocking {
+            handles.set_was_blocking(id);
         }
         self.inner.sessions.borrow_mut().hold(watcher.session(), Hold::Handle);
         Ok(id)
@@ -287,12 +287,12 @@ impl Kernel {
     }
 }
 
-/// The flags that the handle had, if it was blocking.
-fn set_nonblocking(handle: &impl AsFd) -> io::Result<Option<OFlag>> {
+/// Whether the handle was blocking.
+fn set_nonblocking(handle: &impl AsFd) -> io::Result<bool> {
     let flags = OFlag::from_bits_retain(fcntl(handle, FcntlArg::F_GETFL)?);
     if flags.contains(OFlag::O_NONBLOCK) {
-        return Ok(None);
+        return Ok(false);
     }
     fcntl(handle, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    Ok(Some(flags))
+    Ok(true)
 }

@@ -1,5 +1,6 @@
 //! The watched handles: one entry a descriptor, one watcher for each who waits and each mode.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, RawFd};
@@ -8,6 +9,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::fstat;
 
 use crate::hash::IdMap;
 use crate::{EventLoop, Interest, Key, Mode, Readiness, SessionId, Watch};
@@ -74,8 +76,18 @@ pub(super) struct Entry {
     /// The loop cannot wait for it, because it is always ready.
     always_ready: bool,
     dirty: bool,
-    /// The flags it had before it was made non-blocking, to be given back: others may share it.
-    blocking: Option<OFlag>,
+    file: Option<FileId>,
+}
+
+/// What several descriptors may be of: device and inode. The mode is that of all of them.
+type FileId = (u64, u64);
+
+#[derive(Debug, Default)]
+struct File {
+    /// How many entries are of it.
+    entries: usize,
+    /// It was made non-blocking, which is to be undone: others may share it.
+    was_blocking: bool,
 }
 
 impl Entry {
@@ -95,6 +107,7 @@ pub(crate) struct Handles {
     free: Vec<u32>,
     by_descriptor: IdMap<RawFd, u32>,
     by_session: IdMap<SessionId, Vec<WatchId>>,
+    files: HashMap<FileId, File>,
     dirty: Vec<u32>,
     always_ready: Vec<u32>,
     last_number: u64,
@@ -171,10 +184,11 @@ impl Handles {
         Ok(id)
     }
 
-    /// Has a handle get these flags back with the end of its last watch.
-    pub(super) fn set_blocking_flags(&mut self, id: WatchId, flags: OFlag) {
-        if let Some(entry) = self.entry_mut(id.slot) {
-            entry.blocking = Some(flags);
+    /// Has a handle block again with the end of its last watch.
+    pub(super) fn set_was_blocking(&mut self, id: WatchId) {
+        let file = self.entry(id.slot).and_then(|entry| entry.file);
+        if let Some(file) = file.and_then(|file| self.files.get_mut(&file)) {
+            file.was_blocking = true;
         }
     }
 
@@ -204,9 +218,9 @@ impl Handles {
         }
         let entry = self.entries[id.slot as usize].take()?;
         self.by_descriptor.remove(&entry.descriptor);
-        if let Some(flags) = entry.blocking {
+        if entry.file.is_some_and(|file| self.leave_file(file)) {
             // Of a handle that refuses this, nobody can expect it.
-            let _ = fcntl(&entry.handle, FcntlArg::F_SETFL(flags));
+            let _ = set_blocking(&entry.handle);
         }
         self.free.push(id.slot);
         if entry.always_ready {
@@ -321,6 +335,11 @@ impl Handles {
                 Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => true,
                 Err(error) => return Err(error),
             };
+        // What does not say what it is, is not given its mode back.
+        let file = fstat(&handle).ok().map(|stat| (stat.st_dev as u64, stat.st_ino as u64));
+        if let Some(file) = file {
+            self.files.entry(file).or_default().entries += 1;
+        }
         let entry = Entry {
             handle,
             descriptor,
@@ -329,7 +348,7 @@ impl Handles {
             told,
             always_ready,
             dirty: false,
-            blocking: None,
+            file,
         };
         if self.free.pop().is_some() {
             self.entries[slot as usize] = Some(entry);
@@ -341,6 +360,13 @@ impl Handles {
             self.always_ready.push(slot);
         }
         Ok(slot)
+    }
+
+    /// Whether this was the last entry of a file that is to block again.
+    fn leave_file(&mut self, id: FileId) -> bool {
+        let Some(file) = self.files.get_mut(&id) else { return false };
+        file.entries -= 1;
+        file.entries == 0 && self.files.remove(&id).is_some_and(|file| file.was_blocking)
     }
 
     fn touch(&mut self, slot: u32) {
@@ -367,4 +393,9 @@ impl Handles {
 
 fn key(slot: u32, generation: u32) -> Key {
     (generation as usize) << HALF | slot as usize
+}
+
+fn set_blocking(handle: &impl AsFd) -> nix::Result<i32> {
+    let flags = OFlag::from_bits_retain(fcntl(handle, FcntlArg::F_GETFL)?);
+    fcntl(handle, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))
 }
