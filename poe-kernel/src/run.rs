@@ -293,7 +293,9 @@ impl Kernel {
 
     fn end_if_fatal(&self) -> Result<(), KernelError> {
         if self.active_session() != SessionId::KERNEL {
-            return Ok(());
+            // Whoever waits in a handler is told that what it waits for may never come; the outermost turn ends the run.
+            let death = self.inner.fatal.borrow().clone();
+            return death.map_or(Ok(()), |death| Err(KernelError::Died(death)));
         }
         self.stop();
         self.forget_leftovers();

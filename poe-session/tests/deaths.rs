@@ -425,3 +425,29 @@ fn a_die_sent_by_hand_reaches_as_far_as_any_other() {
     kernel.run().unwrap();
     assert_eq!(told.get(), 1);
 }
+
+#[test]
+fn a_handler_that_waits_is_told_of_a_death_that_ends_the_run() {
+    let kernel = kernel();
+    Session::build(())
+        .on_start(|cx| cx.alias_set("worker"))
+        .on("work", |_, ()| -> HandlerResult { Err("cannot work".into()) })
+        .spawn(&kernel)
+        .unwrap();
+    let (turns, told) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+    let (count, tell) = (Rc::clone(&turns), Rc::clone(&told));
+    Session::build(())
+        .on_start(|cx| cx.yield_event("wait", ()))
+        .on("wait", move |cx, ()| -> HandlerResult {
+            cx.post("worker", "work", ())?;
+            let answered = || count.replace(count.get() + 1) > 100;
+            let waited = cx.suspend(|kernel| kernel.run_while(|| !answered()));
+            tell.set(matches!(waited, Err(KernelError::Died(_))));
+            Ok(())
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let Err(KernelError::Died(death)) = kernel.run() else { panic!("the death was lost") };
+    assert_eq!(death.cause.to_string(), "cannot work");
+    assert!(told.get() && turns.get() < 100, "{} turns", turns.get());
+}
