@@ -85,23 +85,23 @@ pub(crate) struct SignalWatch {
 /// Who watches which signal, and how the one being delivered fares.
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
-    watches: IdMap<Name, Vec<SignalWatch>>,
+    watches: IdMap<Name, IdMap<SessionId, SignalWatch>>,
     handled: bool,
     os: OsSignals,
 }
 
 impl Signals {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Name, &SignalWatch)> {
-        self.watches.iter().flat_map(|(name, watches)| watches.iter().map(|watch| (*name, watch)))
+        self.watches.iter().flat_map(|(name, watches)| watches.values().map(|watch| (*name, watch)))
     }
 
-    fn of(&self, signal: Name) -> &[SignalWatch] {
-        self.watches.get(&signal).map_or(&[], Vec::as_slice)
+    fn of(&self, signal: Name) -> IdMap<SessionId, SignalWatch> {
+        self.watches.get(&signal).cloned().unwrap_or_default()
     }
 
     fn unwatch(&mut self, signal: Name, session: SessionId) -> bool {
         let Some(watches) = self.watches.get_mut(&signal) else { return false };
-        watches.retain(|watch| watch.session != session);
+        watches.remove(&session);
         let last = watches.is_empty();
         if last {
             self.watches.remove(&signal);
@@ -139,11 +139,7 @@ impl Kernel {
         self.watch_os_signal(signal)?;
         let watch = SignalWatch { session, event, since: Location::caller() };
         let mut signals = self.inner.signals.borrow_mut();
-        let watches = signals.watches.entry(signal).or_default();
-        match watches.iter_mut().find(|watch| watch.session == session) {
-            Some(old) => *old = watch,
-            None => watches.push(watch),
-        }
+        signals.watches.entry(signal).or_default().insert(session, watch);
         Ok(())
     }
 
@@ -225,13 +221,11 @@ impl Kernel {
         if name == names.die {
             touched.extend(self.ancestors(to));
         }
-        let watches: Vec<SignalWatch> = self.inner.signals.borrow().of(name).to_vec();
+        let watches = self.inner.signals.borrow().of(name);
         let outer = std::mem::replace(&mut self.inner.signals.borrow_mut().handled, false);
         let args = Rc::new(args);
         for &session in &touched {
-            let Some(watch) = watches.iter().find(|watch| watch.session == session) else {
-                continue;
-            };
+            let Some(watch) = watches.get(&session) else { continue };
             let mut signal = Some(Signal { name, args: Some(Rc::clone(&args)) });
             let (sender, event) = (SessionId::KERNEL, watch.event);
             let envelope = Envelope { session, sender, event, caller };
@@ -274,7 +268,7 @@ impl Kernel {
     pub(crate) fn forget_signals(&self, session: SessionId) {
         let mut unwatched = Vec::new();
         self.inner.signals.borrow_mut().watches.retain(|signal, watches| {
-            watches.retain(|watch| watch.session != session);
+            watches.remove(&session);
             if watches.is_empty() {
                 unwatched.push(*signal);
             }
