@@ -316,3 +316,52 @@ fn a_handler_that_panics_takes_its_wheel_along() {
     assert_eq!(drops.count(), 1);
     drop(theirs);
 }
+
+#[test]
+fn the_end_of_file_is_told_once_though_the_last_record_is_handled_in_turns() {
+    let (kernel, log) = (kernel(), Log::default());
+    let (ours, _theirs) = pair_with("one\ntw");
+    let l = log.clone();
+    spawn(&kernel, wheel(ours).partial_event("partial"), move |cx, event| {
+        l.push(&event);
+        match event {
+            Event::Partial(_) => {
+                cx.suspend(Kernel::run_one_timeslice).unwrap();
+                l.push("handled");
+            }
+            Event::Error(_) => drop(cx.delay_set("do", Duration::from_millis(50), "end")),
+            Event::Do(_) => *cx.heap = None,
+            _ => {}
+        }
+    });
+    run(&kernel);
+    let expected = ["start", "input one", "partial tw", "handled", "error read 0", "end"];
+    assert_eq!(log.take(), expected);
+}
+
+#[test]
+fn a_peer_that_reads_slowly_and_sends_meanwhile_receives_all_there_was_before_the_end() {
+    const OCTETS: usize = 2_000_000;
+    let kernel = kernel();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let ours = listener.accept().unwrap().0;
+    let client = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        client.write_all(b"still here\n").unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        read_all(client).len()
+    });
+    let lingering = Rc::new(RefCell::new(None));
+    let keep = lingering.clone();
+    spawn(&kernel, wheel(ours), move |cx, event| match event {
+        Event::Start => _ = own(cx).put("x".repeat(OCTETS - 2)),
+        Event::Flushed => {
+            *keep.borrow_mut() = cx.heap.take().unwrap().linger(Duration::from_secs(5))
+        }
+        _ => {}
+    });
+    run(&kernel);
+    assert_eq!(client.join().unwrap(), OCTETS);
+    assert!(lingering.take().unwrap().is_over());
+}

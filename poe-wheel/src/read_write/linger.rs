@@ -91,6 +91,24 @@ pub(super) fn has_unread(handle: &Rc<dyn AsFd>) -> bool {
     matches!(SockRef::from(handle).peek(&mut octet), Ok(1..))
 }
 
+/// Whether the operating system holds output that the peer has not room for yet. Should the peer send something before it
+/// has, it would be answered with a reset, and the output be lost.
+#[cfg(target_os = "linux")]
+pub(super) fn has_unsent(handle: &Rc<dyn AsFd>) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    // With this a socket is writable when nothing is left to send. What is no TCP socket refuses it, and loses nothing.
+    if SockRef::from(handle).set_tcp_notsent_lowat(1).is_err() {
+        return false;
+    }
+    poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(0)
+}
+
+/// Elsewhere nobody tells, and a TCP socket may.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_unsent(handle: &Rc<dyn AsFd>) -> bool {
+    SockRef::from(handle).peer_addr().is_ok_and(|peer| peer.as_socket().is_some())
+}
+
 /// Ends the output, and begins to drop the input.
 pub(super) fn linger(
     kernel: &Kernel,

@@ -258,7 +258,8 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     /// make the operating system throw away what the peer has not received yet.
     ///
     /// The output is shut down, and input is dropped, until the peer has ended its side or `limit` is over. `None` when
-    /// there is nothing to wait for: all that the peer has sent was handled, or it has ended already. Output that is still
+    /// there is nothing to wait for: all that the peer has sent was handled and all output has left this machine, or it has
+    /// ended already. Output that is still
     /// queued is discarded, as by `drop`; so linger from [`ReadWriteEvent::Flushed`].
     pub fn linger(self, limit: Duration) -> Option<Lingering> {
         self.wheel.linger(limit)

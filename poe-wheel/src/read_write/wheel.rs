@@ -337,7 +337,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         let sends_still = !state.input_over.get()
             && (state.backlog.get()
                 || !self.pending().is_empty()
-                || linger::has_unread(&self.input));
+                || linger::has_unread(&self.input)
+                || linger::has_unsent(&self.input));
         let kernel = self.kernel.upgrade()?;
         if state.ended.get()
             || state.output_over.get()
@@ -435,6 +436,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     fn end_input(&self, kernel: &Kernel) {
+        // A turn within the handler below finds the end of the input once more.
+        self.state.pumping.set(true);
         while !self.state.ended.get()
             && let Some(event) = self.events.get().partial
         {
@@ -443,6 +446,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             let Ok(Some(record)) = record else { break };
             kernel.deliver_event(self.session, event, Input::new(record, self.id));
         }
+        self.state.pumping.set(false);
         self.stop_input();
         let unfinished = self.pending().len();
         self.fail(kernel, "read", IoCause::Eof { unfinished });
