@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc::{dev_t, ino_t};
 use nix::sys::stat::fstat;
 
 use crate::hash::IdMap;
@@ -80,7 +81,7 @@ pub(super) struct Entry {
 }
 
 /// What several descriptors may be of: device and inode. The mode is that of all of them.
-type FileId = (u64, u64);
+type FileId = (dev_t, ino_t);
 
 #[derive(Debug, Default)]
 struct File {
@@ -336,7 +337,7 @@ impl Handles {
                 Err(error) => return Err(error),
             };
         // What does not say what it is, is not given its mode back.
-        let file = fstat(&handle).ok().map(|stat| (stat.st_dev as u64, stat.st_ino as u64));
+        let file = fstat(&handle).ok().map(|stat| (stat.st_dev, stat.st_ino));
         if let Some(file) = file {
             self.files.entry(file).or_default().entries += 1;
         }
