@@ -2,7 +2,6 @@
 
 use std::cell::RefMut;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -15,8 +14,8 @@ use poe_kernel::{
 
 use crate::handlers::{erase, erase_default};
 use crate::postback::{Callback, Postback};
-use crate::session::{Body, Suspended};
-use crate::{IntoOutcome, Unhandled};
+use crate::session::Body;
+use crate::{Heap, IntoOutcome, Unhandled};
 
 /// The first parameter of every handler (POE: `HEAP`, `KERNEL`, `SESSION`, `SENDER`, `STATE`, `CALLER_…`).
 ///
@@ -40,7 +39,7 @@ impl<'a, H: 'static> Cx<'a, H> {
         heap: RefMut<'a, H>,
         envelope: &'a Envelope,
     ) -> Self {
-        Self { heap: Heap(Some(heap)), kernel, body, envelope }
+        Self { heap: Heap::new(heap), kernel, body, envelope }
     }
 
     /// The session (POE: `SESSION`).
@@ -128,7 +127,7 @@ impl<'a, H: 'static> Cx<'a, H> {
     ) -> Result<R, CallError> {
         self.heap.release();
         let result = self.kernel.call(destination, event, payload);
-        self.resume();
+        self.take_heap();
         result
     }
 
@@ -160,7 +159,7 @@ impl<'a, H: 'static> Cx<'a, H> {
 
         impl<H: 'static> Drop for Lent<'_, '_, H> {
             fn drop(&mut self) {
-                self.0.resume();
+                self.0.take_heap();
             }
         }
 
@@ -529,7 +528,7 @@ impl<'a, H: 'static> Cx<'a, H> {
     pub fn detach_myself(&mut self) -> Result<(), DetachError> {
         self.heap.release();
         let result = self.kernel.detach_myself();
-        self.resume();
+        self.take_heap();
         result
     }
 
@@ -542,7 +541,7 @@ impl<'a, H: 'static> Cx<'a, H> {
     pub fn detach_child(&mut self, child: impl Destination) -> Result<(), DetachError> {
         self.heap.release();
         let result = self.kernel.detach_child(child);
-        self.resume();
+        self.take_heap();
         result
     }
 
@@ -551,7 +550,7 @@ impl<'a, H: 'static> Cx<'a, H> {
     pub fn stop(&mut self) {
         self.heap.release();
         self.kernel.stop();
-        self.resume();
+        self.take_heap();
     }
 
     /// Sets the handler of an event of this session from now on, for events already queued too (POE: `state`).
@@ -641,8 +640,8 @@ impl<'a, H: 'static> Cx<'a, H> {
         Callback::new(self.kernel, self.session(), event.name(), created)
     }
 
-    fn resume(&mut self) {
-        self.heap.0 = Some(self.body.heap.borrow_mut());
+    pub(crate) fn take_heap(&mut self) {
+        self.heap = Heap::new(self.body.heap.borrow_mut());
     }
 }
 
@@ -654,79 +653,5 @@ impl<H: fmt::Debug> fmt::Debug for Cx<'_, H> {
             .field("event", &self.envelope.event)
             .field("heap", &*self.heap)
             .finish_non_exhaustive()
-    }
-}
-
-/// A session's heap, as its handler has it: a guard that is let go of while the handler calls others.
-#[derive(Debug)]
-pub struct Heap<'a, H>(Option<RefMut<'a, H>>);
-
-impl<H> Heap<'_, H> {
-    fn release(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl<H> Deref for Heap<'_, H> {
-    type Target = H;
-
-    fn deref(&self) -> &H {
-        match &self.0 {
-            Some(heap) => heap,
-            None => unreachable!("a handler has its heap whenever it runs"),
-        }
-    }
-}
-
-impl<H> DerefMut for Heap<'_, H> {
-    fn deref_mut(&mut self) -> &mut H {
-        match &mut self.0 {
-            Some(heap) => heap,
-            None => unreachable!("a handler has its heap whenever it runs"),
-        }
-    }
-}
-
-/// Where something that runs other handlers may be done from: `&kernel` outside handlers, `cx` inside.
-pub trait Scope {
-    /// What the scope becomes while it lends the heap.
-    type Suspended: Suspended;
-
-    /// Lets go of the heap that a handler holds, if this is a handler's.
-    fn suspend(self) -> Self::Suspended;
-}
-
-impl<'k> Scope for &'k Kernel {
-    type Suspended = &'k Kernel;
-
-    fn suspend(self) -> Self {
-        self
-    }
-}
-
-impl Suspended for &Kernel {
-    fn kernel(&self) -> &Kernel {
-        self
-    }
-
-    fn resume(&mut self) {}
-}
-
-impl<'c, 'a, H: 'static> Scope for &'c mut Cx<'a, H> {
-    type Suspended = Self;
-
-    fn suspend(self) -> Self {
-        self.heap.release();
-        self
-    }
-}
-
-impl<H: 'static> Suspended for &mut Cx<'_, H> {
-    fn kernel(&self) -> &Kernel {
-        self.kernel
-    }
-
-    fn resume(&mut self) {
-        Cx::resume(self);
     }
 }

@@ -92,16 +92,20 @@
 
 mod cx;
 mod handlers;
+mod heap;
 mod outcome;
 mod postback;
+mod scope;
 mod session;
 mod table;
 
-pub use cx::{Cx, Heap, Scope};
+pub use cx::Cx;
 pub use handlers::{Handlers, Unhandled};
+pub use heap::Heap;
 pub use outcome::{HandlerResult, IntoOutcome, Reply};
 pub use postback::{Callback, Postback};
-pub use session::{Session, Suspended};
+pub use scope::{Scope, Suspended};
+pub use session::Session;
 
 /// What a program of sessions uses.
 pub mod prelude {

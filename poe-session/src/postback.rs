@@ -6,8 +6,7 @@ use std::marker::PhantomData;
 
 use poe_kernel::{CallError, Kernel, Name, PostError, SessionId, WeakKernel};
 
-use crate::Scope;
-use crate::session::Suspended;
+use crate::{Scope, Suspended};
 
 /// Posts its session an event when it is invoked; made by [`Cx::postback`](crate::Cx::postback).
 ///

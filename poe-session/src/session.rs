@@ -5,12 +5,12 @@ use std::fmt;
 use std::rc::Rc;
 
 use poe_kernel::{
-    Child, Delivery, Diagnostic, Dispatch, EventFor, Failure, Kernel, Name, Parent, SessionId,
+    Child, Delivery, Diagnostic, Dispatch, EventFor, Failure, Name, Parent, SessionId,
     SessionOption, SpawnError,
 };
 
 use crate::table::Table;
-use crate::{Cx, Handlers, IntoOutcome, Scope, Unhandled};
+use crate::{Cx, Handlers, IntoOutcome, Scope, Suspended, Unhandled};
 
 /// A session to be: its heap, its handlers and its options (POE: `POE::Session->create`).
 ///
@@ -283,13 +283,4 @@ impl Options {
             _ => {}
         }
     }
-}
-
-/// A kernel whose active session, if it has one, has let go of its heap until [`Suspended::resume`].
-pub trait Suspended {
-    /// The kernel.
-    fn kernel(&self) -> &Kernel;
-
-    /// Takes the heap again.
-    fn resume(&mut self);
 }

@@ -10,8 +10,9 @@ use poe_filter::{Filter, Line};
 use poe_kernel::{EventFor, Kernel, NoActiveSession};
 
 use super::ReadWrite;
+use super::events::{Events, Marks};
 use super::filters::Filters;
-use super::wheel::{Events, Marks, Wheel};
+use super::wheel::Wheel;
 use crate::{Input, IoError, WheelError, WheelId};
 
 /// Builds a [`ReadWrite`] wheel (POE: the parameters of `POE::Wheel::ReadWrite->new`).

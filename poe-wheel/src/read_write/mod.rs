@@ -1,6 +1,7 @@
 //! Buffered, filtered, flow-controlled input and output on a handle.
 
 mod builder;
+mod events;
 mod filters;
 mod linger;
 mod wheel;

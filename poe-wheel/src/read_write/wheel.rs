@@ -14,6 +14,7 @@ use poe_kernel::{Flush, Kernel, Mode, Name, SessionId, Watch, WatchError, WatchI
 use socket2::SockRef;
 
 use super::ReadWriteEvent;
+use super::events::{Events, Marks, check_marks};
 use super::filters::{Decode, Encode, Filters};
 use super::linger::{self, Lingering};
 use crate::{Input, IoCause, IoError, WheelError, WheelId};
@@ -24,44 +25,6 @@ const RECORDS_AT_ONCE: usize = 1024;
 thread_local! {
     /// One buffer for all wheels of a thread: an idle connection needs none.
     pub(super) static BUFFER: RefCell<ReadBuffer> = RefCell::new(ReadBuffer::new());
-}
-
-/// The names of a wheel's events.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Events {
-    pub(super) input: Option<Name>,
-    pub(super) partial: Option<Name>,
-    pub(super) error: Option<Name>,
-    pub(super) flushed: Option<Name>,
-    pub(super) high: Option<Name>,
-    pub(super) low: Option<Name>,
-}
-
-/// How much queued output is little, and how much is too much.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Marks {
-    low: usize,
-    high: usize,
-}
-
-impl Marks {
-    pub(super) fn new(low: usize, high: usize) -> Result<Self, WheelError> {
-        if low > 0 && low < high {
-            Ok(Self { low, high })
-        } else {
-            Err(WheelError::Marks { low, high })
-        }
-    }
-}
-
-/// Refuses events of marks that there are not, and marks that nobody would learn to have been sunk to.
-fn check_marks(marks: Option<Marks>, events: &Events) -> Result<(), WheelError> {
-    match (marks, events.high, events.low) {
-        (None, Some(_), _) => Err(WheelError::NoMarks { event: "high_event" }),
-        (None, None, Some(_)) => Err(WheelError::NoMarks { event: "low_event" }),
-        (Some(_), _, None) => Err(WheelError::NoLowEvent),
-        _ => Ok(()),
-    }
 }
 
 pub(super) struct Wheel<In: 'static, Out: 'static> {
