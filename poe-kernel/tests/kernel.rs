@@ -194,7 +194,7 @@ fn a_kernel_is_told_from_others_and_printed() {
     let (one, two) = (virtual_kernel(), virtual_kernel());
     assert_ne!(one.id(), two.id());
     assert!(format!("{one:?}").contains(one.id().as_str()));
-    assert_eq!(one.event_loop_name(), "polling");
+    assert_eq!(one.event_loop_name(), two.event_loop_name());
     let weak = one.downgrade();
     assert_eq!(weak.upgrade().unwrap().id(), one.id());
     drop(one);

@@ -604,3 +604,15 @@ fn connections_that_come_and_go_leave_no_descriptor() {
     assert!(most.get() < before + 500, "{} after {before}", most.get());
     assert_eq!(accepted.get(), CLIENTS);
 }
+
+#[test]
+fn a_path_with_a_nul_in_it_is_not_taken_for_what_stands_before() {
+    let before = std::env::temp_dir().join(format!("poe-nul-{}", std::process::id()));
+    let mut path = before.clone().into_os_string();
+    path.push("\0rest");
+    for path in [path, std::ffi::OsString::new()] {
+        let error = SocketFactory::build().bind_path(path).listen().unwrap_err();
+        assert!(error.to_string().contains("is no path of a socket"), "{error}");
+    }
+    assert!(!before.exists());
+}

@@ -353,7 +353,9 @@ impl SocketFactoryBuilder {
     /// What to connect to, or why that is not known.
     fn targets(&self) -> Result<Vec<SockAddr>, Failed> {
         if let Some(path) = &self.remote_path {
-            return SockAddr::unix(path).map(|address| vec![address]).map_err(|e| ("connect", e));
+            return unix_path::address(path)
+                .map(|address| vec![address])
+                .map_err(|e| ("connect", e));
         }
         let port = self.remote_port.as_ref().ok_or_else(|| ("connect", Errno::EINVAL.into()))?;
         let number = port.number().map_err(|e| ("getservbyname", e))?;

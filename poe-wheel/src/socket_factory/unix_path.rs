@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ impl UnixPath {
     }
 
     pub(super) fn bind(socket: &socket2::Socket, path: &Path) -> Result<Self, Failed> {
-        let address = SockAddr::unix(path).map_err(|e| ("bind", e))?;
+        let address = address(path).map_err(|e| ("bind", e))?;
         match socket.bind(&address) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
                 fs::remove_file(path).map_err(|e| ("unlink", e))?;
@@ -56,6 +57,16 @@ impl Drop for UnixPath {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// The address of a path. The operating system would take what stands before an octet of 0 for all of it.
+pub(super) fn address(path: &Path) -> io::Result<SockAddr> {
+    let octets = path.as_os_str().as_bytes();
+    if octets.is_empty() || octets[1..].contains(&0) && octets[0] != 0 {
+        let message = format!("{path:?} is no path of a socket");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    SockAddr::unix(path)
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {
