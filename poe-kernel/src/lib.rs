@@ -101,7 +101,7 @@
 //! What its reference calls a mistake is right here:
 //!
 //! - Watching a handle again replaces the event and its arguments; POE only resumed the old watch.
-//! - A handle is blocking again, if it was, when its last watch has ended; POE leaves a shared standard input
+//! - A handle is blocking again, if it was, when its last watch has ended, and that of its copies; POE leaves a shared standard input
 //!   non-blocking for those it is shared with.
 //! - A closed handle that is still watched hung the program; here it cannot be had.
 //! - `delay_adjust` reports a timer that is gone or another session's, as `alarm_adjust` does.

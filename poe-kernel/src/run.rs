@@ -116,8 +116,9 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// As for [`Kernel::run`], but for `AlreadyRunning`: a handler may run single turns, through its `cx`. A session
-    /// whose handler is on the stack is not collected by them.
+    /// As for [`Kernel::run`], but for `AlreadyRunning`: a handler may run single turns, through its `cx`. There, a death
+    /// that ends the run is an error of each turn, and of the run in the end; sessions are stopped, and a panic goes on,
+    /// once the handler has returned. A session whose handler is on the stack is not collected by them.
     pub fn run_one_timeslice(&self) -> Result<bool, KernelError> {
         if self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(true)?;

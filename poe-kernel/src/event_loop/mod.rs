@@ -157,7 +157,8 @@ impl Readiness {
 /// - reports hang-ups and errors as readiness for every watched mode;
 /// - answers `add` with the operating system's error; `EPERM` means that the handle cannot be waited for because it is
 ///   always ready, as a regular file is, and the kernel then does without the loop;
-/// - returns early from `wait` after the waker was called, once for any number of calls.
+/// - returns early from `wait` after the waker was called, once for any number of calls;
+/// - runs no code that calls the kernel: the loop is borrowed meanwhile. Such code wakes it, and runs after `wait`.
 pub trait EventLoop: fmt::Debug {
     /// The loop's name, as a user would choose it by.
     fn name(&self) -> &'static str;
