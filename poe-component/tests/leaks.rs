@@ -68,7 +68,8 @@ fn nothing_is_left_after_a_run() {
         }
         run(&kernel);
         drop(kernel);
-        assert_eq!(descriptors(), before);
+        // The test harness may have had one open for a moment before.
+        assert!(descriptors() <= before);
     }
 }
 

@@ -141,7 +141,6 @@ fn regular_files_are_always_ready() {
     }
 }
 
-// Conformance: LOP-04, with `cargo xtask loops`, which runs every test that waits for something on each loop
 #[test]
 fn many_handles_come_and_go() {
     for (kernel, session) in kernels() {

@@ -13,14 +13,17 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// The event loops other than the default one, which [`run`] tests.
 const LOOPS: [&str; 2] = ["poll", "select"];
 
-/// Runs the tests of all crates that wait for something on each of the other event loops.
+/// Runs the libraries' tests that wait for something on each of the other event loops.
 pub(crate) fn loops(arguments: &[String]) -> Result<()> {
-    let packages = ["poe-session", "poe-wheel", "poe-component", "examples"];
+    let packages = ["poe-session", "poe-wheel", "poe-component"];
+    // It opens more descriptors than `select` can watch.
+    let skipped = ["--", "--skip", "idle_connections_are_small"];
     for event_loop in LOOPS {
         println!("-- on {event_loop} --");
         let packages = packages.iter().flat_map(|package| ["--package", package]);
-        let command = &mut cargo(["test", "--quiet", "--all-features", "--tests"]);
-        execute(command.args(packages).args(arguments).env("POE_EVENT_LOOP", event_loop))?;
+        let mut command = cargo(["test", "--quiet", "--all-features", "--tests"]);
+        command.args(packages).args(arguments).args(skipped).env("POE_EVENT_LOOP", event_loop);
+        execute(&mut command)?;
     }
     Ok(())
 }
