@@ -1,4 +1,5 @@
-//! Identities: of the kernel, its sessions, timers and watchers. A stale one is refused, never mistaken for another.
+//! Identities: of the kernel, its sessions, timers and watchers. A stale one is refused, never mistaken for another of its
+//! kernel.
 
 use std::fmt;
 use std::sync::Arc;

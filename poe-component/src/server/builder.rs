@@ -292,6 +292,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     }
 
     /// How long connections have to send what is queued when the server is drained; five seconds if not given.
+    /// One whose peer is still sending, or has not received all, may take up to five seconds more to end.
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.listening.duties.drain_time = time;
         self

@@ -23,7 +23,8 @@ pub struct Connection<U = (), In: 'static = Bytes, Out: 'static = Bytes> {
     /// The client's address (POE: `remote_addr`).
     pub remote_addr: Address,
     /// Whether the connection is being shut down: input is ignored, and it ends when all output has gone (POE:
-    /// `shutdown`). To be read; [`SHUTDOWN`] sets it.
+    /// `shutdown`). [`SHUTDOWN`] sets it; a callback that posts that may set it
+    /// too, to ignore at once what was read along with the present record.
     pub shutdown: bool,
     /// Whether the connection has failed, so that output is not waited for (POE: `got_an_error`). Neither the end of file
     /// nor what a filter refuses is a failure of the connection.

@@ -249,8 +249,9 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
         self.wheel.shutdown_input();
     }
 
-    /// Ends the output once all that is queued has gone (POE: `shutdown_output`, which loses it). The peer sees the end of
-    /// file; input goes on. What is put from now on is dropped.
+    /// Ends the output once all that is queued has gone (POE: `shutdown_output`, which loses it). The peer of a socket
+    /// sees the end of file; that of a pipe or a file does once the wheel is dropped. Input goes on. What is put from now
+    /// on is dropped.
     pub fn shutdown_output(&self) {
         self.wheel.shutdown_output();
     }
@@ -260,8 +261,7 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     ///
     /// The output is shut down, and input is dropped, until the peer has ended its side or `limit` is over. `None` when
     /// there is nothing to wait for: all that the peer has sent was handled and all output has left this machine, or it has
-    /// ended already. Output that is still
-    /// queued is discarded, as by `drop`; so linger from [`ReadWriteEvent::Flushed`].
+    /// ended already. Output that is still queued is discarded, as by `drop`; so linger from [`ReadWriteEvent::Flushed`].
     pub fn linger(self, limit: Duration) -> Option<Lingering> {
         self.wheel.linger(limit)
     }
