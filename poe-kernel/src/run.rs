@@ -9,13 +9,16 @@ use crate::timers::table::Timers;
 use crate::{Kernel, KernelError, SessionId};
 
 /// Something that keeps output back until the end of a turn, so that all of it goes out at once.
+///
+/// It runs with its session active, outside any handler, as a [`Watch`](crate::Watch) does, and a panic in it is a death
+/// of the session, with the event `_flush`.
 pub trait Flush {
     /// Writes what was kept back.
     fn flush(&self, kernel: &Kernel);
 }
 
 /// Who is to be flushed before the kernel next waits.
-pub(crate) type Outputs = Vec<Weak<dyn Flush>>;
+pub(crate) type Outputs = Vec<(SessionId, Weak<dyn Flush>)>;
 
 /// How long events are dispatched before handles are looked at again.
 ///
@@ -140,9 +143,9 @@ impl Kernel {
         Ok(false)
     }
 
-    /// Has something flushed before the kernel next waits; what wheels use to send a turn's output at once.
-    pub fn flush_later(&self, output: Weak<dyn Flush>) {
-        self.inner.outputs.borrow_mut().push(output);
+    /// Has something of a session flushed before the kernel next waits; what wheels use to send a turn's output at once.
+    pub fn flush_later(&self, session: SessionId, output: Weak<dyn Flush>) {
+        self.inner.outputs.borrow_mut().push((session, output));
     }
 
     #[inline(never)]
@@ -266,9 +269,9 @@ impl Kernel {
             return;
         }
         let outputs = self.inner.outputs.take();
-        for output in &outputs {
+        for (session, output) in &outputs {
             if let Some(output) = output.upgrade() {
-                output.flush(self);
+                self.run_part(*session, self.inner.names.flush, || output.flush(self));
             }
         }
         self.collect();

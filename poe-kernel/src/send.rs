@@ -1,5 +1,6 @@
 //! Sending: `post`, `yield`, `call`, and how an event reaches its handler.
 
+use std::any::Any;
 use std::cell::RefMut;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -225,7 +226,7 @@ impl Kernel {
 
     fn time_out(&self, session: SessionId, target: Payload) {
         if let Ok(target) = target.downcast::<Rc<dyn Timeout>>() {
-            self.with_active(session, None, || target.timed_out(self));
+            self.run_part(session, self.inner.names.timeout, || target.timed_out(self));
         }
     }
 
@@ -285,6 +286,24 @@ impl Kernel {
             catch_unwind(AssertUnwindSafe(run))
                 .unwrap_or_else(|panic| Err(boxed(Failure::Panic(panic))))
         })
+    }
+
+    /// Runs the part of a wheel that the kernel calls, with its session active. A panic in it raises `DIE` there.
+    #[inline]
+    pub(crate) fn run_part(&self, session: SessionId, part: Name, run: impl FnOnce()) {
+        let run = || self.with_active(session, None, run);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            self.part_failed(session, part, panic);
+        }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn part_failed(&self, session: SessionId, part: Name, panic: Box<dyn Any + Send>) {
+        let caller = Caller::new(Location::caller(), None);
+        let envelope = Envelope { session, sender: SessionId::KERNEL, event: part, caller };
+        let Some(death) = death(&envelope, "()", Failure::Panic(panic)) else { return };
+        if session.is_kernel() { self.halt(death) } else { self.raise(&death) }
     }
 
     /// Runs a handler whose failure raises `DIE` in its session.

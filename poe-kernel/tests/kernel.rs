@@ -4,12 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use poe_kernel::{
-    CallError, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, SessionId,
-    SpawnError, Watch, WatchId, take,
+    CallError, Cause, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, SessionId,
+    Signal, SpawnError, Timeout, Watch, WatchId, take,
 };
 
 /// A session that is a function.
@@ -179,7 +179,7 @@ fn what_is_kept_back_is_flushed_once_before_the_kernel_waits() {
     let weak = Rc::downgrade(&kept);
     spawn(&kernel, move |delivery| {
         if delivery.event == "_start" {
-            delivery.kernel.flush_later(weak.clone());
+            delivery.kernel.flush_later(delivery.session, weak.clone());
             let _ = delivery.kernel.delay("later", Duration::from_secs(1), ());
         }
         Ok(())
@@ -187,6 +187,96 @@ fn what_is_kept_back_is_flushed_once_before_the_kernel_waits() {
     assert_eq!(kept.0.get(), 0);
     kernel.run().unwrap();
     assert_eq!(kept.0.get(), 1);
+}
+
+#[test]
+fn a_panic_in_what_the_kernel_calls_for_a_session_is_a_death_of_that_session() {
+    struct Faulty(&'static str);
+    impl Watch for Faulty {
+        fn ready(&self, _: &Kernel, _: Mode) {
+            panic!("{}", self.0);
+        }
+    }
+    impl Timeout for Faulty {
+        fn timed_out(&self, _: &Kernel) {
+            panic!("{}", self.0);
+        }
+    }
+    impl Flush for Faulty {
+        fn flush(&self, _: &Kernel) {
+            panic!("{}", self.0);
+        }
+    }
+    for part in ["_ready", "_timeout", "_flush"] {
+        let kernel = Kernel::new().unwrap();
+        let (near, far) = UnixStream::pair().unwrap();
+        (&far).write_all(b"x").unwrap();
+        let (near, faulty) = (Rc::new(near), Rc::new(Faulty(part)));
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let t = told.clone();
+        let kept = faulty.clone();
+        let guard = spawn(&kernel, move |delivery| {
+            let kernel = delivery.kernel;
+            match delivery.event.as_str() {
+                "_start" => {
+                    kernel.sig("DIE", "died").unwrap();
+                    let session = delivery.session;
+                    match part {
+                        "_ready" => {
+                            let near: Rc<UnixStream> = near.clone();
+                            kernel.watch(session, near, Mode::Read, faulty.clone()).unwrap();
+                        }
+                        "_timeout" => {
+                            kernel.call_later(session, Duration::from_millis(1), faulty.clone());
+                        }
+                        _ => {
+                            let weak: Weak<Faulty> = Rc::downgrade(&faulty);
+                            kernel.flush_later(session, weak);
+                            kernel.refcount_increment(session, "until it died").unwrap();
+                        }
+                    }
+                }
+                "died" => {
+                    let signal: Signal = take(delivery.payload).unwrap();
+                    let death = signal.death().unwrap();
+                    let Cause::Panic(panic) = &death.cause else { panic!("{death}") };
+                    t.borrow_mut().push((death.event.as_str(), panic.message().to_owned()));
+                    kernel.sig_handled();
+                    kernel.stop();
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        kernel.run().unwrap();
+        assert!(!kernel.is_live(guard));
+        assert_eq!(*told.borrow(), [(part, part.to_owned())]);
+        drop((kept, far));
+    }
+}
+
+#[test]
+fn watches_of_one_session_end_in_any_order() {
+    struct Never;
+    impl Watch for Never {
+        fn ready(&self, _: &Kernel, _: Mode) {}
+    }
+    let kernel = virtual_kernel();
+    let session = spawn(&kernel, |_| Ok(()));
+    kernel.refcount_increment(session, "test").unwrap();
+    let mut watches = Vec::new();
+    for _ in 0..20 {
+        let handle = Rc::new(UnixStream::pair().unwrap().0);
+        watches.push(kernel.watch(session, handle, Mode::Write, Rc::new(Never)).unwrap());
+    }
+    for step in [7, 3, 11, 1, 5] {
+        let id = watches.remove(step);
+        kernel.unwatch(id);
+        assert!(!kernel.pause_watch(id), "it has ended");
+        assert!(watches.iter().all(|&id| kernel.resume_watch(id)), "the others have not");
+    }
+    kernel.stop();
+    assert!(watches.iter().all(|&id| !kernel.resume_watch(id)), "all have ended with it");
 }
 
 #[test]

@@ -20,7 +20,8 @@ use crate::{EventFor, Kernel, Mode, Name, NoActiveSession, Readiness, SessionId,
 /// Something that wants to know when a handle is ready: the part of a wheel that the kernel calls.
 ///
 /// It runs with its session active, outside any handler, and sends the session events with
-/// [`Kernel::deliver_event`]. It may end its own watch or any other, and be dropped while it runs.
+/// [`Kernel::deliver_event`]. It may end its own watch or any other, and be dropped while it runs. A panic in it is a
+/// death of the session, with the event `_ready`.
 pub trait Watch {
     /// The handle is ready.
     fn ready(&self, kernel: &Kernel, mode: Mode);
@@ -220,7 +221,7 @@ impl Kernel {
             let next = self.inner.handles.borrow().next_waiting(ready.key, mode, after, until);
             let Some((number, session, target)) = next else { break };
             after = number;
-            self.with_active(session, None, || target.ready(self, mode));
+            self.run_part(session, self.inner.names.ready, || target.ready(self, mode));
         }
     }
 

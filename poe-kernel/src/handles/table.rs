@@ -64,6 +64,8 @@ pub(super) struct Waiting {
     pub(super) mode: Mode,
     pub(super) target: Rc<dyn Watch>,
     paused: bool,
+    /// Its place in the list of its session's watches.
+    listed: usize,
     pub(super) since: &'static Location<'static>,
 }
 
@@ -173,15 +175,13 @@ impl Handles {
         };
         self.last_number += 1;
         let number = self.last_number;
+        let id = WatchId { slot, number };
+        let listed = self.list(watcher, id);
         if let Some(entry) = self.entry_mut(slot) {
-            entry.waiting.push(Waiting { number, watcher, mode, target, paused: false, since });
+            let waiting = Waiting { number, watcher, mode, target, paused: false, listed, since };
+            entry.waiting.push(waiting);
         }
         self.touch(slot);
-        let id = WatchId { slot, number };
-        if watcher != Watcher::Kernel {
-            self.watching += 1;
-            self.by_session.entry(watcher.session()).or_default().push(id);
-        }
         Ok(id)
     }
 
@@ -203,16 +203,7 @@ impl Handles {
         let position = entry.waiting.iter().position(|waiting| waiting.number == id.number)?;
         let waiting = entry.waiting.remove(position);
         let is_last = entry.waiting.is_empty();
-        if waiting.watcher != Watcher::Kernel {
-            self.watching -= 1;
-            let session = waiting.watcher.session();
-            if let Some(ids) = self.by_session.get_mut(&session) {
-                ids.retain(|&other| other != id);
-                if ids.is_empty() {
-                    self.by_session.remove(&session);
-                }
-            }
-        }
+        self.unlist(&waiting);
         if !is_last {
             self.touch(id.slot);
             return Some((waiting, None));
@@ -368,6 +359,34 @@ impl Handles {
         let Some(file) = self.files.get_mut(&id) else { return false };
         file.entries -= 1;
         file.entries == 0 && self.files.remove(&id).is_some_and(|file| file.was_blocking)
+    }
+
+    /// Enters a watch in the list of its session; its place there.
+    fn list(&mut self, watcher: Watcher, id: WatchId) -> usize {
+        if watcher == Watcher::Kernel {
+            return 0;
+        }
+        self.watching += 1;
+        let ids = self.by_session.entry(watcher.session()).or_default();
+        ids.push(id);
+        ids.len() - 1
+    }
+
+    fn unlist(&mut self, waiting: &Waiting) {
+        if waiting.watcher == Watcher::Kernel {
+            return;
+        }
+        self.watching -= 1;
+        let session = waiting.watcher.session();
+        let Some(ids) = self.by_session.get_mut(&session) else { return };
+        ids.swap_remove(waiting.listed);
+        let moved = ids.get(waiting.listed).copied();
+        if ids.is_empty() {
+            self.by_session.remove(&session);
+        }
+        if let Some(moved) = moved.and_then(|id| self.waiting_mut(id)) {
+            moved.listed = waiting.listed;
+        }
     }
 
     fn touch(&mut self, slot: u32) {

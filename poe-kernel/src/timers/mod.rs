@@ -38,7 +38,8 @@ pub enum Shift {
 
 /// Something that wants to know that a time has come: the part of a wheel that the kernel calls.
 ///
-/// It runs with its session active, outside any handler, as a [`Watch`](crate::Watch) does.
+/// It runs with its session active, outside any handler, as a [`Watch`](crate::Watch) does, and a panic in it is a death
+/// of the session, with the event `_timeout`.
 pub trait Timeout {
     /// The time has come.
     fn timed_out(&self, kernel: &Kernel);

@@ -538,7 +538,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         {
             self.state.scheduled.set(true);
             let this: Weak<dyn Flush> = self.this.clone();
-            kernel.flush_later(this);
+            kernel.flush_later(self.session, this);
         }
     }
 
