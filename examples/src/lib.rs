@@ -1,10 +1,8 @@
-//! What the examples share: their address, their help, their first line of output, and how they fail.
-
-#![expect(clippy::print_stdout, reason = "these are programs for people")]
+//! What the examples share: their address, their help, what they print, and how they fail.
 
 use std::error::Error;
 use std::fmt;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use poe_component::prelude::KernelError;
@@ -97,7 +95,7 @@ fn argument(purpose: &str, usage: &str) -> Result<Option<String>> {
     let program = Path::new(&program).file_name().unwrap_or_default().display();
     let argument = arguments.next();
     if argument.as_deref().is_some_and(|argument| argument == "--help" || argument == "-h") {
-        println!("{purpose}\n\nUsage: {}", format!("{program} {usage}").trim_end());
+        say!("{purpose}\n\nUsage: {}", format!("{program} {usage}").trim_end());
         std::process::exit(0);
     }
     arguments.next().map_or(Ok(argument), |extra| Err(unexpected(&extra)))
@@ -107,14 +105,43 @@ fn unexpected(argument: &str) -> Failure {
     Failure(format!("unexpected argument {argument:?}; see --help"))
 }
 
-/// Says where a server listens, and how to talk to it.
+/// Says where a server listens, and how to talk to it. It serves whether somebody reads that or not.
 pub fn listening(address: &poe_component::prelude::Address) {
-    println!("listening on {address}");
+    let mut output = io::stdout();
+    let _ = writeln!(output, "listening on {address}");
     if let (Some(ip), Some(port)) = (address.ip(), address.port()) {
-        println!("talk to it with: nc {ip} {port}");
+        let _ = writeln!(output, "talk to it with: nc {ip} {port}");
     }
     // Whoever reads this through a pipe waits for it.
-    let _ = std::io::stdout().flush();
+    let _ = output.flush();
+}
+
+/// Prints a line, as `println!` does. When nobody reads it any more, as after `| head`, the program ends without a word.
+#[macro_export]
+macro_rules! say {
+    ($($line:tt)*) => { $crate::print(::std::format_args!($($line)*)) };
+}
+
+/// Complains in a line, as `eprintln!` does; a server goes on though nobody hears it.
+#[macro_export]
+macro_rules! complain {
+    ($($line:tt)*) => { $crate::print_error(::std::format_args!($($line)*)) };
+}
+
+#[doc(hidden)]
+pub fn print(line: fmt::Arguments<'_>) {
+    if let Err(error) = writeln!(io::stdout(), "{line}") {
+        let is_unread = error.kind() == ErrorKind::BrokenPipe;
+        if !is_unread {
+            complain!("cannot print: {error}");
+        }
+        std::process::exit(if is_unread { 0 } else { 1 });
+    }
+}
+
+#[doc(hidden)]
+pub fn print_error(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]

@@ -32,6 +32,14 @@ fn ten_sessions_count_in_turns() {
 }
 
 #[test]
+fn nobody_has_to_read_to_the_end() {
+    let mut counters = Command::new(example!("counters"));
+    // A pipe that nobody reads.
+    let output = counters.stdout(std::io::pipe().unwrap().1).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
 fn perl_counts_the_same_way() {
     let Some(mut original) = perl("counters.pl", [""; 0]) else { return };
     assert_eq!(printed(&mut Command::new(example!("counters"))), printed(&mut original));

@@ -53,7 +53,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "loops",
-        about: "the libraries' tests on each of the other event loops",
+        about: "the tests of sessions, wheels, components and examples on each of the other event loops",
         run: test::loops,
     },
     Command { name: "doctest", about: "the examples in the documentation", run: doctest::run },

@@ -13,9 +13,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 /// The event loops other than the default one, which [`run`] tests.
 const LOOPS: [&str; 2] = ["poll", "select"];
 
-/// Runs the libraries' tests that wait for something on each of the other event loops.
+/// Runs the tests of all that waits for something on each of the other event loops: those of the cases that the original's
+/// suite runs on each of its own.
+// Conformance: LOP-04
 pub(crate) fn loops(arguments: &[String]) -> Result<()> {
-    let packages = ["poe-session", "poe-wheel", "poe-component"];
+    let packages = ["poe-session", "poe-wheel", "poe-component", "examples"];
     // It opens more descriptors than `select` can watch.
     let skipped = ["--", "--skip", "idle_connections_are_small"];
     for event_loop in LOOPS {

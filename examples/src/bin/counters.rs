@@ -1,7 +1,6 @@
 //! Ten sessions, each of which counts to ten while the others do.
 
-#![expect(clippy::print_stdout, reason = "this is a program for people")]
-
+use examples::say;
 use poe_component::prelude::*;
 
 struct Counter {
@@ -14,17 +13,17 @@ fn main() -> examples::Result {
     for _ in 0..10 {
         Session::build(Counter { count: 0 })
             .on_start(|cx| {
-                println!("Session {} has started.", cx.session());
+                say!("Session {} has started.", cx.session());
                 cx.yield_event("increment", ());
             })
             .on("increment", |cx, ()| {
                 cx.heap.count += 1;
-                println!("Session {} counted to {}.", cx.session(), cx.heap.count);
+                say!("Session {} counted to {}.", cx.session(), cx.heap.count);
                 if cx.heap.count < 10 {
                     cx.yield_event("increment", ());
                 }
             })
-            .on_stop(|cx| println!("Session {} has stopped.", cx.session()))
+            .on_stop(|cx| say!("Session {} has stopped.", cx.session()))
             .spawn(&kernel)?;
     }
     Ok(kernel.run()?)

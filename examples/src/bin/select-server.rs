@@ -1,7 +1,5 @@
 //! Sends each line back, on nothing but handles and events: no components, no wheels, no filters.
 
-#![expect(clippy::print_stderr, reason = "this is a program for people")]
-
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,6 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use examples::complain;
 use poe_component::prelude::*;
 
 const LONGEST_LINE: usize = 64 * 1024;
@@ -92,7 +91,7 @@ fn accept(cx: &mut Cx<'_, Server>, ready: Ready<TcpListener>) -> HandlerResult {
         Err(error) => {
             // The client stays in the system's queue, and so the listener ready: without a pause this would spin.
             if !std::mem::replace(&mut cx.heap.is_full, true) {
-                eprintln!("cannot accept: {error}");
+                complain!("cannot accept: {error}");
             }
             cx.select_pause(&ready.handle, Mode::Read);
             cx.delay("accept again", RETRY, ());
@@ -124,7 +123,7 @@ impl Client {
         }
         self.input.extend_from_slice(&octets[end..]);
         if self.input.len() > LONGEST_LINE {
-            eprintln!("a client has sent a line of more than {LONGEST_LINE} octets");
+            complain!("a client has sent a line of more than {LONGEST_LINE} octets");
             self.is_leaving = true;
         }
     }
@@ -179,7 +178,9 @@ fn drain(cx: &mut Cx<'_, Server>, _: Signal) -> HandlerResult {
     for id in cx.heap.clients.keys().copied().collect::<Vec<_>>() {
         if let Some(client) = cx.heap.clients.get_mut(&id) {
             client.is_leaving = true;
-            client.has_ended |= client.output.is_empty();
+            // One that is sending learns of the end first, and gets the answers that are on their way.
+            let is_sending = matches!(client.socket.peek(&mut [0]), Ok(1..));
+            client.has_ended |= client.output.is_empty() && !is_sending;
         }
         settle(cx, id)?;
     }
