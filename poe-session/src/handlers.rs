@@ -79,7 +79,7 @@ impl<H: 'static> Handlers<H> {
         self.on_any("_start", handler)
     }
 
-    /// Handles `_stop`.
+    /// Handles `_stop`. What this posts vanishes with the session, whomever it is to, as in POE; what it calls is heard.
     pub fn on_stop<R: IntoOutcome>(self, handler: impl Fn(&mut Cx<'_, H>) -> R + 'static) -> Self {
         self.on_any("_stop", handler)
     }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
@@ -323,4 +323,28 @@ fn a_payload_whose_drop_panics_does_not_take_the_kernel_with_it() {
     Session::build(()).spawn(&kernel).unwrap();
     kernel.run().unwrap();
     assert_eq!(kernel.session_count(), 0);
+}
+
+#[test]
+fn what_a_stop_posts_vanishes_and_what_it_calls_is_heard() {
+    let kernel = kernel();
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let h = heard.clone();
+    let other = Session::build(())
+        .on_start(|cx| cx.delay("wait", seconds(1), ()))
+        .on("wait", |_, ()| ())
+        .on("hear", move |_, what: &str| h.borrow_mut().push(what.to_owned()))
+        .spawn(&kernel)
+        .unwrap();
+    Session::build(())
+        .on_stop(move |cx| -> HandlerResult {
+            cx.post(other, "hear", "posted")?;
+            cx.yield_event("mine", ());
+            Ok(cx.call(other, "hear", "called")?)
+        })
+        .on("mine", |_, ()| Err::<(), _>("delivered after the end"))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert_eq!(*heard.borrow(), ["called"]);
 }
