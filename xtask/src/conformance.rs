@@ -264,7 +264,7 @@ fn files() -> Result<Vec<PathBuf>> {
         if entry.is_file() && name.ends_with(".md") {
             files.push(entry);
         } else if entry.is_dir()
-            && (name.starts_with("poe-") || name == "examples" || name == "docs")
+            && (name.starts_with("poe-") || ["examples", "docs", "xtask"].contains(&&*name))
         {
             walk(&entry, &mut files)?;
         }
