@@ -47,6 +47,15 @@ pub enum Diagnostic<'a> {
         /// The second failure.
         death: &'a Death,
     },
+    /// An event that another thread posted came when the session it was for was gone.
+    Undelivered {
+        /// The destination as it was given.
+        destination: &'a str,
+        /// The event.
+        event: Name,
+        /// Where it was posted.
+        caller: Caller,
+    },
     /// A component has something to report, as a connection's error that nobody handles.
     Component {
         /// The session concerned.
@@ -70,6 +79,9 @@ impl fmt::Display for Diagnostic<'_> {
                 "session {session} has no handler for event {event:?} sent by session {sender} at {caller}"
             ),
             Self::SecondDeath { death } => write!(f, "also: {death}"),
+            Self::Undelivered { destination, event, caller } => {
+                write!(f, "no session {destination:?} for event {event:?} posted at {caller}")
+            }
             Self::Component { session, message } => write!(f, "session {session}: {message}"),
         }
     }

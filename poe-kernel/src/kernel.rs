@@ -17,6 +17,7 @@ use crate::references::References;
 use crate::run::{Outputs, Pace};
 use crate::sessions::table::{Mark, Sessions};
 use crate::signals::Signals;
+use crate::threads::{ThreadSettings, Threads};
 use crate::timers::table::Timers;
 use crate::{Caller, EventLoop, KernelError, LoopKind, Name, Readiness, SessionId};
 
@@ -70,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) ready: RefCell<Vec<Readiness>>,
     pub(crate) outputs: RefCell<Outputs>,
     pub(crate) pace: Pace,
+    pub(crate) threads: Threads,
 }
 
 /// The names that the kernel itself uses.
@@ -215,6 +217,7 @@ pub struct KernelBuilder {
     event_loop: Option<Box<dyn EventLoop>>,
     loop_kind: Option<LoopKind>,
     listener: Option<Listener>,
+    pub(crate) threads: ThreadSettings,
 }
 
 impl KernelBuilder {
@@ -301,6 +304,7 @@ impl KernelBuilder {
             ready: RefCell::default(),
             outputs: RefCell::default(),
             pace: Pace::default(),
+            threads: Threads::new(self.threads),
         };
         Ok(Kernel { inner: Rc::new(inner) })
     }

@@ -10,7 +10,8 @@
 //!   a wheel that the kernel knows;
 //! - signals: [`Kernel::sig`] watches them and [`Kernel::signal`] sends them, of any name. `IDLE`, `ZOMBIE` and `DIE` are
 //!   the kernel's own;
-//! - names and references: [`Kernel::alias_set`], [`Kernel::refcount_increment`].
+//! - names and references: [`Kernel::alias_set`], [`Kernel::refcount_increment`];
+//! - other threads: a [`Poster`] posts events from any of them.
 //!
 //! What acts for a session acts for the active one: the one whose handler runs. An [`EventLoop`] waits. Programs take
 //! sessions from `poe-session`; this crate alone is for those who write a kind of session, or a wheel.
@@ -27,9 +28,10 @@
 //! | a child session | its creation | it has stopped, or was detached |
 //! | a watched handle, paused or not | [`select_read`](Kernel::select_read) … | [`select_end`](Kernel::select_end) |
 //! | a tag of extra references, and so a postback | its first [`refcount_increment`](Kernel::refcount_increment) | as many [`refcount_decrement`](Kernel::refcount_decrement) |
+//! | a [`SessionPoster`] on any thread | [`poster_for`](Kernel::poster_for) | its last clone was dropped, and what it posted was dispatched |
 //! | its creation | | the queue was gone through as it was then |
 //!
-//! A watched signal, a clone of the kernel and the heap do **not** keep it alive. Sessions are collected at the end of a
+//! A watched signal, a clone of the kernel, a plain [`Poster`] and the heap do **not** keep it alive. Sessions are collected at the end of a
 //! turn and after a batch of ready handles, last released first, never in the middle of their own handler.
 //!
 //! The kernel is idle when no event, timer, watched handle or extra reference is left: then sessions that only have
@@ -163,6 +165,7 @@ mod send;
 mod sessions;
 mod signals;
 mod sys;
+mod threads;
 mod timers;
 mod why_alive;
 
@@ -183,5 +186,6 @@ pub use run::Flush;
 pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
 pub use signals::{Signal, SignalClass, signal_class};
+pub use threads::{Poster, PosterError, SessionPoster};
 pub use timers::{Alarm, Shift, Timeout};
 pub use why_alive::{Reason, ReasonCause};

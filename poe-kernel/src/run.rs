@@ -222,7 +222,8 @@ impl Kernel {
                 })
         };
         if result.is_ok() {
-            self.advance_clock(ready.is_empty());
+            self.advance_clock(ready.is_empty() && !self.has_arrivals());
+            self.take_arrivals();
             self.dispatch_ready(&ready);
         }
         self.inner.ready.replace(ready);
@@ -234,14 +235,15 @@ impl Kernel {
         if !self.inner.queue.borrow().is_empty()
             || !self.inner.outputs.borrow().is_empty()
             || self.inner.is_fatal.get()
+            || self.has_arrivals()
         {
             return Some(Duration::ZERO);
         }
         let Some(due) = self.inner.timers.borrow().next_due() else {
             // A handler that runs a turn of its own is something to come, and would wait for itself.
             let nested = !self.active_session().is_kernel();
-            let idle = nested && !self.inner.handles.borrow().is_watching();
-            return idle.then_some(Duration::ZERO);
+            let idle = !self.inner.handles.borrow().is_watching() && !self.expects_arrivals();
+            return (nested && idle).then_some(Duration::ZERO);
         };
         if self.inner.clock.is_virtual() {
             return Some(Duration::ZERO);

@@ -283,6 +283,7 @@ impl Kernel {
         self.get_event_count() == 0
             && !self.inner.handles.borrow().is_watching()
             && self.inner.references.borrow().is_empty()
+            && !self.has_arrivals()
     }
 
     fn ancestors(&self, session: SessionId) -> Vec<SessionId> {

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use poe_kernel::{
     Alarm, AliasError, CallError, Caller, Destination, DetachError, Diagnostic, Dispatch, Envelope,
-    EventFor, Kernel, Mode, Name, PostError, Ready, RefcountError, SessionId, SessionOption, Shift,
-    Signal, SignalError, TimerError, TimerId, WatchError,
+    EventFor, Kernel, Mode, Name, PostError, Ready, RefcountError, SessionId, SessionOption,
+    SessionPoster, Shift, Signal, SignalError, TimerError, TimerId, WatchError,
 };
 
 use crate::handlers::{erase, erase_default};
@@ -614,6 +614,34 @@ impl<'a, H: 'static> Cx<'a, H> {
     /// Sets an option of this session; what it was (POE: `option`).
     pub fn set_option(&self, option: SessionOption, on: bool) -> bool {
         self.body.option(option, Some(on)).unwrap_or(false)
+    }
+
+    /// Something that posts to this session from any thread, and keeps it alive meanwhile; as [`Kernel::poster_for`].
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kernel = Kernel::new()?;
+    /// Session::build(0_u64)
+    ///     .on_start(|cx| {
+    ///         let poster = cx.poster();
+    ///         std::thread::spawn(move || {
+    ///             for n in 1..=100_u64 {
+    ///                 poster.post("add", n).expect("a kernel that waits for this");
+    ///             }
+    ///         });
+    ///     })
+    ///     .on("add", |cx, n: u64| *cx.heap += n)
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, 5050))
+    ///     .spawn(&kernel)?;
+    /// kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn poster(&self) -> SessionPoster {
+        self.kernel.poster_for(self.session())
     }
 
     /// Something that anyone can invoke to post this session an event (POE: `postback`).

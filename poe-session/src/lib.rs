@@ -111,7 +111,7 @@ pub use session::Session;
 pub mod prelude {
     pub use poe_kernel::{
         Alarm, CallError, Change, Child, Event, Kernel, KernelError, Mode, Name, Parent, Payload,
-        Ready, SessionId, SessionOption, Shift, Signal, TimerId,
+        Poster, Ready, SessionId, SessionOption, SessionPoster, Shift, Signal, TimerId,
     };
 
     pub use crate::{
