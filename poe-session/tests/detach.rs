@@ -23,7 +23,7 @@ fn one_that_detaches_in_start_is_never_heard_of_by_its_creator() {
     kernel.run().unwrap();
     let lines = trace.take();
     assert_eq!(lines[..4], ["P start(K)", "D start(P)", "D parent(P,K)", "spawned"]);
-    assert_eq!(lines[4..], ["D stop", "P stop"]);
+    assert_eq!(lines[4..], ["P stop", "D stop"]);
 }
 
 // Conformance: KRD-03

@@ -406,10 +406,10 @@ impl Model {
         self.members[parent].children.push(id);
         self.members[parent].mark = 0;
         self.mark(id);
-        self.push(self.now, id, id, What::Newborn);
         self.handle(id, format!("{id} start"), true);
         if self.live(id) {
             self.tell_child(self.members[id].parent, "create", id);
+            self.push(self.now, id, id, What::Newborn);
         }
     }
 

@@ -90,9 +90,8 @@ impl Kernel {
         }
         let inserted = self.inner.sessions.borrow_mut().insert(session, parent, location);
         let Some(id) = inserted else { return Err(SpawnError::TooMany(SessionId::MOST)) };
+        self.inner.sessions.borrow_mut().hold(id, Hold::EventTo);
         let caller = Caller::new(location, self.active_event());
-        let newborn = self.inner.names.newborn;
-        self.enqueue(Kind::Newborn, id, id, newborn, caller, Payload::default());
         let mut value = Payload::default();
         let event = self.inner.names.start;
         let envelope = Envelope { session: id, sender: parent, event, caller };
@@ -101,6 +100,10 @@ impl Kernel {
         if let Some(parent) = self.parent(id) {
             self.tell_child(parent, Change::Create, id, value, caller);
         }
+        // From here on this holds it, behind all that its start has sent.
+        let newborn = self.inner.names.newborn;
+        self.enqueue(Kind::Newborn, id, id, newborn, caller, Payload::default());
+        self.inner.sessions.borrow_mut().release(id, Hold::EventTo);
         Ok(id)
     }
 
