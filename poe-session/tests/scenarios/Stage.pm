@@ -1,0 +1,107 @@
+# What the scenarios are written with, the twin of stage.rs: actors are sessions that note all that happens to them.
+package Stage;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Scalar::Util 'reftype';
+use POE;
+
+our @EXPORT = qw(scenario perform actor bare notes reply note run name slice);
+
+my (%scenario, %name);
+
+sub scenario {
+    my ($title, $program) = @_;
+    $scenario{$title} = $program;
+}
+
+# Plays the scenario that the command line names, and prints its trace.
+sub perform {
+    my $title = shift @ARGV;
+    my $program = $scenario{ $title // '' } or die 'scenarios: ', join(' ', sort keys %scenario), "\n";
+    $| = 1;
+    alarm 60;
+    $program->();
+    run();
+}
+
+sub note { print @_, "\n" }
+
+sub run {
+    note(eval { POE::Kernel->run; 1 } ? 'run returned' : 'run died: ' . text($@));
+}
+
+sub slice { $poe_kernel->run_one_timeslice }
+
+# A session that notes its events, the predefined ones too; its ID.
+sub actor {
+    my ($name, %handlers) = @_;
+    return bare($name, notes(qw(_stop _child _parent)), %handlers);
+}
+
+# A session that notes the events that it has a handler for.
+sub bare {
+    my ($name, %handlers) = @_;
+    my $args = delete $handlers{args};
+    $handlers{_start} ||= sub { };
+    my %states = map { $_ => noted($name, $_, $handlers{$_}) } keys %handlers;
+    return POE::Session->create(inline_states => \%states, args => $args || [])->ID;
+}
+
+# Events that are noted, and that is all.
+sub notes {
+    return map { $_ => sub { } } @_;
+}
+
+# What a handler returns that returns something.
+sub reply {
+    my ($value) = @_;
+    return bless \$value, 'Reply';
+}
+
+sub noted {
+    my ($name, $event, $handler) = @_;
+    return sub {
+        $name{ $_[SESSION]->ID } = $name;
+        my @line = ($name, $event, shown(@_[ARG0 .. $#_]), 'from', name($_[SENDER]));
+        push @line, 'in', $_[CALLER_STATE] if $event !~ /^_[^d]/ && defined $_[CALLER_STATE];
+        note("@line");
+        my $value = $handler->(@_);
+        return ref $value eq 'Reply' ? $$value : undef;
+    };
+}
+
+sub name {
+    my ($session) = @_;
+    my $id = ref $session ? $session->ID : $session;
+    return $id eq $poe_kernel->ID ? 'K' : $name{$id} // '?';
+}
+
+sub shown {
+    my @values = @_;
+    if (@values > 1 && (reftype($values[0]) // '') eq 'GLOB') {
+        shift @values;
+        $values[0] = (qw(read write expedite))[$values[0]];
+    }
+    return map { shown_one($_) } grep { defined } @values;
+}
+
+sub shown_one {
+    my ($value) = @_;
+    my $kind = ref $value or return text($value);
+    return '[' . join(' ', shown(@$value)) . ']' if $kind eq 'ARRAY';
+    return name($value) unless $kind eq 'HASH';
+    return text($value->{error_str})
+        . " (in $value->{event} of "
+        . name($value->{dest_session}) . ' from '
+        . name($value->{source_session}) . ')';
+}
+
+sub text {
+    my ($text) = @_;
+    $text =~ s/\s+$//;
+    return $text;
+}
+
+1;

@@ -1,0 +1,253 @@
+//! What the scenarios are written with, the twin of `Stage.pm`: actors are sessions that note all that happens to them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, UNIX_EPOCH};
+
+use poe_session::IntoOutcome;
+use poe_session::prelude::*;
+
+/// What the handlers of actors get.
+pub(crate) type On<'a> = Cx<'a, ()>;
+
+thread_local! {
+    static LINES: RefCell<Vec<String>> = RefCell::default();
+    static NAMES: RefCell<HashMap<SessionId, &'static str>> = RefCell::default();
+}
+
+/// Plays a scenario, and returns its trace.
+pub(crate) fn play(program: fn(&Kernel)) -> Vec<String> {
+    LINES.take();
+    NAMES.take();
+    let kernel = Kernel::builder()
+        .virtual_clock(UNIX_EPOCH + Duration::from_secs(1_000_000))
+        .build()
+        .expect("no kernel");
+    program(&kernel);
+    run(&kernel);
+    LINES.take()
+}
+
+pub(crate) fn note(line: impl Into<String>) {
+    LINES.with_borrow_mut(|lines| lines.push(line.into()));
+}
+
+pub(crate) fn run(kernel: &Kernel) {
+    match kernel.run() {
+        Ok(()) => note("run returned"),
+        Err(KernelError::Died(death)) => note(format!("run died: {}", death.cause)),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub(crate) fn slice(kernel: &Kernel) {
+    kernel.run_one_timeslice().expect("a slice ended in a death");
+}
+
+pub(crate) fn name(session: SessionId) -> &'static str {
+    if session.is_kernel() {
+        return "K";
+    }
+    NAMES.with_borrow(|names| names.get(&session).copied().unwrap_or("?"))
+}
+
+pub(crate) fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub(crate) fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A session that notes its events, the predefined ones too.
+pub(crate) fn actor(name: &'static str) -> Actor {
+    bare(name)
+        .on("_stop", |_, ()| {})
+        .on("_child", |_, _: Child| {})
+        .on("_parent", |_, _: Parent| {})
+}
+
+/// A session that notes the events that it has a handler for.
+pub(crate) fn bare(name: &'static str) -> Actor {
+    Actor { name, session: Session::build(()) }.on_start(|_| {})
+}
+
+/// A session to be.
+pub(crate) struct Actor {
+    name: &'static str,
+    session: Session<()>,
+}
+
+impl Actor {
+    pub(crate) fn on<P: Show + 'static, R: IntoOutcome>(
+        mut self,
+        event: &'static str,
+        handler: impl Fn(&mut On<'_>, P) -> R + 'static,
+    ) -> Self {
+        let name = self.name;
+        self.session = self.session.on(event, move |cx: &mut On<'_>, payload: P| {
+            NAMES.with_borrow_mut(|names| names.insert(cx.session(), name));
+            note_event(cx, event, event, &payload.show());
+            handler(cx, payload)
+        });
+        self
+    }
+
+    pub(crate) fn on_start<R: IntoOutcome>(
+        self,
+        handler: impl Fn(&mut On<'_>) -> R + 'static,
+    ) -> Self {
+        self.on("_start", move |cx, ()| handler(cx))
+    }
+
+    pub(crate) fn on_stop<R: IntoOutcome>(
+        self,
+        handler: impl Fn(&mut On<'_>) -> R + 'static,
+    ) -> Self {
+        self.on("_stop", move |cx, ()| handler(cx))
+    }
+
+    pub(crate) fn on_default<R: IntoOutcome>(
+        mut self,
+        handler: impl Fn(&mut On<'_>, Unhandled) -> R + 'static,
+    ) -> Self {
+        self.session = self.session.on_default(move |cx, unhandled| {
+            note_event(cx, unhandled.event.as_str(), "_default", &unhandled.show());
+            handler(cx, unhandled)
+        });
+        self
+    }
+
+    /// Events that carry nothing and are noted, and that is all.
+    pub(crate) fn notes<const N: usize>(self, events: [&'static str; N]) -> Self {
+        events.into_iter().fold(self, |actor, event| actor.on(event, |_, ()| {}))
+    }
+
+    pub(crate) fn enter(self, kernel: &Kernel) -> SessionId {
+        self.enter_with(kernel, ())
+    }
+
+    pub(crate) fn enter_with<A: 'static>(self, kernel: &Kernel, args: A) -> SessionId {
+        self.session.spawn_with(kernel, args).expect("not spawned")
+    }
+
+    /// Enters as a child of the session whose handler this is called in.
+    pub(crate) fn below(self, parent: &mut On<'_>) -> SessionId {
+        self.below_with(parent, ())
+    }
+
+    pub(crate) fn below_with<A: 'static>(self, parent: &mut On<'_>, args: A) -> SessionId {
+        self.session.spawn_with(parent, args).expect("not spawned")
+    }
+}
+
+/// Notes an event; the predefined ones, also as the default handler gets them, are not sent in any state.
+fn note_event(cx: &On<'_>, event: &str, handler: &str, payload: &str) {
+    let mut line = format!("{} {handler}{payload} from {}", name(cx.session()), name(cx.sender()));
+    if let (false, Some(state)) = (event.starts_with('_'), cx.caller().state) {
+        line += &format!(" in {state}");
+    }
+    note(line);
+}
+
+/// A payload as a trace has it: its parts, each behind a space.
+pub(crate) trait Show {
+    fn show(&self) -> String;
+}
+
+impl Show for () {
+    fn show(&self) -> String {
+        String::new()
+    }
+}
+
+impl Show for u32 {
+    fn show(&self) -> String {
+        format!(" {self}")
+    }
+}
+
+impl Show for &'static str {
+    fn show(&self) -> String {
+        format!(" {self}")
+    }
+}
+
+impl<A: Show, B: Show> Show for (A, B) {
+    fn show(&self) -> String {
+        self.0.show() + &self.1.show()
+    }
+}
+
+impl<A: Show> Show for Vec<A> {
+    fn show(&self) -> String {
+        let parts: String = self.iter().map(Show::show).collect();
+        format!(" [{}]", parts.trim_start())
+    }
+}
+
+impl Show for TimerId {
+    fn show(&self) -> String {
+        String::new()
+    }
+}
+
+impl Show for SessionId {
+    fn show(&self) -> String {
+        format!(" {}", name(*self))
+    }
+}
+
+impl Show for Child {
+    fn show(&self) -> String {
+        format!(" {} {}{}", self.change.as_str(), name(self.session), self.value.show())
+    }
+}
+
+impl Show for Parent {
+    fn show(&self) -> String {
+        self.old.show() + &self.new.show()
+    }
+}
+
+impl Show for Unhandled {
+    fn show(&self) -> String {
+        let payload = self.payload.show();
+        format!(" {} [{}]", self.event, payload.trim_start())
+    }
+}
+
+impl Show for Signal {
+    fn show(&self) -> String {
+        let args = if let Some(death) = self.death() {
+            let (of, from) = (name(death.session), name(death.sender));
+            format!(" {} (in {} of {of} from {from})", death.cause, death.event)
+        } else if let Some(args) = self.args::<(u32, u32)>() {
+            args.show()
+        } else {
+            self.args::<&'static str>().map(Show::show).unwrap_or_default()
+        };
+        format!(" {}{args}", self.name)
+    }
+}
+
+impl<T, A: Show> Show for Ready<T, A> {
+    fn show(&self) -> String {
+        format!(" {:?}{}", self.mode, self.args.show()).to_lowercase()
+    }
+}
+
+/// The types that scenarios use where any may be.
+impl Show for Payload {
+    fn show(&self) -> String {
+        if let Some(number) = self.downcast_ref::<u32>() {
+            number.show()
+        } else if let Some(signal) = self.downcast_ref::<Signal>() {
+            signal.show()
+        } else if let Some(child) = self.downcast_ref::<Child>() {
+            child.show()
+        } else {
+            self.downcast_ref::<&'static str>().map(Show::show).unwrap_or_default()
+        }
+    }
+}
