@@ -11,7 +11,7 @@
 //! - signals: [`Kernel::sig`] watches them and [`Kernel::signal`] sends them, of any name. `IDLE`, `ZOMBIE` and `DIE` are
 //!   the kernel's own;
 //! - names and references: [`Kernel::alias_set`], [`Kernel::refcount_increment`];
-//! - other threads: a [`Poster`] posts events from any of them.
+//! - other threads: a [`Poster`] posts events from any of them; [`Kernel::blocking`] has them do what would take long.
 //!
 //! What acts for a session acts for the active one: the one whose handler runs. An [`EventLoop`] waits. Programs take
 //! sessions from `poe-session`; this crate alone is for those who write a kind of session, or a wheel.
@@ -29,6 +29,7 @@
 //! | a watched handle, paused or not | [`select_read`](Kernel::select_read) … | [`select_end`](Kernel::select_end) |
 //! | a tag of extra references, and so a postback | its first [`refcount_increment`](Kernel::refcount_increment) | as many [`refcount_decrement`](Kernel::refcount_decrement) |
 //! | a [`SessionPoster`] on any thread | [`poster_for`](Kernel::poster_for) | its last clone was dropped, and what it posted was dispatched |
+//! | blocking work | [`blocking`](Kernel::blocking) | its result was dispatched |
 //! | its creation | | the queue was gone through as it was then |
 //!
 //! A watched signal, a clone of the kernel, a plain [`Poster`] and the heap do **not** keep it alive. Sessions are collected at the end of a
@@ -186,6 +187,6 @@ pub use run::Flush;
 pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
 pub use signals::{Signal, SignalClass, signal_class};
-pub use threads::{Poster, PosterError, SessionPoster};
+pub use threads::{BlockingError, BlockingRefused, Poster, PosterError, SessionPoster};
 pub use timers::{Alarm, Shift, Timeout};
 pub use why_alive::{Reason, ReasonCause};

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use poe_kernel::{
-    Alarm, AliasError, CallError, Caller, Destination, DetachError, Diagnostic, Dispatch, Envelope,
-    EventFor, Kernel, Mode, Name, PostError, Ready, RefcountError, SessionId, SessionOption,
-    SessionPoster, Shift, Signal, SignalError, TimerError, TimerId, WatchError,
+    Alarm, AliasError, BlockingError, BlockingRefused, CallError, Caller, Destination, DetachError,
+    Diagnostic, Dispatch, Envelope, EventFor, Kernel, Mode, Name, PostError, Ready, RefcountError,
+    SessionId, SessionOption, SessionPoster, Shift, Signal, SignalError, TimerError, TimerId,
+    WatchError,
 };
 
 use crate::handlers::{erase, erase_default};
@@ -614,6 +615,58 @@ impl<'a, H: 'static> Cx<'a, H> {
     /// Sets an option of this session; what it was (POE: `option`).
     pub fn set_option(&self, option: SessionOption, on: bool) -> bool {
         self.body.option(option, Some(on)).unwrap_or(false)
+    }
+
+    /// Has another thread do what would hold up this one, and sends this session the result; as [`Kernel::blocking`].
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kernel = Kernel::new()?;
+    /// Session::build(())
+    ///     .on_start(|cx| cx.blocking(|| (1..=20_u64).product::<u64>(), "product"))
+    ///     .on("product", |_, product: Result<u64, BlockingError>| -> HandlerResult {
+    ///         assert_eq!(product?, 2_432_902_008_176_640_000);
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BlockingRefused`] gives the work back.
+    #[track_caller]
+    pub fn blocking<F, T>(
+        &self,
+        work: F,
+        event: impl EventFor<Result<T, BlockingError>>,
+    ) -> Result<(), BlockingRefused<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.kernel.blocking(work, event)
+    }
+
+    /// As [`Kernel::blocking_wait`].
+    ///
+    /// # Errors
+    ///
+    /// [`BlockingRefused`] gives the work back.
+    #[track_caller]
+    pub fn blocking_wait<F, T>(
+        &self,
+        work: F,
+        event: impl EventFor<Result<T, BlockingError>>,
+    ) -> Result<(), BlockingRefused<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.kernel.blocking_wait(work, event)
     }
 
     /// Something that posts to this session from any thread, and keeps it alive meanwhile; as [`Kernel::poster_for`].

@@ -110,8 +110,9 @@ pub use session::Session;
 /// What a program of sessions uses.
 pub mod prelude {
     pub use poe_kernel::{
-        Alarm, CallError, Change, Child, Event, Kernel, KernelError, Mode, Name, Parent, Payload,
-        Poster, Ready, SessionId, SessionOption, SessionPoster, Shift, Signal, TimerId,
+        Alarm, BlockingError, CallError, Change, Child, Event, Kernel, KernelError, Mode, Name,
+        Parent, Payload, Poster, Ready, SessionId, SessionOption, SessionPoster, Shift, Signal,
+        TimerId,
     };
 
     pub use crate::{

@@ -340,6 +340,9 @@ impl Kernel {
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);
+        if references.is_some() {
+            self.forget_blocking(id);
+        }
         if handles > 0 {
             self.forget_handles(id);
         }

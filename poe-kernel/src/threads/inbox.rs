@@ -41,6 +41,13 @@ struct State {
     /// How many of them were posted, which is what the capacity is for. The others were asked for by the kernel.
     posted: usize,
     is_closed: bool,
+    /// The kernel waits for work to end, and takes nothing in meanwhile.
+    home_waits: bool,
+}
+
+thread_local! {
+    /// The inbox of the kernel whose blocking work this thread does, by address.
+    static WORKS_FOR: Cell<*const Inbox> = const { Cell::new(std::ptr::null()) };
 }
 
 /// Why a parcel was not taken.
@@ -73,7 +80,7 @@ impl Inbox {
             if !waits {
                 return Err((Refusal::Full, parcel));
             }
-            if std::thread::current().id() == self.home {
+            if self.is_home() || (state.home_waits && self.works_here()) {
                 return Err((Refusal::Deadlock, parcel));
             }
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -98,6 +105,30 @@ impl Inbox {
         if is_first {
             self.waker.wake();
         }
+    }
+
+    /// Does a kernel's blocking work.
+    pub(super) fn work<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
+        WORKS_FOR.set(Arc::as_ptr(self));
+        let result = f();
+        WORKS_FOR.set(std::ptr::null());
+        result
+    }
+
+    /// Says whether the kernel waits for its work to end. What the work waits for meanwhile, it waits for in vain.
+    pub(super) fn set_home_waits(&self, waits: bool) {
+        self.lock().home_waits = waits;
+        if waits {
+            self.room.notify_all();
+        }
+    }
+
+    fn is_home(&self) -> bool {
+        std::thread::current().id() == self.home
+    }
+
+    fn works_here(&self) -> bool {
+        std::ptr::eq(WORKS_FOR.get(), self)
     }
 
     pub(super) fn wake(&self) {

@@ -1,32 +1,42 @@
 //! What a kernel has to do with other threads: what they post to it, and the work it gives them.
 
+mod blocking;
 mod inbox;
+mod pool;
 mod poster;
 
+use std::cell::OnceCell;
+
+pub use self::blocking::{BlockingError, BlockingRefused};
+use self::inbox::Arrivals;
+use self::pool::{Pool, PoolSettings};
 pub use self::poster::{Poster, PosterError, SessionPoster};
 
-use self::inbox::Arrivals;
-
-/// The kernel's side of it. A kernel that has nothing to do with other threads has the settings alone.
+/// The kernel's side of it: nothing but settings for a kernel that has nothing to do with other threads.
 #[derive(Debug)]
 pub(crate) struct Threads {
+    settings: ThreadSettings,
+    /// Closed before the pool ends, so that no work waits there for a kernel that waits for the work.
     arrivals: Arrivals,
+    pool: OnceCell<Pool>,
 }
 
 /// How they are to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThreadSettings {
-    pub(crate) poster_capacity: usize,
+    poster_capacity: usize,
+    pool: PoolSettings,
 }
 
 impl Default for ThreadSettings {
     fn default() -> Self {
-        Self { poster_capacity: 1024 }
+        Self { poster_capacity: 1024, pool: PoolSettings::default() }
     }
 }
 
 impl Threads {
     pub(crate) fn new(settings: ThreadSettings) -> Self {
-        Self { arrivals: Arrivals::new(settings.poster_capacity) }
+        let arrivals = Arrivals::new(settings.poster_capacity);
+        Self { settings, arrivals, pool: OnceCell::new() }
     }
 }

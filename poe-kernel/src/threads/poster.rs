@@ -81,7 +81,7 @@ impl Poster {
     /// # Errors
     ///
     /// [`PosterError::KernelGone`], at once or while it waits. [`PosterError::Deadlock`] instead of a wait that could not
-    /// end, because it is the kernel's own thread that would wait. Two kernels that wait for room with each other wait
+    /// end, because it is the kernel's own thread that would wait, or one it waits for. Two kernels that wait for room with each other wait
     /// for ever: a handler uses [`Poster::try_post`].
     #[track_caller]
     pub fn post<P: Send + 'static>(
@@ -227,9 +227,10 @@ pub enum PosterError<P> {
         /// How many events may wait.
         capacity: usize,
     },
-    /// As many events wait for the kernel as may, and it would wait for itself to take them in.
+    /// As many events wait for the kernel as may, and it cannot take them in before this one that would wait has gone
+    /// on: it is on the kernel's own thread, or the kernel waits for it, in [`Kernel::blocking_wait`].
     #[error(
-        "{capacity} events wait for this thread's own kernel, as many as may; it cannot wait for itself"
+        "{capacity} events of other threads wait for the kernel, as many as may, and it waits for this thread"
     )]
     Deadlock {
         /// What was to be posted.
