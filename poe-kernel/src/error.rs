@@ -247,6 +247,14 @@ pub enum SignalError {
     /// No session is active to watch for.
     #[error(transparent)]
     NoActiveSession(#[from] NoActiveSession),
+    /// This process has no such child, or it was waited for already (POE waits in vain).
+    #[error(
+        "process {pid} is no child to wait for: it is not one of this process, or was waited for"
+    )]
+    NotAChild {
+        /// The process id as it was given.
+        pid: u32,
+    },
     /// The operating system refused to have the signal handled.
     #[error("cannot watch signal {signal}: {source}")]
     Os {

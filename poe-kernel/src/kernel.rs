@@ -218,6 +218,7 @@ pub struct KernelBuilder {
     loop_kind: Option<LoopKind>,
     listener: Option<Listener>,
     pub(crate) threads: ThreadSettings,
+    use_sigchld: bool,
 }
 
 impl KernelBuilder {
@@ -241,6 +242,13 @@ impl KernelBuilder {
     /// An event loop of the program's own to wait with.
     pub fn event_loop(mut self, event_loop: Box<dyn EventLoop>) -> Self {
         self.event_loop = Some(event_loop);
+        self
+    }
+
+    /// Has children looked after when `SIGCHLD` comes even where each could have a descriptor (POE: `USE_SIGCHLD`); for
+    /// programs with more children than descriptors to spare.
+    pub fn use_sigchld(mut self, yes: bool) -> Self {
+        self.use_sigchld = yes;
         self
     }
 
@@ -298,7 +306,7 @@ impl KernelBuilder {
             next_timer: Cell::new(Nanos::MAX),
             aliases: RefCell::default(),
             references: RefCell::default(),
-            signals: RefCell::default(),
+            signals: RefCell::new(Signals::new(self.use_sigchld)),
             event_loop: RefCell::new(event_loop),
             handles: RefCell::default(),
             ready: RefCell::default(),

@@ -9,7 +9,7 @@
 //! - handles: [`Kernel::select_read`] and its kin send a [`Ready`] event; [`Kernel::watch`] calls a [`Watch`], the part of
 //!   a wheel that the kernel knows;
 //! - signals: [`Kernel::sig`] watches them and [`Kernel::signal`] sends them, of any name. `IDLE`, `ZOMBIE` and `DIE` are
-//!   the kernel's own;
+//!   the kernel's own. [`Kernel::sig_child`] waits for a child process;
 //! - names and references: [`Kernel::alias_set`], [`Kernel::refcount_increment`];
 //! - other threads: a [`Poster`] posts events from any of them; [`Kernel::blocking`] has them do what would take long.
 //!
@@ -27,6 +27,7 @@
 //! | an alias | [`alias_set`](Kernel::alias_set) | [`alias_remove`](Kernel::alias_remove), or idleness |
 //! | a child session | its creation | it has stopped, or was detached |
 //! | a watched handle, paused or not | [`select_read`](Kernel::select_read) … | [`select_end`](Kernel::select_end) |
+//! | a child process it asked for | [`sig_child`](Kernel::sig_child) | its end was told, or [`sig_child_ignore`](Kernel::sig_child_ignore) |
 //! | a tag of extra references, and so a postback | its first [`refcount_increment`](Kernel::refcount_increment) | as many [`refcount_decrement`](Kernel::refcount_decrement) |
 //! | a [`SessionPoster`] on any thread | [`poster_for`](Kernel::poster_for) | its last clone was dropped, and what it posted was dispatched |
 //! | blocking work | [`blocking`](Kernel::blocking) | its result was dispatched |
@@ -35,8 +36,35 @@
 //! A watched signal, a clone of the kernel, a plain [`Poster`] and the heap do **not** keep it alive. Sessions are collected at the end of a
 //! turn and after a batch of ready handles, last released first, never in the middle of their own handler.
 //!
-//! The kernel is idle when no event, timer, watched handle or extra reference is left: then sessions that only have
-//! aliases get the signal `IDLE`, and are stopped unless one handles it.
+//! The kernel is idle when no event, timer, watched handle, awaited child or extra reference is left: then sessions that
+//! only have aliases get the signal `IDLE`, and are stopped unless one handles it.
+//!
+//! # Signals
+//!
+//! A signal is an event that goes to a session and all below it, leaves first, to those among them that watch it; sent to
+//! the kernel, to everyone. Then its [class](signal_class) decides who goes on:
+//!
+//! | class | signals | sessions that it reached, watching or not |
+//! |---|---|---|
+//! | [benign](SignalClass::Benign) | all others, as `CHLD` `PIPE` `USR1` `WINCH` and made-up ones | go on |
+//! | [terminal](SignalClass::Terminal) | `QUIT` `INT` `KILL` `TERM` `HUP` `IDLE` `DIE` | are stopped, unless one of them called [`sig_handled`](Kernel::sig_handled) |
+//! | [non-maskable](SignalClass::NonMaskable) | `ZOMBIE` `UIDESTROY` | are stopped |
+//!
+//! **Signals of the operating system** are caught from the first watch of their name to the last, and go to everyone, as
+//! events behind those that are queued already; until then, and from then on, they do what they do to any program, but for
+//! `PIPE`, which Rust ignores. What arrives while they are caught is not lost, at whatever moment: it is counted by the
+//! signal handler, each time it runs. Two that arrive before it runs are one, as always. Watching costs a pipe, and nothing
+//! for as long as nothing comes.
+//!
+//! With several kernels in a process, one on each thread, **each kernel that watches a signal gets it**, whichever thread
+//! the system interrupts, and the default action is off while any of them watches.
+//!
+//! **Child processes** are waited for one by one, and only those that a session asked for with
+//! [`sig_child`](Kernel::sig_child), by the kernel that was asked; if several were, each is told. All others are left to
+//! those who started them, such as libraries, `Command::status`, or other kernels. The signal `CHLD` brings the exits of
+//! the children this kernel was asked for ([`Signal::child`]); without one in it, it says that some other child has ended
+//! that nobody has waited for yet. One such may stand for several, and may be about a child that another kernel was asked
+//! for.
 //!
 //! # Example
 //!
@@ -129,6 +157,12 @@
 //!   POE took it for the kernel's.
 //! - A destination is an id or an alias; the text of a number is an alias.
 //! - Setting a signal's watch takes no arguments to pass on: a handler can capture what it wants.
+//! - Children are waited for by pid, when a session asked for them, and never all of them: POE takes those of other
+//!   libraries, and loses the status of a child that ends before it is asked for. So a watch of `CHLD` alone neither waits
+//!   for children nor keeps the kernel from being idle.
+//! - What is no child of the process is refused by `sig_child`; in POE its event never comes. An awaited child is work for
+//!   the session that handled `IDLE`.
+//! - Asking for a child twice holds the session once.
 //!
 //! Case by case:
 //!
@@ -186,7 +220,7 @@ pub use payload::{Payload, ReplyTo, Slot, take};
 pub use run::Flush;
 pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
-pub use signals::{Signal, SignalClass, signal_class};
+pub use signals::{ChildExit, Signal, SignalClass, signal_class};
 pub use threads::{BlockingError, BlockingRefused, Poster, PosterError, SessionPoster};
 pub use timers::{Alarm, Shift, Timeout};
 pub use why_alive::{Reason, ReasonCause};

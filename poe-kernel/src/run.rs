@@ -94,7 +94,7 @@ pub(crate) struct Pass {
 impl Kernel {
     /// Runs until no session is left (POE: `run`). It may be called again, once there are new sessions.
     ///
-    /// When nothing can happen any more (no event, timer, watched handle or extra reference), the sessions that are left
+    /// When nothing can happen any more (no event, timer, watched handle, awaited child or extra reference), the sessions that are left
     /// get the signal `IDLE`, and are stopped unless one handles it.
     ///
     /// # Errors
@@ -242,7 +242,7 @@ impl Kernel {
         let Some(due) = self.inner.timers.borrow().next_due() else {
             // A handler that runs a turn of its own is something to come, and would wait for itself.
             let nested = !self.active_session().is_kernel();
-            let idle = !self.inner.handles.borrow().is_watching() && !self.expects_arrivals();
+            let idle = !self.is_waiting() && !self.expects_arrivals();
             return (nested && idle).then_some(Duration::ZERO);
         };
         if self.inner.clock.is_virtual() {

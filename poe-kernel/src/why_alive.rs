@@ -56,6 +56,11 @@ pub enum ReasonCause {
         /// Whether the watch is held back.
         paused: bool,
     },
+    /// It waits for a child process.
+    Process {
+        /// The child's process id.
+        pid: u32,
+    },
     /// It has extra references.
     Reference {
         /// Their tag.
@@ -85,13 +90,14 @@ impl fmt::Display for ReasonCause {
                 let paused = if *paused { ", paused" } else { "" };
                 write!(f, "descriptor {descriptor} watched ({mode:?}{paused})")
             }
+            Self::Process { pid } => write!(f, "child process {pid}"),
             Self::Reference { tag, count } => write!(f, "{count} references tagged {tag:?}"),
         }
     }
 }
 
 impl Kernel {
-    /// Why a session is alive: every event, timer, alias, child, watched handle and extra reference that holds it, with the
+    /// Why a session is alive: every event, timer, alias, child, watched handle, child process and extra reference that holds it, with the
     /// file and line that gave it; of [`SessionId::KERNEL`], why the kernel goes on: the reasons of all sessions.
     ///
     /// Nothing is kept for this that the kernel does not need itself, but it looks at all there is.
@@ -145,6 +151,12 @@ impl Kernel {
                 let (descriptor, mode, paused) = (waiting.descriptor, waiting.mode, waiting.paused);
                 let cause = ReasonCause::Handle { descriptor, mode, paused };
                 reasons.push(Reason { session: waiting.session, cause, since: waiting.since });
+            }
+        }
+        for (pid, owner, caller) in self.inner.signals.borrow().children.iter() {
+            if is_meant(owner) {
+                let cause = ReasonCause::Process { pid };
+                reasons.push(Reason { session: owner, cause, since: caller.location });
             }
         }
         let sessions = self.inner.sessions.borrow();

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use poe_kernel::{
-    Alarm, AliasError, BlockingError, BlockingRefused, CallError, Caller, Destination, DetachError,
-    Diagnostic, Dispatch, Envelope, EventFor, Kernel, Mode, Name, PostError, Ready, RefcountError,
-    SessionId, SessionOption, SessionPoster, Shift, Signal, SignalError, TimerError, TimerId,
-    WatchError,
+    Alarm, AliasError, BlockingError, BlockingRefused, CallError, Caller, ChildExit, Destination,
+    DetachError, Diagnostic, Dispatch, Envelope, EventFor, Kernel, Mode, Name, PostError, Ready,
+    RefcountError, SessionId, SessionOption, SessionPoster, Shift, Signal, SignalError, TimerError,
+    TimerId, WatchError,
 };
 
 use crate::handlers::{erase, erase_default};
@@ -220,6 +220,51 @@ impl<'a, H: 'static> Cx<'a, H> {
     /// As [`Kernel::sig_ignore`].
     pub fn sig_ignore(&self, signal: impl Into<Name>) {
         self.kernel.sig_ignore(signal);
+    }
+
+    /// As [`Kernel::sig_child`].
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// use std::process::Command;
+    ///
+    /// Session::build(0_u32)
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         for name in ["one", "two"] {
+    ///             let child = Command::new("sh").args(["-c", "exit 5"]).spawn()?;
+    ///             cx.sig_child(child.id(), "ended", name)?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .on("ended", |cx, exit: ChildExit<&str>| {
+    ///         assert_eq!(exit.status.and_then(|status| status.code()), Some(5), "{}", exit.args);
+    ///         *cx.heap += 1;
+    ///     })
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, 2))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError::NotAChild`] when this process has no such child, or it was waited for already.
+    #[track_caller]
+    pub fn sig_child<A: 'static>(
+        &self,
+        pid: u32,
+        event: impl EventFor<ChildExit<A>>,
+        args: A,
+    ) -> Result<(), SignalError> {
+        self.kernel.sig_child(pid, event, args)
+    }
+
+    /// As [`Kernel::sig_child_ignore`].
+    pub fn sig_child_ignore(&self, pid: u32) {
+        self.kernel.sig_child_ignore(pid);
     }
 
     /// As [`Kernel::sig_handled`].

@@ -59,8 +59,8 @@
 //! # What keeps a session alive
 //!
 //! Events and timers on their way to it, or events from it on their way to others; aliases; children; watched handles;
-//! extra references, and so postbacks. `poe_kernel` has the whole table. What does not: a watched signal, and being named
-//! in somebody's heap.
+//! child processes that it asked for; extra references, and so postbacks. `poe_kernel` has the whole table. What does not:
+//! a watched signal, and being named in somebody's heap.
 //!
 //! # Design
 //!
@@ -110,9 +110,9 @@ pub use session::Session;
 /// What a program of sessions uses.
 pub mod prelude {
     pub use poe_kernel::{
-        Alarm, BlockingError, CallError, Change, Child, Event, Kernel, KernelError, Mode, Name,
-        Parent, Payload, Poster, Ready, SessionId, SessionOption, SessionPoster, Shift, Signal,
-        TimerId,
+        Alarm, BlockingError, CallError, Change, Child, ChildExit, Event, Kernel, KernelError,
+        Mode, Name, Parent, Payload, Poster, Ready, SessionId, SessionOption, SessionPoster, Shift,
+        Signal, TimerId,
     };
 
     pub use crate::{

@@ -153,6 +153,10 @@
 //! - A wheel that has connected keeps no share of the socket. POE's keeps it open until the wheel goes.
 //! - Addresses and ports come as an [`Address`], for IPv6 too, instead of packed.
 //! - A mistake in parameters is an error of `spawn` or does not compile; POE warns of some, ignores some, and dies of others.
+//!
+//! Case by case:
+//!
+//! - Difference: KRB-42 (ids of wheels are counted in 64 bits, which do not come around, and none is given twice)
 
 #![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]

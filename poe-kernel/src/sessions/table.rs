@@ -21,9 +21,11 @@ pub(crate) enum Hold {
     Handle,
     /// A tag of extra references.
     Reference,
+    /// A child process that it waits for.
+    Process,
 }
 
-const HOLDS: usize = 5;
+const HOLDS: usize = 6;
 
 /// A session that nothing held, and the moment it was so.
 pub(crate) type Mark = (SessionId, u32);

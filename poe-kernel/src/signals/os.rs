@@ -1,7 +1,7 @@
-//! Signals of the operating system, brought into the loop through a pipe each.
+//! Signals of the operating system, brought into the loop through a pipe.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::str::FromStr;
@@ -10,92 +10,173 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use nix::sys::signal::Signal as Number;
 use signal_hook::SigId;
-use signal_hook::low_level::{pipe, unregister};
+use signal_hook::low_level::unregister;
 
+use super::tally::Tally;
 use crate::hash::IdMap;
 use crate::queue::Kind;
 use crate::{Kernel, Mode, Name, Payload, SessionId, SignalError, Watch, WatchId};
 
-/// The signals that this kernel catches.
+const CHLD: usize = Number::SIGCHLD as usize;
+
+/// The signals that this kernel catches, and the pipe they come through while it catches any.
 #[derive(Debug, Default)]
 pub(crate) struct OsSignals {
     caught: IdMap<Name, Caught>,
+    intake: Option<Intake>,
 }
 
 #[derive(Debug)]
 struct Caught {
     number: i32,
     action: SigId,
+}
+
+#[derive(Debug)]
+struct Intake {
+    tally: Arc<Tally>,
     watch: WatchId,
 }
 
 impl Drop for OsSignals {
     fn drop(&mut self) {
         for caught in self.caught.values() {
-            unregister(caught.action);
-            Dispositions::release(caught.number);
+            caught.end();
         }
     }
 }
 
-/// One signal's end of its pipe: a byte for each time it came.
-#[derive(Debug)]
-struct Arrivals {
-    signal: Name,
-    pipe: Rc<UnixStream>,
+impl Caught {
+    /// From here on no handler notes the signal.
+    fn end(&self) {
+        unregister(self.action);
+        Dispositions::release(self.number);
+    }
 }
 
-impl Watch for Arrivals {
+impl OsSignals {
+    fn name(&self, number: usize) -> Option<Name> {
+        let mut caught = self.caught.iter();
+        caught
+            .find(|(_, caught)| usize::try_from(caught.number) == Ok(number))
+            .map(|(name, _)| *name)
+    }
+}
+
+/// Turns what has come into events, when the pipe says that something has.
+struct Drain {
+    tally: Arc<Tally>,
+    reader: Rc<UnixStream>,
+}
+
+impl Watch for Drain {
     fn ready(&self, kernel: &Kernel, _: Mode) {
-        let mut bytes = [0; 64];
-        while let Ok(count @ 1..) = (&*self.pipe).read(&mut bytes) {
-            let root = SessionId::KERNEL;
-            for _ in 0..count {
-                kernel.enqueue(
-                    Kind::Signal,
-                    root,
-                    root,
-                    self.signal,
-                    kernel.caller(),
-                    Payload::default(),
-                );
+        let mut chld = None;
+        self.tally.drain(&*self.reader, |number| {
+            let signal = kernel.inner.signals.borrow().os.name(number);
+            match signal {
+                Some(signal) if number == CHLD => chld = Some(signal),
+                Some(signal) => kernel.signal_all(signal),
+                None => {}
             }
+        });
+        if let Some(signal) = chld {
+            kernel.sigchld(signal);
         }
     }
 }
 
 impl Kernel {
+    /// Catches a signal, if the operating system has one of that name and it is not caught yet.
     pub(super) fn watch_os_signal(&self, signal: Name) -> Result<(), SignalError> {
         let Some(number) = number(signal) else { return Ok(()) };
         if self.inner.signals.borrow().os.caught.contains_key(&signal) {
             return Ok(());
         }
         let failed = |source: io::Error| SignalError::Os { signal, source };
-        let (reader, writer) = UnixStream::pair().map_err(failed)?;
-        reader.set_nonblocking(true).map_err(failed)?;
-        Dispositions::claim(number).map_err(failed)?;
-        let action = pipe::register(number, writer).map_err(|source| {
-            Dispositions::release(number);
-            failed(source)
-        })?;
-        let pipe = Rc::new(reader);
-        let arrivals = Rc::new(Arrivals { signal, pipe: Rc::clone(&pipe) });
-        let watch = self.watch_internally(&pipe, arrivals).map_err(|source| {
-            unregister(action);
-            Dispositions::release(number);
-            SignalError::Os { signal, source: io::Error::other(source) }
-        })?;
-        let mut signals = self.inner.signals.borrow_mut();
-        signals.os.caught.insert(signal, Caught { number, action, watch });
+        let tally = self.intake().map_err(failed)?;
+        let caught = Dispositions::claim(number).and_then(|()| {
+            let action = crate::sys::on_signal(number, tally);
+            action.inspect_err(|_| Dispositions::release(number))
+        });
+        match caught {
+            Ok(action) => {
+                let caught = Caught { number, action };
+                self.inner.signals.borrow_mut().os.caught.insert(signal, caught);
+                Ok(())
+            }
+            Err(source) => {
+                self.end_idle_intake();
+                Err(failed(source))
+            }
+        }
+    }
+
+    /// No longer catches a signal. What has come of it already is still told.
+    fn ignore_os_signal(&self, signal: Name) {
+        let caught = self.inner.signals.borrow_mut().os.caught.remove(&signal);
+        let Some(caught) = caught else { return };
+        caught.end();
+        let signals = self.inner.signals.borrow();
+        let number = usize::try_from(caught.number).unwrap_or_default();
+        let left = signals.os.intake.as_ref().map_or(0, |intake| intake.tally.take(number));
+        drop(signals);
+        // Of `CHLD` nobody is left to be told.
+        if number != CHLD {
+            (0..left).for_each(|_| self.signal_all(signal));
+        }
+        self.end_idle_intake();
+    }
+
+    /// Ends the catching of a signal that nobody watches, unless children are looked after by it.
+    pub(super) fn release_os_signal(&self, signal: Name) {
+        let is_needed = {
+            let signals = self.inner.signals.borrow();
+            let is_watched = signals.watches.contains_key(&signal);
+            is_watched || (signal == "CHLD" && signals.children.need_sigchld())
+        };
+        if !is_needed {
+            self.ignore_os_signal(signal);
+        }
+    }
+
+    /// Has children looked after by `SIGCHLD`, at once for those that have ended already.
+    pub(super) fn expect_sigchld(&self) -> Result<(), SignalError> {
+        self.watch_os_signal(Name::new("CHLD"))?;
+        if let Some(intake) = &self.inner.signals.borrow().os.intake {
+            intake.tally.note(Number::SIGCHLD as i32);
+        }
         Ok(())
     }
 
-    pub(super) fn ignore_os_signal(&self, signal: Name) {
-        let caught = self.inner.signals.borrow_mut().os.caught.remove(&signal);
-        if let Some(caught) = caught {
-            unregister(caught.action);
-            Dispositions::release(caught.number);
-            self.unwatch(caught.watch);
+    /// Tells every session of a signal that came from outside.
+    pub(super) fn signal_all(&self, signal: Name) {
+        let root = SessionId::KERNEL;
+        self.enqueue(Kind::Signal, root, root, signal, self.caller(), Payload::default());
+    }
+
+    /// Where signal handlers leave what comes for this kernel.
+    fn intake(&self) -> io::Result<Arc<Tally>> {
+        if let Some(intake) = &self.inner.signals.borrow().os.intake {
+            return Ok(Arc::clone(&intake.tally));
+        }
+        let (reader, writer) = UnixStream::pair()?;
+        writer.set_nonblocking(true)?;
+        let (reader, tally) = (Rc::new(reader), Arc::new(Tally::new(writer)));
+        let drain = Drain { tally: Arc::clone(&tally), reader: Rc::clone(&reader) };
+        let watch = self.watch_internally(&reader, Rc::new(drain)).map_err(io::Error::other)?;
+        let intake = Intake { tally: Arc::clone(&tally), watch };
+        self.inner.signals.borrow_mut().os.intake = Some(intake);
+        Ok(tally)
+    }
+
+    /// Closes the pipe when nothing comes through it any more.
+    fn end_idle_intake(&self) {
+        let mut signals = self.inner.signals.borrow_mut();
+        let intake = if signals.os.caught.is_empty() { signals.os.intake.take() } else { None };
+        drop(signals);
+        if let Some(intake) = intake {
+            self.unwatch(intake.watch);
         }
     }
 }

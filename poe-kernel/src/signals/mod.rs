@@ -1,6 +1,10 @@
 //! Signals: from the operating system, from sessions, and the kernel's own `IDLE`, `ZOMBIE` and `DIE`.
 
+mod children;
+mod claims;
 mod os;
+mod process;
+mod tally;
 
 use std::any::Any;
 use std::fmt;
@@ -8,7 +12,10 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub(crate) use self::os::OsSignals;
+pub use self::children::ChildExit;
+pub(crate) use self::children::Children;
+use self::os::OsSignals;
+pub(crate) use self::tally::Tally;
 use crate::death::{Death, SharedDeath};
 use crate::hash::IdMap;
 use crate::queue::Kind;
@@ -67,6 +74,13 @@ impl Signal {
     pub fn death(&self) -> Option<&Death> {
         self.args::<SharedDeath>().map(|death| &**death)
     }
+
+    /// The child whose end a `CHLD` reports. A `CHLD` without one says that a child has ended that this kernel was not
+    /// asked for with [`Kernel::sig_child`], and that nobody has waited for it yet.
+    #[must_use]
+    pub fn child(&self) -> Option<&ChildExit> {
+        self.args()
+    }
 }
 
 impl fmt::Debug for Signal {
@@ -88,9 +102,14 @@ pub(crate) struct Signals {
     watches: IdMap<Name, IdMap<SessionId, SignalWatch>>,
     handled: bool,
     os: OsSignals,
+    pub(crate) children: Children,
 }
 
 impl Signals {
+    pub(crate) fn new(use_sigchld: bool) -> Self {
+        Self { children: Children::new(use_sigchld), ..Self::default() }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Name, &SignalWatch)> {
         self.watches.iter().flat_map(|(name, watches)| watches.values().map(|watch| (*name, watch)))
     }
@@ -148,7 +167,7 @@ impl Kernel {
         let signal = signal.into();
         let last = self.inner.signals.borrow_mut().unwatch(signal, self.active_session());
         if last {
-            self.ignore_os_signal(signal);
+            self.release_os_signal(signal);
         }
     }
 
@@ -255,7 +274,8 @@ impl Kernel {
         }
     }
 
-    /// Sends `IDLE` when nothing can happen any more: no event, timer, watched handle or extra reference is left.
+    /// Sends `IDLE` when nothing can happen any more: no event, timer, watched handle, awaited child or extra reference
+    /// is left.
     pub(crate) fn test_idle(&self) {
         if self.inner.queue.borrow().is_empty() && self.is_still_idle() && self.session_count() > 0
         {
@@ -264,8 +284,9 @@ impl Kernel {
         }
     }
 
-    /// Ends all of a session's watches.
+    /// Ends all of a session's watches, of signals and of children.
     pub(crate) fn forget_signals(&self, session: SessionId) {
+        self.forget_children(session);
         let mut unwatched = Vec::new();
         self.inner.signals.borrow_mut().watches.retain(|signal, watches| {
             watches.remove(&session);
@@ -275,15 +296,21 @@ impl Kernel {
             !watches.is_empty()
         });
         for signal in unwatched {
-            self.ignore_os_signal(signal);
+            self.release_os_signal(signal);
         }
     }
 
     fn is_still_idle(&self) -> bool {
         self.get_event_count() == 0
-            && !self.inner.handles.borrow().is_watching()
+            && !self.is_waiting()
             && self.inner.references.borrow().is_empty()
             && !self.has_arrivals()
+    }
+
+    /// Whether sessions wait for handles or children.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.inner.handles.borrow().is_watching()
+            || self.inner.signals.borrow().children.is_awaited()
     }
 
     fn ancestors(&self, session: SessionId) -> Vec<SessionId> {

@@ -1,0 +1,334 @@
+//! Child processes: who asked for which, and how they are told of its end.
+
+use std::fmt;
+use std::process::ExitStatus;
+use std::rc::Rc;
+
+use super::claims;
+use super::process::{Process, any_has_ended};
+use crate::hash::IdMap;
+use crate::queue::Kind;
+use crate::sessions::table::Hold;
+use crate::{
+    Caller, EventFor, Kernel, Mode, Name, NoActiveSession, Payload, SessionId, SignalError, Watch,
+    WatchId,
+};
+
+/// How a child process ended: the payload of the event that [`Kernel::sig_child`] asks for (POE: `ARG1` and on), and what
+/// a [`Signal`](crate::Signal) of name `CHLD` carries.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChildExit<A = ()> {
+    /// The child's process id, which by now may be another's.
+    pub pid: u32,
+    /// How it ended (POE: `$?`, which [`ExitStatusExt::into_raw`](std::os::unix::process::ExitStatusExt::into_raw) makes of
+    /// it). `None` if others waited for it, so that nobody can tell any more.
+    pub status: Option<ExitStatus>,
+    /// What was given to [`Kernel::sig_child`].
+    pub args: A,
+}
+
+impl<A> ChildExit<A> {
+    /// Whether the child is known to have ended as it should.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+}
+
+/// The children that sessions have asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Children {
+    awaited: IdMap<u32, Awaited>,
+    /// Sessions that wait, each counted for every child of its own.
+    asked: usize,
+    /// Children whose end nothing but `SIGCHLD` tells of.
+    by_signal: usize,
+    use_sigchld: bool,
+}
+
+/// A child that is waited for, by nobody if those who asked have stopped.
+#[derive(Debug)]
+struct Awaited {
+    process: Process,
+    watch: Option<WatchId>,
+    asked: Vec<Asked>,
+}
+
+struct Asked {
+    session: SessionId,
+    event: Name,
+    caller: Caller,
+    /// Makes the event's payload.
+    report: Box<dyn FnOnce(u32, Option<ExitStatus>) -> Payload>,
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asked").field("session", &self.session).field("event", &self.event).finish()
+    }
+}
+
+impl Children {
+    pub(crate) fn new(use_sigchld: bool) -> Self {
+        let mut children = Self::default();
+        children.use_sigchld = use_sigchld;
+        children
+    }
+
+    /// Whether any session waits for a child.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.asked > 0
+    }
+
+    pub(super) fn need_sigchld(&self) -> bool {
+        self.by_signal > 0
+    }
+
+    /// Who waits for which child, and since where.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, SessionId, Caller)> {
+        let awaited = self.awaited.iter();
+        awaited.flat_map(|(&pid, child)| {
+            child.asked.iter().map(move |one| (pid, one.session, one.caller))
+        })
+    }
+
+    /// Enters who asks; what the same session asked before is given back.
+    fn ask(&mut self, pid: u32, asked: Asked) -> Option<Asked> {
+        let list = &mut self.awaited.get_mut(&pid)?.asked;
+        if let Some(same) = list.iter_mut().find(|one| one.session == asked.session) {
+            return Some(std::mem::replace(same, asked));
+        }
+        list.push(asked);
+        self.asked += 1;
+        None
+    }
+
+    /// What a session asked of a child, which it no longer wants to know.
+    fn withdraw(&mut self, pid: u32, session: SessionId) -> Option<Asked> {
+        let list = &mut self.awaited.get_mut(&pid)?.asked;
+        let position = list.iter().position(|one| one.session == session)?;
+        self.asked -= 1;
+        Some(list.remove(position))
+    }
+
+    fn remove(&mut self, pid: u32) -> Option<Awaited> {
+        let child = self.awaited.remove(&pid)?;
+        self.asked -= child.asked.len();
+        if child.watch.is_none() {
+            self.by_signal -= 1;
+        }
+        Some(child)
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        for (&pid, child) in &self.awaited {
+            claims::release(pid, &child.process);
+        }
+    }
+}
+
+/// A child whose descriptor is watched.
+struct Ended(u32);
+
+impl Watch for Ended {
+    fn ready(&self, kernel: &Kernel, _: Mode) {
+        kernel.look_after(self.0);
+    }
+}
+
+impl Kernel {
+    /// Has the active session sent an event when a child process ends (POE: `sig_child`); its payload is a [`ChildExit`]
+    /// with `args` in it.
+    ///
+    /// From here on the kernel waits for the child, so that nobody else may: a `std::process::Child` is good for its pipes
+    /// only. It does not matter whether the child has ended already, as nobody has waited for it then. The session and
+    /// the kernel are alive until the event has come, once. Asking again replaces the event; several sessions, and
+    /// several kernels of the process, may ask for one child, and each is told. After the events the signal `CHLD` goes
+    /// to every session that watches it, with the [`ChildExit`] in it.
+    ///
+    /// Only children that were asked for are ever waited for, each by its own pid. On Linux each takes a descriptor
+    /// (`pidfd`), and its end is an ordinary readiness; elsewhere, or when descriptors run out, they are looked after when
+    /// `SIGCHLD` comes. A child whose session has stopped is still waited for, so that it does not stay a zombie.
+    ///
+    /// ```
+    /// # use std::cell::Cell;
+    /// # use std::rc::Rc;
+    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, take};
+    /// use std::process::Command;
+    /// use poe_kernel::ChildExit;
+    ///
+    /// # #[derive(Default)]
+    /// # struct Parent(Cell<bool>);
+    /// impl Dispatch for Parent {
+    ///     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    ///         let kernel = delivery.kernel;
+    ///         match delivery.event.as_str() {
+    ///             "_start" => {
+    ///                 let child = Command::new("sh").args(["-c", "exit 5"]).spawn();
+    ///                 let child = child.map_err(|error| Failure::Error(error.into()))?;
+    ///                 let asked = kernel.sig_child(child.id(), "ended", "some work");
+    ///                 asked.map_err(|error| Failure::Error(error.into()))?;
+    ///             }
+    ///             "ended" => {
+    ///                 let exit: Option<ChildExit<&str>> = take(delivery.payload);
+    ///                 let exit = exit.ok_or(Failure::WrongPayload { expected: "ChildExit" })?;
+    ///                 assert_eq!(exit.status.and_then(|status| status.code()), Some(5));
+    ///                 assert_eq!(exit.args, "some work");
+    /// #               self.0.set(true);
+    ///             }
+    ///             _ => {}
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// # let parent = Rc::new(Parent::default());
+    /// # kernel.session_alloc(parent.clone(), ())?;
+    /// # kernel.run()?;
+    /// # assert!(parent.0.get());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError::NotAChild`] when this process has no such child: it is somebody else's, or was waited for already
+    /// (POE is silent, and the event never comes). [`SignalError`] outside a handler, or when the operating system has
+    /// neither a descriptor for the child nor a handler for `SIGCHLD`.
+    #[track_caller]
+    pub fn sig_child<A: 'static>(
+        &self,
+        pid: u32,
+        event: impl EventFor<ChildExit<A>>,
+        args: A,
+    ) -> Result<(), SignalError> {
+        let (caller, event, session) = (self.caller(), event.name(), self.active_session());
+        if session.is_kernel() {
+            return Err(NoActiveSession("sig_child").into());
+        }
+        if !self.is_live(session) {
+            return Ok(());
+        }
+        if !self.inner.signals.borrow().children.awaited.contains_key(&pid) {
+            self.await_child(pid)?;
+        }
+        let report = move |pid, status| Payload::new(ChildExit { pid, status, args });
+        let asked = Asked { session, event, caller, report: Box::new(report) };
+        let replaced = self.inner.signals.borrow_mut().children.ask(pid, asked);
+        if replaced.is_none() {
+            self.inner.sessions.borrow_mut().hold(session, Hold::Process);
+        }
+        Ok(())
+    }
+
+    /// No longer has the active session told of a child's end (POE: `sig_child` without an event). If no other session
+    /// of this kernel has asked for the child, it is left to others to wait for it. A child that was not asked for is no
+    /// error.
+    pub fn sig_child_ignore(&self, pid: u32) {
+        let session = self.active_session();
+        let (withdrawn, child) = {
+            let children = &mut self.inner.signals.borrow_mut().children;
+            let withdrawn = children.withdraw(pid, session);
+            let is_last = withdrawn.is_some() && children.awaited[&pid].asked.is_empty();
+            (withdrawn, is_last.then(|| children.remove(pid)).flatten())
+        };
+        if let Some(child) = child {
+            claims::release(pid, &child.process);
+            self.end_child_watch(&child);
+        }
+        if withdrawn.is_some() {
+            self.inner.sessions.borrow_mut().release(session, Hold::Process);
+        }
+    }
+
+    /// Withdraws all that a stopped session asked. Its children are waited for nonetheless.
+    pub(super) fn forget_children(&self, session: SessionId) {
+        let withdrawn: Vec<Asked> = {
+            let children = &mut self.inner.signals.borrow_mut().children;
+            if !children.is_awaited() {
+                return;
+            }
+            let pids = children.iter().filter(|&(_, one, _)| one == session);
+            let pids: Vec<u32> = pids.map(|(pid, ..)| pid).collect();
+            pids.into_iter().filter_map(|pid| children.withdraw(pid, session)).collect()
+        };
+        drop(withdrawn);
+    }
+
+    /// `SIGCHLD` has come: looks after the children that only it tells of. If sessions watch `CHLD`, all others are looked
+    /// after as well, so that what has still ended then is a child that this kernel was not asked for.
+    pub(super) fn sigchld(&self, chld: Name) {
+        let is_watched = self.inner.signals.borrow().watches.contains_key(&chld);
+        let pids: Vec<u32> = {
+            let children = &self.inner.signals.borrow().children;
+            let pids = children.awaited.iter();
+            pids.filter(|(_, child)| is_watched || child.watch.is_none())
+                .map(|(&pid, _)| pid)
+                .collect()
+        };
+        for pid in pids {
+            self.look_after(pid);
+        }
+        if is_watched && any_has_ended() {
+            self.signal_all(chld);
+        }
+    }
+
+    /// Begins to wait for a child.
+    fn await_child(&self, pid: u32) -> Result<(), SignalError> {
+        let process = Process::open(pid).map_err(|_| SignalError::NotAChild { pid })?;
+        let use_sigchld = self.inner.signals.borrow().children.use_sigchld;
+        let watch = match &process.descriptor {
+            Some(descriptor) if !use_sigchld => {
+                self.watch_internally(descriptor, Rc::new(Ended(pid))).ok()
+            }
+            _ => None,
+        };
+        if watch.is_none() {
+            self.expect_sigchld()?;
+        }
+        claims::claim(pid);
+        let children = &mut self.inner.signals.borrow_mut().children;
+        if watch.is_none() {
+            children.by_signal += 1;
+        }
+        children.awaited.insert(pid, Awaited { process, watch, asked: Vec::new() });
+        Ok(())
+    }
+
+    /// Tells those who asked for a child that it has ended, if it has.
+    fn look_after(&self, pid: u32) {
+        let process = {
+            let children = &self.inner.signals.borrow().children;
+            let Some(child) = children.awaited.get(&pid) else { return };
+            child.process.clone()
+        };
+        let status = match claims::wait(pid, &process) {
+            Ok(None) => return,
+            Ok(status) => status,
+            // Somebody else has waited for it.
+            Err(_) => None,
+        };
+        let child = self.inner.signals.borrow_mut().children.remove(pid);
+        let Some(child) = child else { return };
+        self.end_child_watch(&child);
+        let root = SessionId::KERNEL;
+        for Asked { session, event, caller, report } in child.asked {
+            self.enqueue(Kind::Post, session, root, event, caller, report(pid, status));
+            self.inner.sessions.borrow_mut().release(session, Hold::Process);
+        }
+        let args = Payload::new(ChildExit { pid, status, args: () });
+        self.enqueue(Kind::Signal, root, root, Name::new("CHLD"), self.caller(), args);
+    }
+
+    fn end_child_watch(&self, child: &Awaited) {
+        match child.watch {
+            Some(watch) => self.unwatch(watch),
+            None => self.release_os_signal(Name::new("CHLD")),
+        }
+    }
+}
