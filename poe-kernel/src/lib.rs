@@ -147,6 +147,9 @@
 //! - `call` means the same whether to the own session or to another: the active event changes, and a failure comes back
 //!   as an error. Only `DIE` is for other sessions' failures.
 //! - The error of a failed handler leaves `run` itself, with its source, not its text.
+//! - A failure in `_stop` ends the run at once; POE dispatches one event more.
+//! - A death whose session was stopped before it could be told ends the run; POE forgets it.
+//! - A session that was stopped while a signal goes round is not called for it any more.
 //! - A `DIE` sent by hand stops whom it reaches, if unhandled, and is no failure of `run`.
 //! - `ZOMBIE` follows an `IDLE` that was handled without new work under `run_one_timeslice` as under `run`. An extra
 //!   reference is work.

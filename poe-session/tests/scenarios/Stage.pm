@@ -65,7 +65,8 @@ sub noted {
     return sub {
         $name{ $_[SESSION]->ID } = $name;
         my @line = ($name, $event, shown(@_[ARG0 .. $#_]), 'from', name($_[SENDER]));
-        push @line, 'in', $_[CALLER_STATE] if $event !~ /^_[^d]/ && defined $_[CALLER_STATE];
+        my $state = ref $_[ARG1] eq 'HASH' ? $_[ARG1]{from_state} : $_[CALLER_STATE];
+        push @line, 'in', $state if defined $state && $event !~ /^_(?!default)/;
         note("@line");
         my $value = $handler->(@_);
         return ref $value eq 'Reply' ? $$value : undef;

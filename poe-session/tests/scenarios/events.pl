@@ -220,4 +220,16 @@ scenario a_chain_of_calls_is_one_event => sub {
         };
 };
 
+scenario the_text_of_a_number_is_an_alias => sub {
+    actor a => notes('event');
+    actor b => notes('event'), _start => sub { $poe_kernel->alias_set('1') };
+    $poe_kernel->post('1' => 'event');
+};
+
+scenario a_session_needs_no_start => sub {
+    my $session = POE::Session->create(inline_states => { event => sub { note('event') } });
+    note($session ? 'created' : 'refused');
+    $poe_kernel->post($session => 'event') if $session;
+};
+
 perform;

@@ -29,6 +29,10 @@ scenarios!("events":
     a_new_session_can_be_posted_to_at_once,
     start_gets_its_arguments,
     a_chain_of_calls_is_one_event,
+    the_text_of_a_number_is_an_alias
+        unlike "A destination is an id or an alias; the text of a number is an alias.",
+    a_session_needs_no_start
+        unlike "A session without `_start` is a session: it waits for events like any other.",
 );
 
 fn posts_and_yields_share_one_queue(kernel: &Kernel) {
@@ -308,4 +312,16 @@ fn a_chain_of_calls_is_one_event(kernel: &Kernel) {
             note(format!("a got {}", 1 + cx.call::<u32, _>(b, "second", ()).unwrap()));
         })
         .enter(kernel);
+}
+
+fn the_text_of_a_number_is_an_alias(kernel: &Kernel) {
+    actor("a").notes(["event"]).enter(kernel);
+    actor("b").notes(["event"]).on_start(|cx| cx.alias_set("1")).enter(kernel);
+    kernel.post("1", "event", ()).unwrap();
+}
+
+fn a_session_needs_no_start(kernel: &Kernel) {
+    let session = Session::build(()).on("event", |_, ()| note("event")).spawn(kernel);
+    note(if session.is_ok() { "created" } else { "refused" });
+    kernel.post(session.unwrap(), "event", ()).unwrap();
 }

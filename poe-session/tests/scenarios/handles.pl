@@ -1,6 +1,7 @@
 # Watched handles, by single slices; the twin of handles.rs.
 use strict;
 use warnings;
+use Fcntl;
 use FindBin;
 use lib $FindBin::Bin;
 use IO::Socket::INET;
@@ -196,6 +197,19 @@ scenario a_watch_passes_its_own_arguments_on => sub {
     actor
         a      => _start => sub { $poe_kernel->select_read($near => 'read', 5) },
         read   => sub { $poe_kernel->select_read($near) };
+};
+
+scenario a_handle_is_blocking_again_when_its_watch_has_ended => sub {
+    my ($near, $far) = pair('');
+    my $mode = sub { note(fcntl($near, F_GETFL, 0) & O_NONBLOCK ? 'not blocking' : 'blocking') };
+    actor
+        a      => _start => sub {
+            $mode->();
+            $poe_kernel->select_read($near => 'read');
+            $mode->();
+            $poe_kernel->select_read($near);
+            $mode->();
+        };
 };
 
 perform;

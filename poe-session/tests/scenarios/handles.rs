@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{MsgFlags, recv, send};
 use poe_session::prelude::*;
 
@@ -26,6 +27,8 @@ scenarios!("handles":
     sessions_answer_each_other_over_a_connection,
     a_stopped_sessions_watches_go_with_it,
     a_watch_passes_its_own_arguments_on,
+    a_handle_is_blocking_again_when_its_watch_has_ended
+        unlike "A handle is blocking again, if it was, when its last watch has ended",
 );
 
 type Socket = Ready<UnixStream>;
@@ -262,5 +265,22 @@ fn a_watch_passes_its_own_arguments_on(kernel: &Kernel) {
     actor("a")
         .on_start(move |cx| cx.select_with(&near, Mode::Read, "read", 5_u32))
         .on("read", |cx, ready: Ready<UnixStream, u32>| cx.select_end(&ready.handle, Mode::Read))
+        .enter(kernel);
+}
+
+fn a_handle_is_blocking_again_when_its_watch_has_ended(kernel: &Kernel) {
+    fn mode(handle: &UnixStream) {
+        let flags = OFlag::from_bits_retain(fcntl(handle, FcntlArg::F_GETFL).unwrap());
+        note(if flags.contains(OFlag::O_NONBLOCK) { "not blocking" } else { "blocking" });
+    }
+    let (near, _far) = pair("");
+    actor("a")
+        .on_start(move |cx| {
+            mode(&near);
+            cx.select_read(&near, "read").unwrap();
+            mode(&near);
+            cx.select_end(&near, Mode::Read);
+            mode(&near);
+        })
         .enter(kernel);
 }

@@ -28,6 +28,10 @@ macro_rules! scenarios {
     };
 }
 
+mod deaths;
 mod events;
 mod handles;
+mod life;
+mod signals;
 mod timers;
+mod tree;

@@ -21,6 +21,7 @@ pub(crate) fn play(program: fn(&Kernel)) -> Vec<String> {
     NAMES.take();
     let kernel = Kernel::builder()
         .virtual_clock(UNIX_EPOCH + Duration::from_secs(1_000_000))
+        .diagnostics(|_| {})
         .build()
         .expect("no kernel");
     program(&kernel);
@@ -42,6 +43,10 @@ pub(crate) fn run(kernel: &Kernel) {
 
 pub(crate) fn slice(kernel: &Kernel) {
     kernel.run_one_timeslice().expect("a slice ended in a death");
+}
+
+pub(crate) fn fail(message: &str) -> HandlerResult {
+    Err(message.into())
 }
 
 pub(crate) fn name(session: SessionId) -> &'static str {
@@ -87,7 +92,7 @@ impl Actor {
         let name = self.name;
         self.session = self.session.on(event, move |cx: &mut On<'_>, payload: P| {
             NAMES.with_borrow_mut(|names| names.insert(cx.session(), name));
-            note_event(cx, event, event, &payload.show());
+            note_event(cx, event, &payload);
             handler(cx, payload)
         });
         self
@@ -112,7 +117,7 @@ impl Actor {
         handler: impl Fn(&mut On<'_>, Unhandled) -> R + 'static,
     ) -> Self {
         self.session = self.session.on_default(move |cx, unhandled| {
-            note_event(cx, unhandled.event.as_str(), "_default", &unhandled.show());
+            note_event(cx, "_default", &unhandled);
             handler(cx, unhandled)
         });
         self
@@ -141,10 +146,10 @@ impl Actor {
     }
 }
 
-/// Notes an event; the predefined ones, also as the default handler gets them, are not sent in any state.
-fn note_event(cx: &On<'_>, event: &str, handler: &str, payload: &str) {
-    let mut line = format!("{} {handler}{payload} from {}", name(cx.session()), name(cx.sender()));
-    if let (false, Some(state)) = (event.starts_with('_'), cx.caller().state) {
+fn note_event(cx: &On<'_>, event: &str, payload: &impl Show) {
+    let (session, sender) = (name(cx.session()), name(cx.sender()));
+    let mut line = format!("{session} {event}{} from {sender}", payload.show());
+    if let (false, Some(state)) = (payload.is_of_kernel(event), cx.caller().state) {
         line += &format!(" in {state}");
     }
     note(line);
@@ -153,6 +158,11 @@ fn note_event(cx: &On<'_>, event: &str, handler: &str, payload: &str) {
 /// A payload as a trace has it: its parts, each behind a space.
 pub(crate) trait Show {
     fn show(&self) -> String;
+
+    /// Whether the event is one that the kernel sends by itself, in no state.
+    fn is_of_kernel(&self, event: &str) -> bool {
+        event.starts_with('_')
+    }
 }
 
 impl Show for () {
@@ -215,6 +225,10 @@ impl Show for Unhandled {
         let payload = self.payload.show();
         format!(" {} [{}]", self.event, payload.trim_start())
     }
+
+    fn is_of_kernel(&self, _: &str) -> bool {
+        self.event.as_str().starts_with('_')
+    }
 }
 
 impl Show for Signal {
@@ -228,6 +242,11 @@ impl Show for Signal {
             self.args::<&'static str>().map(Show::show).unwrap_or_default()
         };
         format!(" {}{args}", self.name)
+    }
+
+    /// A death was sent where the event that failed was.
+    fn is_of_kernel(&self, _: &str) -> bool {
+        self.death().is_some_and(|death| death.event.as_str().starts_with('_'))
     }
 }
 

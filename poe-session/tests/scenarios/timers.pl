@@ -216,4 +216,18 @@ scenario a_stopped_sessions_timers_go_with_it => sub {
         };
 };
 
+scenario every_removed_timer_says_when_it_was_due => sub {
+    actor
+        a      => _start => sub {
+            my $now = time;
+            $poe_kernel->delay(named => 60);
+            $poe_kernel->delay_set(set => 70);
+            $poe_kernel->alarm(alarm => $now + 80);
+            for ($poe_kernel->alarm_remove_all) {
+                my ($event, $time) = @$_;
+                note("$event ", $time > $now ? 'has its time' : 'has none');
+            }
+        };
+};
+
 perform;

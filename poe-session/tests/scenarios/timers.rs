@@ -26,6 +26,8 @@ scenarios!("timers":
     a_timer_is_of_the_session_whose_handler_set_it,
     alarms_that_set_alarms_keep_their_time,
     a_stopped_sessions_timers_go_with_it,
+    every_removed_timer_says_when_it_was_due
+        unlike "`alarm_remove_all` gives records of one shape with `alarm_remove`, and every one has its time.",
 );
 
 // Conformance: KRA-21
@@ -284,6 +286,20 @@ fn a_stopped_sessions_timers_go_with_it(kernel: &Kernel) {
             cx.signal(a, "TERM", ())?;
             cx.delay_set("timer", millis(40), ());
             Ok(())
+        })
+        .enter(kernel);
+}
+
+fn every_removed_timer_says_when_it_was_due(kernel: &Kernel) {
+    actor("a")
+        .on_start(|cx| {
+            let now = cx.kernel.time();
+            cx.delay("named", secs(60), ());
+            cx.delay_set("set", secs(70), ());
+            cx.alarm("alarm", now + secs(80), ());
+            for Alarm { event, time, .. } in cx.alarm_remove_all() {
+                note(format!("{event} {}", if time > now { "has its time" } else { "has none" }));
+            }
         })
         .enter(kernel);
 }
