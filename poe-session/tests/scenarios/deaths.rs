@@ -286,7 +286,10 @@ fn a_death_in_a_call_to_oneself_is_the_callers(kernel: &Kernel) {
         .on("begin", |cx, ()| -> HandlerResult {
             match cx.call::<(), _>(cx.session(), "fail", ()) {
                 Err(CallError::Died(death)) => fail(&death.cause.to_string()),
-                _ => Ok(note("a goes on")),
+                _ => {
+                    note("a goes on");
+                    Ok(())
+                }
             }
         })
         .enter(kernel);

@@ -51,8 +51,10 @@ fn first_slice(kernel: &Kernel) {
     note("end of the first slice");
 }
 
+type Step = Box<dyn Fn(&mut On<'_>)>;
+
 /// Does one thing after the other, each in a pass of its own.
-fn step_by_step<const N: usize>(kernel: &Kernel, steps: [Box<dyn Fn(&mut On<'_>)>; N]) {
+fn step_by_step<const N: usize>(kernel: &Kernel, steps: [Step; N]) {
     let steps = Cell::new(VecDeque::from(steps));
     actor("steps")
         .on_start(|cx| cx.yield_event("step", ()))
