@@ -130,7 +130,8 @@
 //!
 //! Case by case:
 //!
-//! - Difference: CMP-03 (an odd list of arguments, or states of the wrong shape, do not compile; the rest is refused)
+//! - Difference: CMP-03 (an odd list of arguments, or states of the wrong shape, do not compile; the callback for the high
+//!   mark may be left out, as with the wheel; the rest is refused)
 
 mod callback;
 pub mod client;

@@ -8,7 +8,7 @@ use poe_filter::FilterError;
 use poe_kernel::{NoActiveSession, WatchError};
 use thiserror::Error;
 
-use crate::{Address, WheelId};
+use crate::{Address, WheelId, listener};
 
 /// The payload of a wheel's error event (POE: operation, errno, text, wheel id).
 ///
@@ -58,7 +58,16 @@ pub enum IoCause {
 }
 
 impl IoError {
-    pub(crate) fn new(operation: &'static str, cause: IoCause, wheel: WheelId) -> Self {
+    /// A failure of an operation, for a wheel that reports it, or a test of a handler.
+    ///
+    /// ```
+    /// use poe_wheel::{IoCause, IoError, WheelId};
+    ///
+    /// let error = IoError::new("read", IoCause::Eof { unfinished: 0 }, WheelId::allocate());
+    /// assert!(error.is_eof());
+    /// ```
+    #[must_use]
+    pub fn new(operation: &'static str, cause: IoCause, wheel: WheelId) -> Self {
         Self { operation, cause, wheel }
     }
 
@@ -87,10 +96,15 @@ impl IoError {
         }
     }
 
-    /// Whether the operation can go on after this: the filter has dropped one record, and takes the next.
+    /// Whether the operation goes on after this: the filter has dropped one record, and takes the next; clients could not be
+    /// accepted, and the wheel tries again after a while.
     #[must_use]
     pub fn is_recoverable(&self) -> bool {
-        matches!(&self.cause, IoCause::Filter(error) if !error.is_fatal())
+        match &self.cause {
+            IoCause::Filter(error) => !error.is_fatal(),
+            IoCause::Os(error) => self.operation == "accept" && listener::is_tried_again(error),
+            IoCause::Eof { .. } => false,
+        }
     }
 }
 

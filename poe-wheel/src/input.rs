@@ -15,7 +15,9 @@ pub struct Input<R = Bytes> {
 }
 
 impl<R> Input<R> {
-    pub(crate) fn new(record: R, wheel: WheelId) -> Self {
+    /// A record that a wheel has read, for a wheel that sends it, or a test of a handler.
+    #[must_use]
+    pub fn new(record: R, wheel: WheelId) -> Self {
         Self { record, wheel }
     }
 }

@@ -121,8 +121,8 @@
 //!
 //! # Connections
 //!
-//! A wheel that listens accepts up to 64 clients for one readiness. When it runs out of descriptors it says so once, lets
-//! clients wait, and tries again every tenth of a second.
+//! A wheel that listens accepts up to 64 clients for one readiness. When it cannot, as for want of descriptors, it says so
+//! once, lets clients wait, and tries again every tenth of a second.
 //!
 //! Failing to listen is an error of `spawn`, as the program is about to begin; failing to connect is always an event, be it
 //! only that a name cannot be resolved, so that it is met in one place. Names are resolved before `spawn` returns. All
@@ -140,7 +140,8 @@
 //! - The high mark is told when `put` reaches it; in POE only when a write happens to find more queued. The low mark is
 //!   always told after it; in POE not if something was put in between. The low mark must be below the high one, which POE
 //!   does not check.
-//! - [`shutdown_output`](ReadWrite::shutdown_output) waits for output that is queued. POE loses it.
+//! - [`shutdown_output`](ReadWrite::shutdown_output) waits for output that is queued, and closes a pipe. POE loses it, and
+//!   leaves a pipe open until the wheel goes.
 //! - After a failed write output is dropped. POE queues it for ever.
 //! - Changing an event's name does not resume a wheel that is paused.
 //! - Pending input moves to a new filter, and is in one of them only. POE copies it.

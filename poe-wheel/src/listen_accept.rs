@@ -10,8 +10,9 @@ use crate::{Connection, IoError, Socket, WheelError, WheelId};
 
 /// Accepts connections on a listening socket that the program made itself (POE: `POE::Wheel::ListenAccept`).
 ///
-/// Each connection is an event that carries a [`Connection`]. Out of descriptors, the wheel says so once, lets clients
-/// wait, and tries again a tenth of a second later.
+/// Each connection is an event that carries a [`Connection`]. When clients cannot be accepted, as for want of descriptors,
+/// the wheel says so once, lets them wait, and tries again every tenth of a second; when the handle will never accept, the
+/// wheel says so and has ended. [`IoError::is_recoverable`] tells the two apart.
 ///
 /// ```
 /// use poe_session::prelude::*;

@@ -10,15 +10,54 @@ use nix::errno::Errno;
 use poe_kernel::{
     Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel,
 };
-use socket2::SockRef;
+use socket2::{SockAddr, SockRef};
 
 use crate::{Address, Connection, IoCause, IoError, Socket, WheelError, WheelId};
 
 /// Connections accepted for one readiness, so that a burst of clients cannot hold the loop.
 const ACCEPTED_AT_ONCE: usize = 64;
 
-/// How long to leave clients waiting when there are no descriptors for them.
+/// How long to leave clients waiting when they cannot be accepted, as when there are no descriptors for them.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// What a failed `accept` means.
+#[derive(Debug, PartialEq)]
+enum Failed {
+    /// No client waits.
+    NobodyWaits,
+    /// The client has gone again, which is nobody's failure.
+    ClientGone,
+    /// It is not known to be over, and may pass.
+    Refused,
+    /// No listening socket, or one that was shut down: it would be ready, and fail, for ever.
+    ForEver,
+}
+
+impl Failed {
+    fn of(error: &io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::EAGAIN) => Self::NobodyWaits,
+            // Errors of the network that the new connection has met already are told here.
+            Some(
+                Errno::EINTR
+                | Errno::ECONNABORTED
+                | Errno::EPROTO
+                | Errno::ENOPROTOOPT
+                | Errno::ENETDOWN
+                | Errno::ENETUNREACH
+                | Errno::EHOSTDOWN
+                | Errno::EHOSTUNREACH,
+            ) => Self::ClientGone,
+            Some(Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP) => Self::ForEver,
+            _ => Self::Refused,
+        }
+    }
+}
+
+/// Whether a listening wheel goes on by itself after this failure of `accept`.
+pub(crate) fn is_tried_again(error: &io::Error) -> bool {
+    Failed::of(error) != Failed::ForEver
+}
 
 pub(crate) struct Listener {
     this: Weak<Self>,
@@ -31,10 +70,10 @@ pub(crate) struct Listener {
     watch: Cell<Option<WatchId>>,
     retry: Cell<TimerId>,
     paused: Cell<bool>,
-    /// The last accept found no descriptors left.
-    exhausted: Cell<bool>,
-    /// That descriptors are used up was told, and clients have been waiting ever since.
-    told: Cell<bool>,
+    /// The last accept was refused.
+    refused: Cell<bool>,
+    /// The error that was told last, while clients have been waiting ever since.
+    told: Cell<Option<i32>>,
     ended: Cell<bool>,
 }
 
@@ -60,8 +99,8 @@ impl Listener {
             watch: Cell::new(None),
             retry: Cell::new(TimerId::NONE),
             paused: Cell::new(false),
-            exhausted: Cell::new(false),
-            told: Cell::new(false),
+            refused: Cell::new(false),
+            told: Cell::new(None),
             ended: Cell::new(false),
         });
         let (handle, target) = (Rc::clone(&listener.handle), Rc::clone(&listener));
@@ -93,7 +132,7 @@ impl Listener {
 
     pub(crate) fn resume(&self) {
         self.paused.set(false);
-        // Descriptors may be there again; if not, the next accept finds out.
+        // What refused clients may be over; if not, the next accept finds out.
         self.with_watch(Kernel::resume_watch);
     }
 
@@ -116,16 +155,25 @@ impl Listener {
     }
 
     /// Clients wait in the operating system's queue; without a pause the loop would spin over them.
-    fn wait_for_descriptors(&self, kernel: &Kernel, error: io::Error) {
+    fn try_later(&self, kernel: &Kernel, error: io::Error) {
         self.with_watch(Kernel::pause_watch);
         if let Some(this) = self.this.upgrade() {
             kernel.cancel_call(self.retry.get());
             self.retry.set(kernel.call_later(self.session, RETRY, this));
         }
-        self.exhausted.set(true);
-        if !self.told.replace(true) {
+        self.refused.set(true);
+        let code = error.raw_os_error();
+        if code.is_none() || self.told.replace(code) != code {
             self.fail(kernel, error);
         }
+    }
+
+    fn accept(&self) -> io::Result<(socket2::Socket, SockAddr)> {
+        #[cfg(test)]
+        if let Some(errno) = tests::REFUSAL.get() {
+            return Err(errno.into());
+        }
+        SockRef::from(&*self.handle).accept()
     }
 
     fn with_watch(&self, change: impl FnOnce(&Kernel, WatchId) -> bool) {
@@ -141,31 +189,25 @@ impl Watch for Listener {
             if self.ended.get() || self.paused.get() {
                 break;
             }
-            match SockRef::from(&*self.handle).accept() {
+            match self.accept() {
                 Ok((socket, peer)) => {
-                    self.exhausted.set(false);
+                    self.refused.set(false);
                     let connection = Connection::new(socket.into(), Address::from(peer), self.id);
                     kernel.deliver_event(self.session, self.accepted.get(), connection);
                 }
-                Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-                    Some(Errno::EAGAIN) => {
-                        self.told.set(false);
+                Err(error) => match Failed::of(&error) {
+                    Failed::NobodyWaits => {
+                        self.told.set(None);
                         break;
                     }
-                    // The client has gone again, which is nobody's failure.
-                    Some(Errno::EINTR | Errno::ECONNABORTED | Errno::EPROTO) => {}
-                    Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM) => {
-                        self.wait_for_descriptors(kernel, error);
+                    Failed::ClientGone => {}
+                    Failed::Refused => {
+                        self.try_later(kernel, error);
                         break;
                     }
-                    // No listening socket, or one that was shut down: it would be ready, and fail, for ever.
-                    Some(Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP) => {
+                    Failed::ForEver => {
                         self.end();
                         self.fail(kernel, error);
-                    }
-                    _ => {
-                        self.fail(kernel, error);
-                        break;
                     }
                 },
             }
@@ -188,7 +230,70 @@ impl fmt::Debug for Listener {
             .field("session", &self.session)
             .field("handle", &self.handle)
             .field("paused", &self.paused.get())
-            .field("exhausted", &self.exhausted.get())
+            .field("refused", &self.refused.get())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::net::{TcpListener, TcpStream};
+
+    use poe_session::prelude::*;
+
+    use super::*;
+    use crate::ListenAccept;
+
+    thread_local! {
+        /// What every `accept` of this thread fails with.
+        pub(super) static REFUSAL: Cell<Option<Errno>> = const { Cell::new(None) };
+    }
+
+    #[test]
+    fn a_failure_that_nobody_knows_is_told_once_and_tried_again_after_a_while() {
+        let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let (of_failure, of_change) = (told.clone(), told.clone());
+        REFUSAL.set(Some(Errno::EPERM));
+        Session::build(None::<ListenAccept>)
+            .on_start(move |cx| {
+                let builder = ListenAccept::build(listener.try_clone().unwrap());
+                let wheel = builder.error_event("failed").spawn(cx.kernel).unwrap();
+                *cx.heap = Some(wheel);
+                cx.delay("change", RETRY * 5 / 2, ());
+            })
+            .on("failed", move |_, error: IoError| {
+                assert!(error.is_recoverable());
+                of_failure.borrow_mut().push(error.errno());
+            })
+            .on("change", move |cx, ()| {
+                // It was tried again meanwhile, and was not told.
+                assert_eq!(*of_change.borrow(), [Errno::EPERM as i32]);
+                if REFUSAL.replace(Some(Errno::EACCES)) == Some(Errno::EPERM) {
+                    cx.delay("relent", RETRY * 3 / 2, ());
+                }
+            })
+            .on("relent", |_, ()| REFUSAL.set(None))
+            .on("accept", |cx, _: Connection| *cx.heap = None)
+            .spawn(&kernel)
+            .unwrap();
+        let turns = Cell::new(0);
+        kernel.run_while(|| turns.replace(turns.get() + 1) < 1000).unwrap();
+        assert_eq!(*told.borrow(), [Errno::EPERM as i32, Errno::EACCES as i32]);
+        assert_eq!(kernel.session_count(), 0, "after {} turns", turns.get());
+        drop(client);
+    }
+
+    #[test]
+    fn what_will_never_pass_is_told_apart() {
+        let failed = |errno: Errno| Failed::of(&errno.into());
+        assert_eq!(failed(Errno::EMFILE), Failed::Refused);
+        assert_eq!(failed(Errno::EIO), Failed::Refused);
+        assert_eq!(failed(Errno::ECONNABORTED), Failed::ClientGone);
+        assert_eq!(failed(Errno::EINVAL), Failed::ForEver);
+        assert!(!is_tried_again(&Errno::ENOTSOCK.into()));
     }
 }

@@ -160,7 +160,9 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: Socket, peer: Address, wheel: crate::WheelId) -> Self {
+    /// A connection that a wheel has made, for a wheel that sends it, or a test of a handler.
+    #[must_use]
+    pub fn new(socket: Socket, peer: Address, wheel: crate::WheelId) -> Self {
         Self { socket, peer, wheel }
     }
 }

@@ -341,3 +341,38 @@ fn a_record_that_cannot_be_serialized_is_an_error_and_the_others_go_out() {
     assert_eq!(log.take(), ["start", "error filter 0", "error filter 0", "flushed"]);
     assert_eq!(read_all(theirs), b"ab");
 }
+
+#[test]
+fn a_pipe_whose_output_is_shut_down_ends_when_all_has_gone_though_the_wheel_goes_on() {
+    const OCTETS: usize = 1 << 20;
+    let (kernel, log) = (kernel(), Log::default());
+    let ((ours, mut theirs), (reader, writer)) = (pair(), std::io::pipe().unwrap());
+    let reader = thread::spawn(move || {
+        let octets = read_all(reader).len();
+        theirs.write_all(b"got it\n").unwrap();
+        octets
+    });
+    let l = log.clone();
+    let builder = common::with_events(ReadWrite::build_pair(ours, writer));
+    spawn(&kernel, builder, move |cx, event| {
+        l.push(&event);
+        match event {
+            Event::Start => {
+                own(cx).put("x".repeat(OCTETS - 2));
+                own(cx).shutdown_output();
+                assert!(own(cx).get_output_handle().is_some());
+            }
+            Event::Input(_) => {
+                assert!(own(cx).get_output_handle().is_none());
+                assert!(!own(cx).put("too late"));
+                own(cx).flush();
+                own(cx).shutdown_output();
+            }
+            Event::Error(_) => *cx.heap = None,
+            _ => {}
+        }
+    });
+    run(&kernel);
+    assert_eq!(reader.join().unwrap(), OCTETS);
+    assert_eq!(log.take(), ["start", "flushed", "input got it", "error read 0"]);
+}

@@ -166,8 +166,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
-    /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark`, `server_high` and
-    /// `server_low`.
+    /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark` and `server_low`. That it is
+    /// reached is what [`put`](crate::Link::put) returns, and `server_high` is called if there is one.
     pub fn high_mark(mut self, octets: usize) -> Self {
         self.talk.plan.needs().high_mark = Some(octets);
         self

@@ -258,8 +258,9 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
-    /// Accepting has failed (POE: `Error`). Without this, the failure is reported as a diagnostic, and the listening ends
-    /// unless descriptors or memory are merely used up; connections go on.
+    /// Accepting has failed (POE: `Error`). Without this, the failure is reported as a diagnostic. The listener tries again
+    /// every tenth of a second, but for a failure that is not [recoverable](IoError::is_recoverable): it ends the listening;
+    /// connections go on.
     pub fn error<R: IntoOutcome>(
         mut self,
         error: impl Fn(&mut Cx<'_, Listener>, IoError) -> R + 'static,
@@ -317,8 +318,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
-    /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark`, `client_high` and
-    /// `client_low`.
+    /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark` and `client_low`. That it is
+    /// reached is what [`put`](crate::Link::put) returns, and `client_high` is called if there is one.
     pub fn high_mark(mut self, octets: usize) -> Self {
         self.talk.plan.needs().high_mark = Some(octets);
         self

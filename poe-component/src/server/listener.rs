@@ -1,11 +1,9 @@
 //! A server's listening session.
 
 use std::fmt;
-use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use poe_kernel::{Diagnostic, SessionId, Signal};
 use poe_session::{Cx, HandlerResult, Session};
 use poe_wheel::{IoError, ListeningSocket, SocketFactory};
@@ -157,17 +155,11 @@ fn fail(
     }
     let message = format!("server got {failure}");
     cx.kernel.report(&Diagnostic::Component { session: cx.session(), message: &message });
-    if !is_exhaustion(&failure) {
+    // The wheel tries again by itself.
+    if !failure.is_recoverable() {
         cx.heap.listener = None;
     }
     Ok(())
-}
-
-/// Whether the wheel goes on by itself, when others have ended.
-fn is_exhaustion(failure: &IoError) -> bool {
-    let exhausted = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
-    failure.kind() == Some(ErrorKind::OutOfMemory)
-        || exhausted.iter().any(|&errno| errno as i32 == failure.errno())
 }
 
 fn shut_down(cx: &mut Cx<'_, Listener>) -> HandlerResult {

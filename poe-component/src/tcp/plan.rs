@@ -53,15 +53,15 @@ impl<In: 'static, Out: 'static> Plan<In, Out> {
         &mut self.needs
     }
 
-    /// All four of marks and their callbacks, or none.
+    /// Both marks, and somebody to be told of the low one, or none of it. Of the high one `put` tells.
     pub(crate) fn check(&self) -> Result<(), ComponentError> {
         let Needs { low_mark, high_mark, has_low, has_high, .. } = self.needs;
         match (low_mark, high_mark, has_low, has_high) {
             (None, None, false, false) => Ok(()),
-            (Some(low), Some(high), true, true) if low > 0 && low < high => Ok(()),
-            (Some(low), Some(high), true, true) => Err(WheelError::Marks { low, high }.into()),
+            (Some(low), Some(high), true, _) if low > 0 && low < high => Ok(()),
+            (Some(low), Some(high), true, _) => Err(WheelError::Marks { low, high }.into()),
             _ => Err(ComponentError::Incomplete {
-                parameters: "the high and low marks and their two callbacks",
+                parameters: "the high and low marks and the callback for the low one",
             }),
         }
     }
@@ -83,11 +83,10 @@ impl<In: 'static, Out: 'static> Plan<In, Out> {
             builder = builder.partial_event(Name::new(events::PARTIAL));
         }
         if let (Some(low), Some(high)) = (self.needs.low_mark, self.needs.high_mark) {
-            builder = builder
-                .low_mark(low)
-                .high_mark(high)
-                .low_event(Name::new(events::LOW))
-                .high_event(Name::new(events::HIGH));
+            builder = builder.low_mark(low).high_mark(high).low_event(Name::new(events::LOW));
+            if self.needs.has_high {
+                builder = builder.high_event(Name::new(events::HIGH));
+            }
         }
         builder.spawn(kernel)
     }

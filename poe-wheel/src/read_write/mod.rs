@@ -249,9 +249,10 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
         self.wheel.shutdown_input();
     }
 
-    /// Ends the output once all that is queued has gone (POE: `shutdown_output`, which loses it). The peer of a socket
-    /// sees the end of file; that of a pipe or a file does once the wheel is dropped. Input goes on. What is put from now
-    /// on is dropped.
+    /// Ends the output once all that is queued has gone (POE: `shutdown_output`, which loses it): the peer sees the end of
+    /// file. A socket is shut down. An output handle of its own (see [`build_pair`](ReadWrite::build_pair)) is given up as
+    /// well, and so a pipe is closed, unless the program keeps a share of it. Input goes on. What is put from now on is
+    /// dropped.
     pub fn shutdown_output(&self) {
         self.wheel.shutdown_output();
     }
@@ -278,9 +279,9 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
         self.wheel.input_handle()
     }
 
-    /// The handle that is written to.
+    /// The handle that is written to; none once [`Self::shutdown_output`] has closed it.
     #[must_use]
-    pub fn get_output_handle(&self) -> Rc<dyn AsFd> {
+    pub fn get_output_handle(&self) -> Option<Rc<dyn AsFd>> {
         self.wheel.output_handle()
     }
 }

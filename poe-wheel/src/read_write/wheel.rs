@@ -33,7 +33,8 @@ pub(super) struct Wheel<In: 'static, Out: 'static> {
     session: SessionId,
     id: WheelId,
     input: Rc<dyn AsFd>,
-    output: Rc<dyn AsFd>,
+    /// None once the output was shut down, if it is not the input's handle too.
+    output: RefCell<Option<Rc<dyn AsFd>>>,
     driver: RefCell<Box<dyn Driver>>,
     filters: RefCell<Filters<In, Out>>,
     events: Cell<Events>,
@@ -88,7 +89,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             session: kernel.active_session(),
             id: WheelId::allocate(),
             input,
-            output,
+            output: RefCell::new(Some(output)),
             driver: RefCell::new(driver),
             filters: RefCell::new(filters),
             events: Cell::new(events),
@@ -115,7 +116,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             session: self.session,
             id: self.id,
             input: Rc::clone(&self.input),
-            output: Rc::clone(&self.output),
+            output: RefCell::new(self.output.take()),
             driver: RefCell::new(driver),
             filters: RefCell::new(Filters::Both(filter)),
             events: Cell::new(self.events.get()),
@@ -156,8 +157,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         Rc::clone(&self.input)
     }
 
-    pub(super) fn output_handle(&self) -> Rc<dyn AsFd> {
-        Rc::clone(&self.output)
+    pub(super) fn output_handle(&self) -> Option<Rc<dyn AsFd>> {
+        self.output.borrow().clone()
     }
 
     pub(super) fn pending(&self) -> Bytes {
@@ -307,7 +308,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             || state.output_over.get()
             || !sends_still
             || self.out_octets() > 0
-            || !Rc::ptr_eq(&self.input, &self.output)
+            || !self.has_one_handle()
         {
             return None;
         }
@@ -440,7 +441,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
         let mut driver = self.driver.borrow_mut();
         let any = driver.get_out_octets() > 0;
-        match driver.flush(self.output.as_fd()) {
+        let output = self.output.borrow();
+        let Some(handle) = &*output else { return };
+        match driver.flush(handle.as_fd()) {
             Ok(left) => {
                 drop(driver);
                 state.written.set(state.written.get() | any);
@@ -487,11 +490,22 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         if !state.ended.get() && state.closing.get() && self.out_octets() == 0 {
             state.closing.set(false);
             self.stop_output();
-            let result = self.driver.borrow_mut().shutdown_output(self.output.as_fd());
+            let result = self
+                .output_handle()
+                .map_or(Ok(()), |handle| self.driver.borrow_mut().shutdown_output(handle.as_fd()));
+            if !self.has_one_handle() {
+                // A pipe has no other way to tell that no more will come.
+                self.output.take();
+            }
             if let Err(error) = result {
                 self.fail(kernel, "shutdown", IoCause::Os(error));
             }
         }
+    }
+
+    /// Whether input and output are one handle.
+    fn has_one_handle(&self) -> bool {
+        self.output.borrow().as_ref().is_some_and(|output| Rc::ptr_eq(&self.input, output))
     }
 
     fn tell(&self, kernel: &Kernel, event: Option<Name>) {
@@ -570,8 +584,10 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     /// The write watch is paused until the handle has taken all it would; it keeps the session alive for as long as
     /// there can be output.
     fn watch_output(&self, kernel: &Kernel) -> Result<(), WatchError> {
-        if !self.state.output_over.get() {
-            let watch = self.watch(kernel, &self.output, Mode::Write)?;
+        if !self.state.output_over.get()
+            && let Some(output) = self.output_handle()
+        {
+            let watch = self.watch(kernel, &output, Mode::Write)?;
             kernel.pause_watch(watch);
             self.state.write_watch.set(Some(watch));
         }
