@@ -141,6 +141,9 @@ pub enum WheelError {
     /// Its handle could not be watched.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// A filter or a driver asked for something that cannot be done while it is called.
+    #[error("the wheel is calling its filter or its driver; replace it when that has returned")]
+    Busy,
     /// The marks do not go together (POE: "Water mark errors").
     #[error(
         "water marks {low} and {high} do not go together; the low one must be less, and both more than 0"

@@ -119,6 +119,13 @@
 //! others have had theirs. While records wait, nothing is read. A filter that is changed takes effect with the next
 //! record, and gets all that was read behind the present one.
 //!
+//! # Filters and drivers that call their wheel
+//!
+//! A filter or a driver may call the wheel that is calling it. What it puts goes behind what is being put, and a filter that
+//! it sets takes over with the next record, as soon as it has returned. Until then there seem to be no octets pending or
+//! queued. [`with_filter`](ReadWrite::with_filter) is refused with [`WheelError::Busy`], and
+//! [`linger`](ReadWrite::linger) ends the wheel as a drop does. A filter that panics ends the input.
+//!
 //! # Connections
 //!
 //! A wheel that listens accepts up to 64 clients for one readiness. When it cannot, as for want of descriptors, it says so

@@ -1,5 +1,7 @@
 //! The filters of a wheel: one for both directions, or one for each.
 
+use std::mem;
+
 use bytes::Bytes;
 use poe_driver::OutputQueue;
 use poe_filter::{Filter, FilterError, Sink};
@@ -14,6 +16,9 @@ pub(super) enum Filters<In: 'static, Out: 'static> {
     /// Between two filters, while one is put in the other's place.
     Neither,
 }
+
+/// Whether what was pending could be handed over, and what was replaced.
+pub(super) type Replaced<T> = (Result<(), FilterError>, T);
 
 /// The half of a filter that makes records.
 pub(super) trait Decode<In> {
@@ -119,28 +124,37 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
         }
     }
 
-    /// Puts another filter in place of that for input, and hands over what is pending.
+    /// Puts another filter in place of that for input, hands over what is pending, and gives back what is replaced.
     pub(super) fn replace_input(
         &mut self,
         mut input: Box<dyn Decode<In>>,
-    ) -> Result<(), FilterError> {
+    ) -> Replaced<Option<Box<dyn Decode<In>>>> {
         let pending = self.take_pending();
         let handed_over = hand_over(&mut *input, pending);
-        *self = std::mem::replace(self, Self::Neither).with_input(input);
-        handed_over
+        if let Self::Each { input: current, .. } = self {
+            return (handed_over, Some(mem::replace(current, input)));
+        }
+        *self = mem::replace(self, Self::Neither).with_input(input);
+        (handed_over, None)
     }
 
-    pub(super) fn replace_output(&mut self, output: Box<dyn Encode<Out>>) {
-        *self = std::mem::replace(self, Self::Neither).with_output(output);
+    pub(super) fn replace_output(
+        &mut self,
+        output: Box<dyn Encode<Out>>,
+    ) -> Option<Box<dyn Encode<Out>>> {
+        if let Self::Each { output: current, .. } = self {
+            return Some(mem::replace(current, output));
+        }
+        *self = mem::replace(self, Self::Neither).with_output(output);
+        None
     }
 
     pub(super) fn replace_both(
         &mut self,
         mut filter: Box<dyn Filter<In = In, Out = Out>>,
-    ) -> Result<(), FilterError> {
+    ) -> Replaced<Self> {
         let handed_over = hand_over(&mut *filter, self.take_pending());
-        *self = Self::Both(filter);
-        handed_over
+        (handed_over, mem::replace(self, Self::Both(filter)))
     }
 }
 

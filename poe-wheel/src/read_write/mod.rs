@@ -3,8 +3,11 @@
 mod builder;
 mod events;
 mod filters;
+mod later;
 mod linger;
+mod reading;
 mod wheel;
+mod writing;
 
 use std::fmt;
 use std::os::fd::AsFd;
@@ -195,7 +198,7 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     ///
     /// # Errors
     ///
-    /// [`WheelError::Watch`] when the handle cannot be watched anew.
+    /// [`WheelError::Watch`] when the handle cannot be watched anew, [`WheelError::Busy`] from within the filter.
     pub fn with_filter<F: Filter + 'static>(
         self,
         filter: F,

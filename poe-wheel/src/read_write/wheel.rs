@@ -2,25 +2,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io;
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use poe_driver::{Driver, Get, ReadBuffer, SysRw};
-use poe_filter::{Filter, FilterError};
+use poe_driver::{Driver, ReadBuffer, SysRw};
+use poe_filter::Filter;
 use poe_kernel::{Flush, Kernel, Mode, Name, SessionId, Watch, WatchError, WatchId, WeakKernel};
 use socket2::SockRef;
 
 use super::ReadWriteEvent;
 use super::events::{Events, Marks, check_marks};
 use super::filters::{Decode, Encode, Filters};
+use super::later::Later;
 use super::linger::{self, Lingering};
-use crate::{Input, IoCause, IoError, WheelError, WheelId};
-
-/// Records handled for one readiness, so that a fast peer with short records cannot hold the loop.
-const RECORDS_AT_ONCE: usize = 1024;
+use crate::{IoCause, IoError, WheelError, WheelId};
 
 thread_local! {
     /// One buffer for all wheels of a thread: an idle connection needs none.
@@ -28,49 +25,52 @@ thread_local! {
 }
 
 pub(super) struct Wheel<In: 'static, Out: 'static> {
-    this: Weak<Self>,
-    kernel: WeakKernel,
-    session: SessionId,
-    id: WheelId,
-    input: Rc<dyn AsFd>,
+    pub(super) this: Weak<Self>,
+    pub(super) kernel: WeakKernel,
+    pub(super) session: SessionId,
+    pub(super) id: WheelId,
+    pub(super) input: Rc<dyn AsFd>,
     /// None once the output was shut down, if it is not the input's handle too.
-    output: RefCell<Option<Rc<dyn AsFd>>>,
-    driver: RefCell<Box<dyn Driver>>,
-    filters: RefCell<Filters<In, Out>>,
-    events: Cell<Events>,
-    marks: Cell<Option<Marks>>,
-    state: State,
+    pub(super) output: RefCell<Option<Rc<dyn AsFd>>>,
+    pub(super) driver: RefCell<Box<dyn Driver>>,
+    pub(super) filters: RefCell<Filters<In, Out>>,
+    pub(super) events: Cell<Events>,
+    pub(super) marks: Cell<Option<Marks>>,
+    pub(super) state: State,
     failures: RefCell<Vec<IoError>>,
+    pub(super) later: RefCell<Vec<Later<In, Out>>>,
 }
 
 /// Where the wheel stands.
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     /// The owner has dropped it: nothing is delivered any more.
-    ended: Cell<bool>,
+    pub(super) ended: Cell<bool>,
     /// It is on the kernel's list of what to flush at the end of the turn.
-    scheduled: Cell<bool>,
-    read_watch: Cell<Option<WatchId>>,
-    write_watch: Cell<Option<WatchId>>,
-    input_paused: Cell<bool>,
+    pub(super) scheduled: Cell<bool>,
+    pub(super) read_watch: Cell<Option<WatchId>>,
+    pub(super) write_watch: Cell<Option<WatchId>>,
+    pub(super) input_paused: Cell<bool>,
     /// Nothing more is to be read: end of file, a failure, or shut down.
-    input_over: Cell<bool>,
+    pub(super) input_over: Cell<bool>,
     /// Records are being delivered, up the stack.
-    pumping: Cell<bool>,
-    /// Records may be left in the filter although none is being delivered.
-    backlog: Cell<bool>,
+    pub(super) pumping: Cell<bool>,
+    /// Records may be left in the filter although none is being delivered: there were too many, or they were not wanted.
+    pub(super) backlog: Cell<bool>,
     /// The handle has taken all it would; the write watch tells when it takes more.
-    blocked: Cell<bool>,
+    pub(super) blocked: Cell<bool>,
     /// Nothing more can be written: a failure, or shut down.
-    output_over: Cell<bool>,
+    pub(super) output_over: Cell<bool>,
     /// Shut the output down once nothing is queued.
-    closing: Cell<bool>,
+    pub(super) closing: Cell<bool>,
     /// Something was written and not yet told.
-    written: Cell<bool>,
+    pub(super) written: Cell<bool>,
     /// The high mark was reached, and the low one not since.
-    high: Cell<bool>,
+    pub(super) high: Cell<bool>,
     /// Reaching the high mark was not yet told.
-    high_untold: Cell<bool>,
+    pub(super) high_untold: Cell<bool>,
+    /// A filter or a driver that was calling has asked for something.
+    pub(super) has_later: Cell<bool>,
 }
 
 impl<In: 'static, Out: 'static> Wheel<In, Out> {
@@ -96,6 +96,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             marks: Cell::new(marks),
             state: State::default(),
             failures: RefCell::default(),
+            later: RefCell::default(),
         });
         wheel.watch_handles(kernel)?;
         Ok(wheel)
@@ -106,6 +107,10 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         &self,
         mut filter: Box<dyn Filter<In = I, Out = O>>,
     ) -> Result<Rc<Wheel<I, O>>, WheelError> {
+        self.catch_up();
+        if self.is_busy() {
+            return Err(WheelError::Busy);
+        }
         let pending = self.filters.borrow_mut().take_pending();
         let handed_over = if pending.is_empty() { Ok(()) } else { filter.get_one_start(pending) };
         let driver = self.driver.replace(Box::new(SysRw::new()));
@@ -133,6 +138,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
                 ..State::default()
             },
             failures: RefCell::new(self.failures.take()),
+            later: RefCell::default(),
         });
         self.end();
         if let Some(kernel) = self.kernel.upgrade() {
@@ -162,15 +168,21 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     pub(super) fn pending(&self) -> Bytes {
-        self.filters.borrow().get_pending()
+        self.catch_up();
+        self.guarded(|| match self.filters.try_borrow_mut() {
+            Ok(filters) => filters.get_pending(),
+            Err(_) => Bytes::new(),
+        })
     }
 
     pub(super) fn out_octets(&self) -> usize {
-        self.driver.borrow().get_out_octets()
+        self.catch_up();
+        self.driver.try_borrow_mut().map_or(0, |driver| driver.get_out_octets())
     }
 
     pub(super) fn out_messages(&self) -> usize {
-        self.driver.borrow().get_out_messages_buffered()
+        self.catch_up();
+        self.driver.try_borrow_mut().map_or(0, |driver| driver.get_out_messages_buffered())
     }
 
     pub(super) fn put(&self, record: Out) -> bool {
@@ -178,8 +190,15 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         if state.ended.get() || state.output_over.get() || state.closing.get() {
             return false;
         }
-        let mut driver = self.driver.borrow_mut();
-        let put = self.filters.borrow_mut().put(record, driver.output());
+        self.catch_up();
+        let (Ok(mut driver), Ok(mut filters)) =
+            (self.driver.try_borrow_mut(), self.filters.try_borrow_mut())
+        else {
+            self.do_later(Later::Put(record));
+            return state.high.get();
+        };
+        let put = filters.put(record, driver.output());
+        drop(filters);
         if let Err(error) = put {
             self.fail_later("filter", IoCause::Filter(error));
             return state.high.get();
@@ -230,25 +249,51 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
                 self.unwatch(&kernel, &self.state.read_watch);
             } else {
                 self.watch_input(&kernel)?;
-                self.state.backlog.set(true);
-                self.schedule();
+                self.go_on();
             }
         }
         Ok(())
     }
 
     pub(super) fn set_filter(&self, filter: Box<dyn Filter<In = In, Out = Out>>) {
-        let handed_over = self.filters.borrow_mut().replace_both(filter);
+        self.catch_up();
+        if self.is_busy() {
+            return self.do_later(Later::Filter(filter));
+        }
+        self.set_filter_now(filter);
+    }
+
+    pub(super) fn set_filter_now(&self, filter: Box<dyn Filter<In = In, Out = Out>>) {
+        // What is replaced is dropped when nothing is in use: it may call this wheel.
+        let (handed_over, _replaced) =
+            self.guarded(|| self.filters.borrow_mut().replace_both(filter));
         self.filter_changed(handed_over);
     }
 
     pub(super) fn set_input_filter(&self, filter: Box<dyn Decode<In>>) {
-        let handed_over = self.filters.borrow_mut().replace_input(filter);
+        self.catch_up();
+        if self.is_busy() {
+            return self.do_later(Later::InputFilter(filter));
+        }
+        self.set_input_filter_now(filter);
+    }
+
+    pub(super) fn set_input_filter_now(&self, filter: Box<dyn Decode<In>>) {
+        let (handed_over, _replaced) =
+            self.guarded(|| self.filters.borrow_mut().replace_input(filter));
         self.filter_changed(handed_over);
     }
 
     pub(super) fn set_output_filter(&self, filter: Box<dyn Encode<Out>>) {
-        self.filters.borrow_mut().replace_output(filter);
+        self.catch_up();
+        if self.is_busy() {
+            return self.do_later(Later::OutputFilter(filter));
+        }
+        self.set_output_filter_now(filter);
+    }
+
+    pub(super) fn set_output_filter_now(&self, filter: Box<dyn Encode<Out>>) {
+        let _replaced = self.filters.borrow_mut().replace_output(filter);
     }
 
     pub(super) fn set_marks(&self, low: Option<usize>, high: Option<usize>) -> bool {
@@ -271,8 +316,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     pub(super) fn resume_input(&self) {
         if self.state.input_paused.replace(false) {
             self.with_watch(&self.state.read_watch, Kernel::resume_watch);
-            self.state.backlog.set(true);
-            self.schedule();
+            self.go_on();
         }
     }
 
@@ -290,6 +334,11 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     pub(super) fn flush_now(&self) {
+        self.catch_up();
+        if self.is_busy() {
+            // At the end of the turn, then.
+            return self.schedule();
+        }
         if !self.state.blocked.get() {
             self.write();
             self.schedule();
@@ -307,6 +356,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         if state.ended.get()
             || state.output_over.get()
             || !sends_still
+            || self.is_busy()
             || self.out_octets() > 0
             || !self.has_one_handle()
         {
@@ -326,195 +376,13 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
     }
 
-    fn read(&self, kernel: &Kernel) {
-        let state = &self.state;
-        // While records wait, none are read, so that what a fast peer sends does not pile up, and so that the end of the
-        // input does not overtake them.
-        while self.takes_input() && !(state.backlog.get() || state.pumping.get()) {
-            let got = BUFFER.with(|buffer| {
-                self.driver.borrow_mut().get(self.input.as_fd(), &mut buffer.borrow_mut())
-            });
-            match got {
-                Ok(Get::Octets(chunk)) => {
-                    let added = self.filters.borrow_mut().get_one_start(chunk);
-                    if let Err(error) = added {
-                        self.refuse(kernel, error);
-                    }
-                    self.pump(kernel);
-                }
-                Ok(Get::Eof) => return self.end_input(kernel),
-                Ok(_) => break,
-                Err(error) => {
-                    self.stop_input();
-                    return self.fail(kernel, "read", IoCause::Os(error));
-                }
-            }
-            if !self.driver.borrow().has_input() {
-                break;
-            }
-        }
-        if self.driver.borrow().wants().write && !state.blocked.get() {
-            self.schedule();
-        }
-    }
-
-    fn takes_input(&self) -> bool {
-        let state = &self.state;
-        !(state.ended.get() || state.input_over.get() || state.input_paused.get())
-            && self.events.get().input.is_some()
-    }
-
-    /// Sends the session the records that the filter has.
-    fn pump(&self, kernel: &Kernel) {
-        let state = &self.state;
-        if state.pumping.replace(true) {
-            return;
-        }
-        let mut budget = RECORDS_AT_ONCE;
-        while self.takes_input() {
-            let Some(event) = self.events.get().input else { break };
-            if budget == 0 {
-                state.backlog.set(true);
-                self.schedule();
-                break;
-            }
-            budget -= 1;
-            let record = self.filters.borrow_mut().get_one();
-            match record {
-                Ok(Some(record)) => {
-                    kernel.deliver_event(self.session, event, Input::new(record, self.id));
-                }
-                Ok(None) => break,
-                Err(error) => self.refuse(kernel, error),
-            }
-        }
-        state.pumping.set(false);
-    }
-
-    /// Reports what the filter refuses; what it cannot go on after ends the input.
-    fn refuse(&self, kernel: &Kernel, error: FilterError) {
-        if error.is_fatal() {
-            self.stop_input();
-        }
-        self.fail(kernel, "filter", IoCause::Filter(error));
-    }
-
-    fn end_input(&self, kernel: &Kernel) {
-        // A turn within the handler below finds the end of the input once more.
-        self.state.pumping.set(true);
-        while !self.state.ended.get()
-            && let Some(event) = self.events.get().partial
-        {
-            let record = self.filters.borrow_mut().finish();
-            // What the filter refuses stays pending, and so is counted below.
-            let Ok(Some(record)) = record else { break };
-            kernel.deliver_event(self.session, event, Input::new(record, self.id));
-        }
-        self.state.pumping.set(false);
-        self.stop_input();
-        let unfinished = self.pending().len();
-        self.fail(kernel, "read", IoCause::Eof { unfinished });
-    }
-
-    fn stop_input(&self) {
-        self.state.input_over.set(true);
-        if let Some(kernel) = self.kernel.upgrade() {
-            self.unwatch(&kernel, &self.state.read_watch);
-        }
-    }
-
-    fn filter_changed(&self, handed_over: Result<(), FilterError>) {
-        if let Err(error) = handed_over {
-            self.fail_later("filter", IoCause::Filter(error));
-        }
-        if !self.state.pumping.get() {
-            self.state.backlog.set(true);
-            self.schedule();
-        }
-    }
-
-    /// Writes what the handle takes.
-    fn write(&self) {
-        let state = &self.state;
-        if state.ended.get() || state.output_over.get() {
-            return;
-        }
-        let mut driver = self.driver.borrow_mut();
-        let any = driver.get_out_octets() > 0;
-        let output = self.output.borrow();
-        let Some(handle) = &*output else { return };
-        match driver.flush(handle.as_fd()) {
-            Ok(left) => {
-                drop(driver);
-                state.written.set(state.written.get() | any);
-                self.await_writable(left > 0 || self.driver.borrow().wants().write);
-            }
-            Err(error) => {
-                driver.discard_output();
-                drop(driver);
-                self.give_up_output(error);
-            }
-        }
-    }
-
-    fn give_up_output(&self, error: io::Error) {
-        for told_no_more in [&self.state.written, &self.state.high, &self.state.high_untold] {
-            told_no_more.set(false);
-        }
-        self.state.closing.set(false);
-        self.stop_output();
-        self.fail_later("write", IoCause::Os(error));
-    }
-
-    /// Tells the session that the high mark was reached, before what it put is written.
-    fn tell_high(&self, kernel: &Kernel) {
-        if !self.state.ended.get() && self.state.high_untold.replace(false) {
-            self.tell(kernel, self.events.get().high);
-        }
-    }
-
-    /// Tells the session what has become of its output. What a handler puts meanwhile counts.
-    fn tell_written(&self, kernel: &Kernel) {
-        let state = &self.state;
-        if !state.ended.get()
-            && state.high.get()
-            && !state.high_untold.get()
-            && self.marks.get().is_none_or(|marks| self.out_octets() <= marks.low)
-        {
-            state.high.set(false);
-            self.tell(kernel, self.events.get().low);
-        }
-        if !state.ended.get() && self.out_octets() == 0 && state.written.replace(false) {
-            self.tell(kernel, self.events.get().flushed);
-        }
-        if !state.ended.get() && state.closing.get() && self.out_octets() == 0 {
-            state.closing.set(false);
-            self.stop_output();
-            let result = self
-                .output_handle()
-                .map_or(Ok(()), |handle| self.driver.borrow_mut().shutdown_output(handle.as_fd()));
-            if !self.has_one_handle() {
-                // A pipe has no other way to tell that no more will come.
-                self.output.take();
-            }
-            if let Err(error) = result {
-                self.fail(kernel, "shutdown", IoCause::Os(error));
-            }
-        }
-    }
-
-    /// Whether input and output are one handle.
-    fn has_one_handle(&self) -> bool {
-        self.output.borrow().as_ref().is_some_and(|output| Rc::ptr_eq(&self.input, output))
-    }
-
-    fn tell(&self, kernel: &Kernel, event: Option<Name>) {
+    pub(super) fn tell(&self, kernel: &Kernel, event: Option<Name>) {
         if let Some(event) = event {
             kernel.deliver_event(self.session, event, self.id);
         }
     }
 
-    fn fail(&self, kernel: &Kernel, operation: &'static str, cause: IoCause) {
+    pub(super) fn fail(&self, kernel: &Kernel, operation: &'static str, cause: IoCause) {
         if !self.state.ended.get()
             && let Some(event) = self.events.get().error
         {
@@ -524,12 +392,12 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     /// Reports a failure when no handler is running that it would interrupt.
-    fn fail_later(&self, operation: &'static str, cause: IoCause) {
+    pub(super) fn fail_later(&self, operation: &'static str, cause: IoCause) {
         self.failures.borrow_mut().push(IoError::new(operation, cause, self.id));
         self.schedule();
     }
 
-    fn tell_failures(&self, kernel: &Kernel) {
+    pub(super) fn tell_failures(&self, kernel: &Kernel) {
         if self.failures.borrow().is_empty() {
             return;
         }
@@ -540,7 +408,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     /// Has the kernel flush this at the end of the turn.
     #[inline]
-    fn schedule(&self) {
+    pub(super) fn schedule(&self) {
         if !self.state.scheduled.get() {
             self.flush_later();
         }
@@ -594,22 +462,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         Ok(())
     }
 
-    /// Waits until the handle takes more, for as long as that is needed.
-    fn await_writable(&self, needed: bool) {
-        if self.state.blocked.replace(needed) != needed {
-            let change = if needed { Kernel::resume_watch } else { Kernel::pause_watch };
-            self.with_watch(&self.state.write_watch, change);
-        }
-    }
-
-    fn stop_output(&self) {
-        self.state.output_over.set(true);
-        if let Some(kernel) = self.kernel.upgrade() {
-            self.unwatch(&kernel, &self.state.write_watch);
-        }
-    }
-
-    fn watch(
+    pub(super) fn watch(
         &self,
         kernel: &Kernel,
         handle: &Rc<dyn AsFd>,
@@ -619,13 +472,13 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         kernel.watch(self.session, Rc::clone(handle), mode, this)
     }
 
-    fn unwatch(&self, kernel: &Kernel, watch: &Cell<Option<WatchId>>) {
+    pub(super) fn unwatch(&self, kernel: &Kernel, watch: &Cell<Option<WatchId>>) {
         if let Some(watch) = watch.take() {
             kernel.unwatch(watch);
         }
     }
 
-    fn with_watch(
+    pub(super) fn with_watch(
         &self,
         watch: &Cell<Option<WatchId>>,
         change: impl FnOnce(&Kernel, WatchId) -> bool,
@@ -635,15 +488,22 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         {
             // It went with the session, which nothing can be told any more.
             self.end();
-            self.driver.borrow_mut().discard_output();
+            if let Ok(mut driver) = self.driver.try_borrow_mut() {
+                driver.discard_output();
+            }
         }
     }
 }
 
 impl<In: 'static, Out: 'static> Watch for Wheel<In, Out> {
     fn ready(&self, kernel: &Kernel, mode: Mode) {
+        if self.driver.try_borrow_mut().is_err() {
+            // This is a turn within the driver, or the filter that puts into it. It comes again.
+            return;
+        }
         if mode == Mode::Read {
             self.read(kernel);
+            self.catch_up();
         } else {
             self.tell_high(kernel);
             self.write();
@@ -657,6 +517,9 @@ impl<In: 'static, Out: 'static> Flush for Wheel<In, Out> {
     fn flush(&self, kernel: &Kernel) {
         let state = &self.state;
         state.scheduled.set(false);
+        if self.driver.try_borrow_mut().is_err() {
+            return self.do_later(Later::Flush);
+        }
         self.tell_failures(kernel);
         if state.backlog.replace(false) {
             self.pump(kernel);
@@ -682,7 +545,7 @@ impl<In: 'static, Out: 'static> fmt::Debug for Wheel<In, Out> {
             .field("events", &self.events.get())
             .field(
                 "out_octets",
-                &self.driver.try_borrow().map_or(0, |driver| driver.get_out_octets()),
+                &self.driver.try_borrow_mut().map_or(0, |driver| driver.get_out_octets()),
             )
             .finish_non_exhaustive()
     }

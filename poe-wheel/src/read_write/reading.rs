@@ -1,0 +1,197 @@
+//! How a wheel reads, and hands over records.
+
+use std::cell::Cell;
+use std::os::fd::AsFd;
+
+use poe_driver::{Get, ReadBuffer};
+use poe_filter::FilterError;
+use poe_kernel::{Kernel, Name};
+
+use super::wheel::{BUFFER, Wheel};
+use crate::{Input, IoCause};
+
+/// Records handled for one readiness, so that a fast peer with short records cannot hold the loop.
+const RECORDS_AT_ONCE: usize = 1024;
+
+impl<In: 'static, Out: 'static> Wheel<In, Out> {
+    pub(super) fn read(&self, kernel: &Kernel) {
+        let state = &self.state;
+        // While records wait, none are read, so that what a fast peer sends does not pile up, and so that the end of the
+        // input does not overtake them.
+        while self.takes_input() && !(state.backlog.get() || state.pumping.get()) {
+            let got = BUFFER.with(|buffer| match buffer.try_borrow_mut() {
+                Ok(mut buffer) => self.driver.borrow_mut().get(self.input.as_fd(), &mut buffer),
+                // A driver has had the kernel take a turn while it read.
+                Err(_) => self.driver.borrow_mut().get(self.input.as_fd(), &mut ReadBuffer::new()),
+            });
+            match got {
+                Ok(Get::Octets(chunk)) => {
+                    let pumping = Pumping::begin(self);
+                    let added = self.filters.borrow_mut().get_one_start(chunk);
+                    if let Err(error) = added {
+                        self.refuse(kernel, error);
+                    }
+                    self.deliver(kernel);
+                    pumping.done();
+                }
+                Ok(Get::Eof) => return self.end_input(kernel),
+                Ok(_) => break,
+                Err(error) => {
+                    self.stop_input();
+                    return self.fail(kernel, "read", IoCause::Os(error));
+                }
+            }
+            if !self.driver.borrow().has_input() {
+                break;
+            }
+        }
+        if self.driver.borrow().wants().write && !state.blocked.get() {
+            self.schedule();
+        }
+    }
+
+    /// Does something with the filter, which is not asked for records meanwhile, as in a turn within it.
+    pub(super) fn guarded<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Before<'a>(&'a Cell<bool>, bool);
+
+        impl Drop for Before<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.1);
+            }
+        }
+
+        let _before = Before(&self.state.pumping, self.state.pumping.replace(true));
+        f()
+    }
+
+    fn takes_input(&self) -> bool {
+        self.wanted().is_some()
+    }
+
+    /// The event for records, while any are wanted.
+    #[inline]
+    fn wanted(&self) -> Option<Name> {
+        let state = &self.state;
+        if state.ended.get() || state.input_over.get() || state.input_paused.get() {
+            None
+        } else {
+            self.events.get().input
+        }
+    }
+
+    /// Sends the session the records that were left in the filter.
+    pub(super) fn pump(&self, kernel: &Kernel) {
+        if !self.state.pumping.get() {
+            let pumping = Pumping::begin(self);
+            self.deliver(kernel);
+            pumping.done();
+        }
+    }
+
+    /// Sends the session the records that the filter has.
+    fn deliver(&self, kernel: &Kernel) {
+        let state = &self.state;
+        let mut budget = RECORDS_AT_ONCE;
+        loop {
+            let Some(event) = self.wanted() else {
+                state.backlog.set(true);
+                break;
+            };
+            if budget == 0 {
+                state.backlog.set(true);
+                self.schedule();
+                break;
+            }
+            budget -= 1;
+            self.catch_up();
+            let record = self.filters.borrow_mut().get_one();
+            // The filter itself may have ended the wheel.
+            if state.ended.get() {
+                break;
+            }
+            match record {
+                Ok(Some(record)) => {
+                    kernel.deliver_event(self.session, event, Input::new(record, self.id));
+                }
+                Ok(None) => break,
+                Err(error) => self.refuse(kernel, error),
+            }
+        }
+    }
+
+    /// Reports what the filter refuses; what it cannot go on after ends the input.
+    fn refuse(&self, kernel: &Kernel, error: FilterError) {
+        if error.is_fatal() {
+            self.stop_input();
+        }
+        self.fail(kernel, "filter", IoCause::Filter(error));
+    }
+
+    fn end_input(&self, kernel: &Kernel) {
+        // A turn within the handler below finds the end of the input once more.
+        let pumping = Pumping::begin(self);
+        while !self.state.ended.get()
+            && let Some(event) = self.events.get().partial
+        {
+            let record = self.filters.borrow_mut().finish();
+            // What the filter refuses stays pending, and so is counted below.
+            let Ok(Some(record)) = record else { break };
+            if !self.state.ended.get() {
+                kernel.deliver_event(self.session, event, Input::new(record, self.id));
+            }
+            self.catch_up();
+        }
+        pumping.done();
+        self.stop_input();
+        let unfinished = self.pending().len();
+        self.fail(kernel, "read", IoCause::Eof { unfinished });
+    }
+
+    pub(super) fn stop_input(&self) {
+        self.state.input_over.set(true);
+        if let Some(kernel) = self.kernel.upgrade() {
+            self.unwatch(&kernel, &self.state.read_watch);
+        }
+    }
+
+    pub(super) fn filter_changed(&self, handed_over: Result<(), FilterError>) {
+        if let Err(error) = handed_over {
+            self.fail_later("filter", IoCause::Filter(error));
+        }
+        // Where records are being delivered, up the stack, those of the new filter are next anyhow.
+        if !self.state.pumping.get() {
+            self.state.backlog.set(true);
+            self.go_on();
+        }
+    }
+
+    /// Has records delivered that were left.
+    pub(super) fn go_on(&self) {
+        if self.state.backlog.get() {
+            self.schedule();
+        }
+    }
+}
+
+/// Records are being delivered. Should the filter panic, so that the session dies or deals with it, this ends the input: what
+/// the filter would make of the rest nobody knows, and nobody reads it meanwhile.
+struct Pumping<'a, In: 'static, Out: 'static>(&'a Wheel<In, Out>);
+
+impl<'a, In: 'static, Out: 'static> Pumping<'a, In, Out> {
+    fn begin(wheel: &'a Wheel<In, Out>) -> Self {
+        wheel.state.pumping.set(true);
+        Self(wheel)
+    }
+
+    fn done(self) {
+        self.0.state.pumping.set(false);
+        std::mem::forget(self);
+    }
+}
+
+impl<In: 'static, Out: 'static> Drop for Pumping<'_, In, Out> {
+    fn drop(&mut self) {
+        self.0.state.pumping.set(false);
+        self.0.stop_input();
+    }
+}
