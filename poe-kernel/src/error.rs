@@ -26,6 +26,9 @@ pub enum KernelError {
     /// A handler returned an error that no session handled (POE: an unhandled `DIE`).
     #[error(transparent)]
     Died(#[from] SharedDeath),
+    /// Signals cannot come in after a fork.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
     /// A session could not be created; so that a program of sessions needs no other error type.
     #[error(transparent)]
     Spawn(#[from] SpawnError),

@@ -41,7 +41,9 @@ pub struct Kernel {
 
 /// The parts of a kernel, a cell each, so that no part is borrowed while a handler runs.
 pub(crate) struct Inner {
-    id: KernelId,
+    pub(crate) id: RefCell<KernelId>,
+    /// The process that it is in, as far as it has been told.
+    pub(crate) process: Cell<u32>,
     pub(crate) names: Names,
     pub(crate) listener: Listener,
     pub(crate) clock: Clock,
@@ -118,10 +120,10 @@ impl Kernel {
         WeakKernel(Rc::downgrade(&self.inner))
     }
 
-    /// The kernel's identity among all kernels (POE: `ID`).
+    /// The kernel's identity among all kernels (POE: `ID`). It is another one in a child process that was told so.
     #[must_use]
-    pub fn id(&self) -> &KernelId {
-        &self.inner.id
+    pub fn id(&self) -> KernelId {
+        self.inner.id.borrow().clone()
     }
 
     /// The session whose handler is running, or the kernel (POE: `get_active_session`).
@@ -173,7 +175,7 @@ impl Kernel {
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kernel")
-            .field("id", &self.inner.id)
+            .field("id", &self.inner.id.borrow())
             .field("sessions", &self.session_count())
             .field("active", &self.inner.active.get())
             .finish_non_exhaustive()
@@ -275,7 +277,8 @@ impl KernelBuilder {
         };
         let unsettled = Rc::new(Cell::new(false));
         let inner = Inner {
-            id: KernelId::generate(),
+            id: RefCell::new(KernelId::generate()),
+            process: Cell::new(std::process::id()),
             names: Names {
                 start: Name::new("_start"),
                 stop: Name::new("_stop"),

@@ -166,6 +166,8 @@
 //! - What is no child of the process is refused by `sig_child`; in POE its event never comes. An awaited child is work for
 //!   the session that handled `IDLE`.
 //! - Asking for a child twice holds the session once.
+//! - In a forked process nobody waits for the children that were asked for before: sessions that lived for them stop,
+//!   rather than linger until the kernel is idle. [`Kernel::has_forked`] says what goes on.
 //!
 //! Case by case:
 //!
@@ -190,6 +192,7 @@ mod diagnostic;
 mod dispatch;
 mod error;
 mod event_loop;
+mod fork;
 mod handles;
 mod hash;
 mod id;

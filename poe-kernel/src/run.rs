@@ -107,6 +107,7 @@ impl Kernel {
             return Err(KernelError::AlreadyRunning);
         }
         let _running = Running::begin(&self.inner.running)?;
+        self.has_forked()?;
         while self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(false)?;
         }

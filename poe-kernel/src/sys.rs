@@ -26,6 +26,17 @@ pub(crate) fn add_to_poller(
     unsafe { poller.add_with_mode(descriptor, event, mode) }
 }
 
+/// Puts another file in the place of a descriptor's, which keeps its number and its owner.
+#[cfg(target_os = "linux")]
+pub(crate) fn replace_file(descriptor: impl AsFd, by: impl AsFd) -> io::Result<()> {
+    let number = descriptor.as_fd().as_raw_fd();
+    // SAFETY: the number is an open descriptor's, which is borrowed, and stays open: `dup3` closes its file and opens the
+    // other one under the same number in one step. What it returns is that number again, whose owner is the caller's.
+    let replaced = unsafe { nix::unistd::dup3_raw(by, number, nix::fcntl::OFlag::O_CLOEXEC) }?;
+    std::mem::forget(replaced);
+    Ok(())
+}
+
 /// Has a signal noted whenever it comes, until the action is unregistered.
 pub(crate) fn on_signal(number: i32, tally: Arc<Tally>) -> io::Result<SigId> {
     // SAFETY: the action runs in a signal handler. `Tally::note` does nothing but atomic operations, `getpid` and a

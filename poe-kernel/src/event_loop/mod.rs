@@ -184,6 +184,18 @@ pub trait EventLoop: fmt::Debug {
     /// What the operating system says.
     fn delete(&mut self, key: Key) -> io::Result<()>;
 
+    /// Begins anew in a child process, which shares its parent's descriptors: replaces the loop's own, without a change to
+    /// what the parent waits for, and forgets all handles, which the kernel then adds again. Wakers that were given out
+    /// wake the new loop.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; [`io::ErrorKind::Unsupported`] for a loop that cannot do this, as all that leave it
+    /// out.
+    fn has_forked(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Waits until a handle is ready, the waker is called, or the time is over; `None` is for ever. Adds what is ready
     /// to the list. An interrupted wait may return early with nothing.
     ///

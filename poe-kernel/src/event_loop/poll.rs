@@ -42,6 +42,12 @@ impl EventLoop for PollLoop {
         self.watched.delete(key)
     }
 
+    fn has_forked(&mut self) -> io::Result<()> {
+        self.wake.has_forked()?;
+        self.watched.clear();
+        Ok(())
+    }
+
     fn wait(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
         let mut descriptors = Vec::with_capacity(self.watched.len() + 1);
         descriptors.push(PollFd::new(self.wake.reader(), PollFlags::POLLIN));

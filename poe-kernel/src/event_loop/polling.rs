@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use polling::{Event, PollMode, Poller};
@@ -16,17 +16,21 @@ use crate::hash::IdMap;
 pub(crate) struct PollingLoop {
     poller: Arc<Poller>,
     wait: Wait,
+    waker: Arc<PollerWaker>,
     /// A share of each handle in the poller, so that none is closed there.
     handles: IdMap<Key, Rc<dyn AsFd>>,
+    /// The process that the poller is of.
+    process: u32,
 }
 
+/// Wakes the loop's poller, which is another one in a child process.
 #[derive(Debug)]
-struct PollerWaker(Arc<Poller>);
+struct PollerWaker(RwLock<Arc<Poller>>);
 
 impl Wake for PollerWaker {
     fn wake(&self) {
         // It fails only when the poller is gone, and then nobody waits.
-        let _ = self.0.notify();
+        let _ = self.0.read().unwrap_or_else(PoisonError::into_inner).notify();
     }
 }
 
@@ -34,7 +38,8 @@ impl PollingLoop {
     pub(crate) fn new() -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
         let wait = Wait::new(&poller)?;
-        Ok(Self { poller, wait, handles: IdMap::default() })
+        let waker = Arc::new(PollerWaker(RwLock::new(Arc::clone(&poller))));
+        Ok(Self { poller, wait, waker, handles: IdMap::default(), process: std::process::id() })
     }
 
     fn handle(&self, key: Key) -> io::Result<&Rc<dyn AsFd>> {
@@ -64,22 +69,55 @@ impl EventLoop for PollingLoop {
         result
     }
 
+    fn has_forked(&mut self) -> io::Result<()> {
+        let poller = Arc::new(Poller::new()?);
+        let wait = Wait::new(&poller)?;
+        // Held by a thread that is not in this process, it could be waited for in vain.
+        let mut woken = self.waker.0.try_write().map_err(|_| io::ErrorKind::WouldBlock)?;
+        *woken = Arc::clone(&poller);
+        drop(woken);
+        self.wait = wait;
+        disown(std::mem::replace(&mut self.poller, poller));
+        self.handles.clear();
+        self.process = std::process::id();
+        Ok(())
+    }
+
     fn wait(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
         self.wait.wait(&self.poller, ready, timeout)
     }
 
     fn waker(&self) -> Arc<dyn Wake> {
-        Arc::new(PollerWaker(Arc::clone(&self.poller)))
+        Arc::clone(&self.waker) as Arc<dyn Wake>
     }
 }
 
 impl Drop for PollingLoop {
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            return disown(Arc::clone(&self.poller));
+        }
         // The poller may outlive this in a waker: it must not keep descriptors whose handles go now.
         for handle in self.handles.values() {
             let _ = self.poller.delete(handle.as_fd());
         }
     }
+}
+
+/// Lets go of a poller that a parent process shares: what its drop would do to the epoll is done to an empty one.
+#[cfg(target_os = "linux")]
+fn disown(poller: Arc<Poller>) {
+    use nix::sys::epoll::{Epoll, EpollCreateFlags};
+    let empty = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io::Error::from);
+    if empty.and_then(|empty| crate::sys::replace_file(&*poller, &empty.0)).is_err() {
+        std::mem::forget(poller);
+    }
+}
+
+/// A kqueue is not inherited: the number may be another file's by now, which is not to be closed.
+#[cfg(not(target_os = "linux"))]
+fn disown(poller: Arc<Poller>) {
+    std::mem::forget(poller);
 }
 
 impl fmt::Debug for PollingLoop {

@@ -58,6 +58,12 @@ impl EventLoop for SelectLoop {
         self.watched.delete(key)
     }
 
+    fn has_forked(&mut self) -> io::Result<()> {
+        self.wake.has_forked()?;
+        self.watched.clear();
+        Ok(())
+    }
+
     fn wait(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
         let (mut reads, mut writes, mut excepts) = (FdSet::new(), FdSet::new(), FdSet::new());
         reads.insert(self.wake.reader());

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Interest, Key, Wake};
 use crate::hash::IdMap;
@@ -53,6 +53,10 @@ impl WatchedList {
         Ok(())
     }
 
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     pub(super) fn iter(&self) -> std::slice::Iter<'_, Watched> {
         self.list.iter()
     }
@@ -69,22 +73,30 @@ pub(super) struct WakePipe {
     writer: Arc<WakeWriter>,
 }
 
+/// The other end, of another pipe in a child process.
 #[derive(Debug)]
-struct WakeWriter(UnixStream);
+struct WakeWriter(RwLock<UnixStream>);
 
 impl Wake for WakeWriter {
     fn wake(&self) {
         // A pipe that is full wakes as well as one with another octet.
-        let _ = (&self.0).write(&[0]);
+        let _ = (&*self.0.read().unwrap_or_else(PoisonError::into_inner)).write(&[0]);
     }
 }
 
 impl WakePipe {
     pub(super) fn new() -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
-        reader.set_nonblocking(true)?;
-        writer.set_nonblocking(true)?;
-        Ok(Self { reader, writer: Arc::new(WakeWriter(writer)) })
+        let (reader, writer) = nonblocking_pair()?;
+        Ok(Self { reader, writer: Arc::new(WakeWriter(RwLock::new(writer))) })
+    }
+
+    /// Has the wakers write into a pipe of this process, and not into its parent's.
+    pub(super) fn has_forked(&mut self) -> io::Result<()> {
+        let (reader, writer) = nonblocking_pair()?;
+        // Held by a thread that is not in this process, it could be waited for in vain.
+        *self.writer.0.try_write().map_err(|_| io::ErrorKind::WouldBlock)? = writer;
+        self.reader = reader;
+        Ok(())
     }
 
     pub(super) fn reader(&self) -> BorrowedFd<'_> {
@@ -99,4 +111,11 @@ impl WakePipe {
     pub(super) fn waker(&self) -> Arc<dyn Wake> {
         Arc::clone(&self.writer) as Arc<dyn Wake>
     }
+}
+
+fn nonblocking_pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (reader, writer) = UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
+    writer.set_nonblocking(true)?;
+    Ok((reader, writer))
 }

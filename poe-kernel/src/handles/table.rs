@@ -272,6 +272,18 @@ impl Handles {
         Ok(())
     }
 
+    /// Forgets what the loop was told, which was another process's, so that it is told all of it again; and what is to
+    /// block again, as it is not for this process to say when.
+    pub(crate) fn has_forked(&mut self) {
+        for slot in 0..self.entries.len() as u32 {
+            if let Some(entry) = self.entry_mut(slot) {
+                entry.told = Interest::default();
+                self.touch(slot);
+            }
+        }
+        self.files.values_mut().for_each(|file| file.was_blocking = false);
+    }
+
     /// Lists the handles that are ready without the loop, if any has a watcher that is not paused.
     pub(crate) fn always_ready(&self, ready: &mut Vec<Readiness>) {
         for &slot in &self.always_ready {

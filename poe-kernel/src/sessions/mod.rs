@@ -216,6 +216,8 @@ impl Kernel {
     #[track_caller]
     pub fn stop(&self) {
         let caller = self.caller();
+        // If it fails here, `run` says so.
+        let _ = self.has_forked();
         for session in self.below(SessionId::KERNEL).into_iter().rev() {
             self.stop_session(session, caller);
         }

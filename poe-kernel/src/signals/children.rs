@@ -259,6 +259,21 @@ impl Kernel {
         drop(withdrawn);
     }
 
+    /// Waits for none of them any more, because they are those of a parent process.
+    pub(crate) fn disown_children(&self) {
+        let awaited = std::mem::take(&mut self.inner.signals.borrow_mut().children.awaited);
+        {
+            let children = &mut self.inner.signals.borrow_mut().children;
+            (children.asked, children.by_signal) = (0, 0);
+        }
+        for child in awaited.values() {
+            self.end_child_watch(child);
+            for asked in &child.asked {
+                self.inner.sessions.borrow_mut().release(asked.session, Hold::Process);
+            }
+        }
+    }
+
     /// `SIGCHLD` has come: looks after the children that only it tells of. If sessions watch `CHLD`, all others are looked
     /// after as well, so that what has still ended then is a child that this kernel was not asked for.
     pub(super) fn sigchld(&self, chld: Name) {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use nix::sys::signal::Signal as Number;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as Number};
 use signal_hook::SigId;
 use signal_hook::low_level::unregister;
 
@@ -47,6 +47,10 @@ impl Drop for OsSignals {
 }
 
 impl Caught {
+    fn number(&self) -> usize {
+        usize::try_from(self.number).unwrap_or_default()
+    }
+
     /// From here on no handler notes the signal.
     fn end(&self) {
         unregister(self.action);
@@ -118,13 +122,10 @@ impl Kernel {
         let Some(caught) = caught else { return };
         caught.end();
         let signals = self.inner.signals.borrow();
-        let number = usize::try_from(caught.number).unwrap_or_default();
+        let number = caught.number();
         let left = signals.os.intake.as_ref().map_or(0, |intake| intake.tally.take(number));
         drop(signals);
-        // Of `CHLD` nobody is left to be told.
-        if number != CHLD {
-            (0..left).for_each(|_| self.signal_all(signal));
-        }
+        self.tell(signal, number, left);
         self.end_idle_intake();
     }
 
@@ -155,6 +156,34 @@ impl Kernel {
         self.enqueue(Kind::Signal, root, root, signal, self.caller(), Payload::default());
     }
 
+    /// Has signals come in by a pipe of this process, and not by its parent's. None is lost on the way.
+    pub(crate) fn renew_intake(&self) -> Result<(), SignalError> {
+        let _blocked = Blocked::all();
+        let (caught, intake, watched) = {
+            let signals = &mut *self.inner.signals.borrow_mut();
+            let watched: Vec<Name> = signals.watches.keys().copied().collect();
+            (std::mem::take(&mut signals.os.caught), signals.os.intake.take(), watched)
+        };
+        caught.values().for_each(Caught::end);
+        watched.into_iter().try_for_each(|signal| self.watch_os_signal(signal))?;
+        if let Some(old) = intake {
+            self.unwatch(old.watch);
+            for (&signal, caught) in &caught {
+                self.tell(signal, caught.number(), old.tally.take_in_child(caught.number()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of a signal as often as it came; of `CHLD`, what is to be said of children.
+    fn tell(&self, signal: Name, number: usize, times: u32) {
+        if number != CHLD {
+            (0..times).for_each(|_| self.signal_all(signal));
+        } else if times > 0 {
+            self.sigchld(signal);
+        }
+    }
+
     /// Where signal handlers leave what comes for this kernel.
     fn intake(&self) -> io::Result<Arc<Tally>> {
         if let Some(intake) = &self.inner.signals.borrow().os.intake {
@@ -178,6 +207,21 @@ impl Kernel {
         if let Some(intake) = intake {
             self.unwatch(intake.watch);
         }
+    }
+}
+
+/// Holds back all signals of this thread while it lives.
+struct Blocked(SigSet);
+
+impl Blocked {
+    fn all() -> Option<Self> {
+        SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK).ok().map(Self)
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        let _ = self.0.thread_set_mask();
     }
 }
 

@@ -63,6 +63,11 @@ impl Tally {
     pub(super) fn take(&self, number: usize) -> u32 {
         self.counts.get(number).map_or(0, |count| count.swap(0, Ordering::SeqCst))
     }
+
+    /// Takes what came in a child process before it knew that it is one.
+    pub(super) fn take_in_child(&self, number: usize) -> u32 {
+        self.in_child.get(number).map_or(0, |count| count.swap(0, Ordering::SeqCst))
+    }
 }
 
 fn count(counts: &Counts, octet: u8) {
