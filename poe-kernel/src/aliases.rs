@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use crate::hash::IdMap;
 use crate::sessions::table::Hold;
-use crate::{AliasError, Destination, Kernel, SessionId};
+use crate::trace::trace;
+use crate::{AliasError, Asserts, Destination, Kernel, SessionId};
 
 type Place = &'static Location<'static>;
 
@@ -77,7 +78,12 @@ impl Kernel {
     /// stopped.
     #[track_caller]
     pub fn alias_set(&self, alias: impl AsRef<str>) -> Result<(), AliasError> {
-        let (alias, session) = (alias.as_ref(), self.active_session());
+        let set = self.set_alias(alias.as_ref(), Location::caller());
+        self.returned("alias_set", Asserts::RETVALS | Asserts::USAGE, set)
+    }
+
+    fn set_alias(&self, alias: &str, since: Place) -> Result<(), AliasError> {
+        let session = self.active_session();
         let mut aliases = self.inner.aliases.borrow_mut();
         match aliases.owner(alias) {
             Some(owner) if owner == session => return Ok(()),
@@ -88,8 +94,10 @@ impl Kernel {
         if !session.is_kernel() && !sessions.is_live(session) {
             return Err(AliasError::Stopped { alias: alias.to_owned(), session });
         }
-        aliases.insert(alias, session, Location::caller());
+        aliases.insert(alias, session, since);
         sessions.hold(session, Hold::Alias);
+        drop((aliases, sessions));
+        trace!(self, REFCNT, session, "+ alias {alias:?} of session {session}");
         Ok(())
     }
 
@@ -98,13 +106,21 @@ impl Kernel {
     /// # Errors
     ///
     /// [`AliasError::Unknown`] when no session has it, [`AliasError::NotYours`] when another session has.
+    #[track_caller]
     pub fn alias_remove(&self, alias: impl AsRef<str>) -> Result<(), AliasError> {
-        let (alias, session) = (alias.as_ref(), self.active_session());
+        let removed = self.remove_alias(alias.as_ref());
+        self.returned("alias_remove", Asserts::RETVALS | Asserts::USAGE, removed)
+    }
+
+    fn remove_alias(&self, alias: &str) -> Result<(), AliasError> {
+        let session = self.active_session();
         let mut aliases = self.inner.aliases.borrow_mut();
         match aliases.owner(alias) {
             Some(owner) if owner == session => {
                 aliases.remove(alias, session);
+                drop(aliases);
                 self.inner.sessions.borrow_mut().release(session, Hold::Alias);
+                trace!(self, REFCNT, session, "- alias {alias:?} of session {session}");
                 Ok(())
             }
             Some(owner) => Err(AliasError::NotYours { alias: alias.to_owned(), owner }),

@@ -35,6 +35,16 @@ impl Clock {
         }
     }
 
+    /// How long ago a moment was; nothing if it is still to come.
+    pub(crate) fn since(&self, moment: Nanos) -> Duration {
+        Duration::from_nanos(self.read().saturating_sub(moment).max(0).unsigned_abs())
+    }
+
+    /// How long it is to a moment; nothing if it is past.
+    pub(crate) fn until(&self, moment: Nanos) -> Duration {
+        Duration::from_nanos(moment.saturating_sub(self.read()).max(0).unsigned_abs())
+    }
+
     /// Moves a virtual clock forward; a real one moves by itself.
     pub(crate) fn advance_to(&self, moment: Nanos) {
         if let Self::Virtual { now, .. } = self {

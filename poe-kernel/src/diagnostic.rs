@@ -1,10 +1,13 @@
 //! What the kernel and its sessions have to say besides errors.
 
 use std::fmt;
+use std::fs::File;
 use std::io::Write;
+use std::panic::Location;
+use std::path::PathBuf;
 
 use crate::death::Death;
-use crate::{Caller, Kernel, Name, SessionId};
+use crate::{Caller, Kernel, KernelError, Name, SessionId, Traces};
 
 /// Something worth a line in a log, that is no error of any call.
 ///
@@ -42,6 +45,35 @@ pub enum Diagnostic<'a> {
         /// Where it was sent.
         caller: Caller,
     },
+    /// A trace that is on has something to say.
+    Traced {
+        /// Which trace.
+        trace: Traces,
+        /// The session concerned.
+        session: SessionId,
+        /// What happened.
+        message: fmt::Arguments<'a>,
+        /// Where: a line of the program, or of the kernel.
+        location: &'static Location<'static>,
+    },
+    /// A session sent an event whose name is for the kernel's own, with [`Asserts::USAGE`](crate::Asserts::USAGE) on.
+    ReservedName {
+        /// Who sent it.
+        sender: SessionId,
+        /// The event.
+        event: Name,
+        /// Where it was sent.
+        caller: Caller,
+    },
+    /// Something was left over when `run` ended, with [`Asserts::DATA`](crate::Asserts::DATA) on.
+    Leak {
+        /// The session that it was of.
+        session: SessionId,
+        /// What it is.
+        what: &'a str,
+        /// Where it came from.
+        since: &'static Location<'static>,
+    },
     /// A handler failed while the failure of another was ending the run.
     SecondDeath {
         /// The second failure.
@@ -78,6 +110,19 @@ impl fmt::Display for Diagnostic<'_> {
                 f,
                 "session {session} has no handler for event {event:?} sent by session {sender} at {caller}"
             ),
+            Self::Traced { trace, message, location, .. } => {
+                let (file, line) = (location.file(), location.line());
+                write!(f, "<{}> {message} at {file} line {line}", tag(*trace))
+            }
+            Self::ReservedName { sender, event, caller } => {
+                write!(
+                    f,
+                    "session {sender} sent {event:?}, which is the kernel's own name, at {caller}"
+                )
+            }
+            Self::Leak { session, what, since } => {
+                write!(f, "left over of session {session}: {what} (since {since})")
+            }
             Self::SecondDeath { death } => write!(f, "also: {death}"),
             Self::Undelivered { destination, event, caller } => {
                 write!(f, "no session {destination:?} for event {event:?} posted at {caller}")
@@ -87,11 +132,65 @@ impl fmt::Display for Diagnostic<'_> {
     }
 }
 
+/// POE's mark for lines of a trace.
+fn tag(trace: Traces) -> &'static str {
+    match trace {
+        Traces::EVENTS => "ev",
+        Traces::FILES => "fh",
+        Traces::REFCNT => "rc",
+        Traces::RETVALS => "rv",
+        Traces::SESSIONS => "ss",
+        Traces::SIGNALS => "sg",
+        Traces::DESTROY => "ds",
+        Traces::PROFILE => "pr",
+        _ => "st",
+    }
+}
+
 pub(crate) type Listener = Box<dyn Fn(&Diagnostic<'_>)>;
 
 pub(crate) fn to_standard_error(diagnostic: &Diagnostic<'_>) {
-    // Nowhere is left to say that standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{}: {diagnostic}", std::process::id());
+    write_line(&mut std::io::stderr(), diagnostic);
+}
+
+/// Writes to a file, which is emptied first (POE: `TRACE_FILENAME`).
+pub(crate) fn to_file(path: PathBuf) -> Result<Listener, KernelError> {
+    let file = File::create(&path).map_err(|source| KernelError::TraceFile { path, source })?;
+    Ok(Box::new(move |diagnostic| write_line(&mut &file, diagnostic)))
+}
+
+fn write_line(to: &mut dyn Write, diagnostic: &Diagnostic<'_>) {
+    let process = std::process::id();
+    // At once, so that lines of several processes stay lines; nowhere is left to say that it failed.
+    let line = match diagnostic {
+        Diagnostic::Traced { .. } => format!("=== {process} === {diagnostic}\n"),
+        _ => format!("{process}: {diagnostic}\n"),
+    };
+    let _ = to.write_all(line.as_bytes());
+}
+
+/// Passes a diagnostic on to the crate `tracing`; to be given to
+/// [`KernelBuilder::diagnostics`](crate::KernelBuilder::diagnostics).
+///
+/// What traces say is of level `TRACE`, all else of level `WARN`; the target is `poe`. While [`Traces::EVENTS`] is on,
+/// each handler runs in a span `handler` with the fields `session`, `sender` and `event`, so that what a program logs
+/// there says by whom.
+///
+/// ```
+/// use poe_kernel::{Kernel, Traces, to_tracing};
+///
+/// let kernel = Kernel::builder().traces(Traces::EVENTS).diagnostics(to_tracing).build()?;
+/// # kernel.run()
+/// ```
+#[cfg(feature = "tracing")]
+pub fn to_tracing(diagnostic: &Diagnostic<'_>) {
+    match diagnostic {
+        Diagnostic::Traced { trace, session, message, location } => {
+            let (trace, session) = (tag(*trace), session.number());
+            tracing::trace!(target: "poe", trace, session, file = location.file(), line = location.line(), "{message}");
+        }
+        _ => tracing::warn!(target: "poe", "{diagnostic}"),
+    }
 }
 
 impl Kernel {

@@ -75,6 +75,7 @@ pub trait Dispatch {
 
 /// The options that a session knows (POE: `POE::Session` `option`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum SessionOption {
     /// Report each event as it is dispatched.
@@ -83,6 +84,11 @@ pub enum SessionOption {
     Debug,
     /// Report events that have no handler.
     Default,
+}
+
+impl SessionOption {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Trace, Self::Debug, Self::Default];
 }
 
 /// One event on its way into a session; it reads as its [`Envelope`].
@@ -172,4 +178,19 @@ pub enum Failure {
     Error(BoxError),
     /// The handler panicked.
     Panic(Box<dyn Any + Send>),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unhandled => f.write_str("it has no handler"),
+            Self::Busy => f.write_str("a handler up the stack holds the heap"),
+            Self::WrongPayload { expected } => write!(f, "its handler takes {expected}"),
+            Self::WrongReply { expected, returned } => {
+                write!(f, "its handler returned {returned}, not {expected}")
+            }
+            Self::Error(error) => write!(f, "{error}"),
+            Self::Panic(_) => f.write_str("its handler panicked"),
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! The errors of the kernel's methods, by what was being done.
 
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::death::SharedDeath;
-use crate::{Caller, Name, SessionId, UnknownLoop};
+use crate::{Asserts, Caller, Name, SessionId, UnknownLoop};
 
 /// Why the kernel could not start, or stopped early.
 #[derive(Debug, Error)]
@@ -23,6 +24,15 @@ pub enum KernelError {
     /// The environment asks for an event loop that there is not.
     #[error(transparent)]
     UnknownLoop(#[from] UnknownLoop),
+    /// The file that `POE_TRACE_FILENAME` names cannot be written.
+    #[error("cannot write traces to {}: {source}; see POE_TRACE_FILENAME", path.display())]
+    TraceFile {
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
     /// A handler returned an error that no session handled (POE: an unhandled `DIE`).
     #[error(transparent)]
     Died(#[from] SharedDeath),
@@ -35,6 +45,17 @@ pub enum KernelError {
     /// `run` was called in a handler of the kernel that it was to run.
     #[error("kernel is already running; a handler may run single timeslices through its context")]
     AlreadyRunning,
+}
+
+/// What a session dies of when an assertion that is on finds a fault (POE: `ASSERT_…`).
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("assertion {assertion} failed: {message}")]
+#[non_exhaustive]
+pub struct AssertionFailed {
+    /// Which assertion.
+    pub assertion: Asserts,
+    /// What it found.
+    pub message: String,
 }
 
 /// The destination of an event is not there (POE: `ESRCH`).

@@ -9,9 +9,11 @@ use std::time::SystemTime;
 use crate::aliases::Aliases;
 use crate::clock::{Clock, Nanos};
 use crate::death::SharedDeath;
-use crate::diagnostic::{Diagnostic, Listener, to_standard_error};
+use crate::diagnostic::{Diagnostic, Listener, to_file, to_standard_error};
 use crate::handles::table::Handles;
 use crate::id::KernelId;
+use crate::leaks::Freed;
+use crate::profile::Measurements;
 use crate::queue::Queue;
 use crate::references::References;
 use crate::run::{Outputs, Pace};
@@ -19,7 +21,9 @@ use crate::sessions::table::{Mark, Sessions};
 use crate::signals::Signals;
 use crate::threads::{ThreadSettings, Threads};
 use crate::timers::table::Timers;
-use crate::{Caller, EventLoop, KernelError, LoopKind, Name, Readiness, SessionId};
+use crate::{
+    Asserts, Caller, EventLoop, KernelError, LoopKind, Name, Readiness, SessionId, Traces,
+};
 
 /// Dispatches events to sessions, and looks after all that they wait for.
 ///
@@ -74,6 +78,18 @@ pub(crate) struct Inner {
     pub(crate) outputs: RefCell<Outputs>,
     pub(crate) pace: Pace,
     pub(crate) threads: Threads,
+    pub(crate) traces: Cell<Traces>,
+    pub(crate) asserts: Cell<Asserts>,
+    /// Whether a trace is being reported.
+    pub(crate) tracing: Cell<bool>,
+    /// Sessions that were freed while leaks are looked for.
+    pub(crate) freed: RefCell<Vec<Freed>>,
+    pub(crate) measurements: RefCell<Option<Measurements>>,
+    /// Whether somebody wants to know of each event.
+    pub(crate) observing: Cell<bool>,
+    /// Turns so far, and events dispatched in them.
+    pub(crate) turns: Cell<u64>,
+    pub(crate) dispatched: Cell<u64>,
 }
 
 /// The names that the kernel itself uses.
@@ -90,6 +106,13 @@ pub(crate) struct Names {
     pub(crate) die: Name,
     pub(crate) idle: Name,
     pub(crate) zombie: Name,
+}
+
+impl Names {
+    /// Whether an event of this name is the kernel's to send.
+    pub(crate) fn are_for_events(&self, event: Name) -> bool {
+        [self.start, self.stop, self.child, self.parent].contains(&event)
+    }
 }
 
 /// Whose handler runs, and for which event.
@@ -221,6 +244,9 @@ pub struct KernelBuilder {
     listener: Option<Listener>,
     pub(crate) threads: ThreadSettings,
     use_sigchld: bool,
+    traces: Traces,
+    asserts: Asserts,
+    profiling: bool,
 }
 
 impl KernelBuilder {
@@ -254,9 +280,27 @@ impl KernelBuilder {
         self
     }
 
-    /// Takes what would be written to standard error.
+    /// Takes what would be written to standard error, or to the file that the variable `POE_TRACE_FILENAME` names.
     pub fn diagnostics(mut self, listener: impl Fn(&Diagnostic<'_>) + 'static) -> Self {
         self.listener = Some(Box::new(listener));
+        self
+    }
+
+    /// What the kernel says of its own doing, unless the environment decides otherwise (POE: `TRACE_…`).
+    pub fn traces(mut self, traces: Traces) -> Self {
+        self.traces = traces;
+        self
+    }
+
+    /// What the kernel takes for a fault, unless the environment decides otherwise (POE: `ASSERT_…`).
+    pub fn asserts(mut self, asserts: Asserts) -> Self {
+        self.asserts = asserts;
+        self
+    }
+
+    /// Measures what events cost from the beginning, as [`Kernel::set_profiling`] does from later on.
+    pub fn profiling(mut self, on: bool) -> Self {
+        self.profiling = on;
         self
     }
 
@@ -275,6 +319,9 @@ impl KernelBuilder {
                 self.loop_kind.map_or_else(chosen_by_environment, Ok)?.start().map_err(failed)?
             }
         };
+        let environment = |variable: &str| std::env::var(variable).ok();
+        let (traces, asserts) = (self.traces.or_by(environment), self.asserts.or_by(environment));
+        let listener = self.listener.map_or_else(chosen_listener, Ok)?;
         let unsettled = Rc::new(Cell::new(false));
         let inner = Inner {
             id: RefCell::new(KernelId::generate()),
@@ -292,7 +339,7 @@ impl KernelBuilder {
                 idle: Name::new("IDLE"),
                 zombie: Name::new("ZOMBIE"),
             },
-            listener: self.listener.unwrap_or_else(|| Box::new(to_standard_error)),
+            listener,
             clock: self.virtual_start.map_or_else(Clock::monotonic, Clock::simulated),
             now: Cell::new(0),
             sequence: Cell::new(0),
@@ -316,8 +363,25 @@ impl KernelBuilder {
             outputs: RefCell::default(),
             pace: Pace::default(),
             threads: Threads::new(self.threads),
+            traces: Cell::new(traces),
+            asserts: Cell::new(asserts),
+            tracing: Cell::new(false),
+            freed: RefCell::default(),
+            measurements: RefCell::default(),
+            observing: Cell::new(false),
+            turns: Cell::new(0),
+            dispatched: Cell::new(0),
         };
-        Ok(Kernel { inner: Rc::new(inner) })
+        let kernel = Kernel { inner: Rc::new(inner) };
+        kernel.set_profiling(self.profiling || traces.contains(Traces::PROFILE));
+        Ok(kernel)
+    }
+}
+
+fn chosen_listener() -> Result<Listener, KernelError> {
+    match std::env::var_os("POE_TRACE_FILENAME") {
+        Some(path) if !path.is_empty() => to_file(path.into()),
+        _ => Ok(Box::new(to_standard_error)),
     }
 }
 

@@ -195,38 +195,54 @@ mod event_loop;
 mod fork;
 mod handles;
 mod hash;
+mod histogram;
 mod id;
+mod inspect;
 mod kernel;
+mod leaks;
 mod name;
 mod payload;
+mod profile;
 mod queue;
 mod references;
 mod run;
 mod send;
+#[cfg(feature = "serde")]
+mod serialize;
 mod sessions;
 mod signals;
+mod switches;
 mod sys;
 mod threads;
 mod timers;
+mod trace;
 mod why_alive;
 
 pub use death::{Cause, Death, Panic, SharedDeath};
 pub use diagnostic::Diagnostic;
+#[cfg(feature = "tracing")]
+pub use diagnostic::to_tracing;
 pub use dispatch::{BoxError, Caller, Delivery, Dispatch, Envelope, Failure, SessionOption};
 pub use error::{
-    AliasError, CallError, DetachError, KernelError, NoActiveSession, PostError, RefcountError,
-    SignalError, SpawnError, TimerError, WatchError,
+    AliasError, AssertionFailed, CallError, DetachError, KernelError, NoActiveSession, PostError,
+    RefcountError, SignalError, SpawnError, TimerError, WatchError,
 };
 pub use event_loop::{EventLoop, Interest, Key, LoopKind, Mode, Readiness, UnknownLoop, Wake};
 pub use handles::{Ready, Watch, WatchId};
+pub use histogram::Histogram;
 pub use id::{KernelId, SessionId, TimerId};
+pub use inspect::{
+    Holds, Inspection, PendingTimer, QueuedEvent, QueuedKind, SessionInfo, SignalInfo, WatchInfo,
+};
 pub use kernel::{Kernel, KernelBuilder, WeakKernel};
 pub use name::{Event, EventFor, Name};
 pub use payload::{Payload, ReplyTo, Slot, take};
+pub use profile::{EventMeter, Meter, Profile, SlowHandler};
 pub use run::Flush;
 pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
 pub use signals::{ChildExit, Signal, SignalClass, signal_class};
+pub use switches::{Asserts, Traces};
 pub use threads::{BlockingError, BlockingRefused, Poster, PosterError, SessionPoster};
 pub use timers::{Alarm, Shift, Timeout};
 pub use why_alive::{Reason, ReasonCause};

@@ -1,7 +1,7 @@
 //! Posted events: a ring, first come, first served.
 
 use crate::clock::Nanos;
-use crate::{Envelope, Payload};
+use crate::{Envelope, Payload, QueuedKind};
 
 /// What kind of thing lies in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,16 @@ pub(crate) enum Kind {
     Signal,
     /// Keeps a new session alive until the queue has reached it; runs nothing.
     Newborn,
+}
+
+impl From<Kind> for QueuedKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Post => Self::Post,
+            Kind::Signal => Self::Signal,
+            Kind::Newborn => Self::Newborn,
+        }
+    }
 }
 
 /// An event that waits to be dispatched.
@@ -84,6 +94,11 @@ impl Queue {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The bytes that the ring takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.places.capacity() * size_of::<Queued>()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {

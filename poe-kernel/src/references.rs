@@ -4,7 +4,8 @@ use std::panic::Location;
 
 use crate::hash::IdMap;
 use crate::sessions::table::Hold;
-use crate::{Kernel, Name, RefcountError, SessionId};
+use crate::trace::trace;
+use crate::{Asserts, Kernel, Name, RefcountError, SessionId};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reference {
@@ -99,12 +100,26 @@ impl Kernel {
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<u32, RefcountError> {
+        let since = Location::caller();
+        let tag = tag.into();
+        let count = self.add_reference(session, tag, since);
+        if let Ok(count) = count {
+            trace!(self, REFCNT, session, "+ reference {tag:?} to session {session}, now {count}");
+        }
+        self.returned("refcount_increment", Asserts::RETVALS, count)
+    }
+
+    fn add_reference(
+        &self,
+        session: SessionId,
+        tag: Name,
+        since: &'static Location<'static>,
+    ) -> Result<u32, RefcountError> {
         let mut sessions = self.inner.sessions.borrow_mut();
         if !sessions.is_live(session) {
             return Err(RefcountError::NoSession(session));
         }
-        let mut references = self.inner.references.borrow_mut();
-        let count = references.increment(session, tag.into(), Location::caller());
+        let count = self.inner.references.borrow_mut().increment(session, tag, since);
         if count == 1 {
             sessions.hold(session, Hold::Reference);
         }
@@ -116,16 +131,25 @@ impl Kernel {
     /// # Errors
     ///
     /// [`RefcountError::NoSession`], and [`RefcountError::NotHeld`] where the original's count would become negative.
+    #[track_caller]
     pub fn refcount_decrement(
         &self,
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<u32, RefcountError> {
+        let tag = tag.into();
+        let count = self.remove_reference(session, tag);
+        if let Ok(count) = count {
+            trace!(self, REFCNT, session, "- reference {tag:?} to session {session}, now {count}");
+        }
+        self.returned("refcount_decrement", Asserts::RETVALS | Asserts::DATA, count)
+    }
+
+    fn remove_reference(&self, session: SessionId, tag: Name) -> Result<u32, RefcountError> {
         let mut sessions = self.inner.sessions.borrow_mut();
         if !sessions.is_live(session) {
             return Err(RefcountError::NoSession(session));
         }
-        let tag = tag.into();
         let count = self.inner.references.borrow_mut().decrement(session, tag);
         let count = count.ok_or(RefcountError::NotHeld { session, tag })?;
         if count == 0 {

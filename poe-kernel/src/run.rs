@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Nanos, nanos};
 use crate::timers::table::Timers;
-use crate::{Kernel, KernelError, SessionId};
+use crate::trace::trace;
+use crate::{Asserts, Kernel, KernelError, SessionId, Traces};
 
 /// Something that keeps output back until the end of a turn, so that all of it goes out at once.
 ///
@@ -112,6 +113,7 @@ impl Kernel {
             self.turn(false)?;
         }
         self.forget_leftovers();
+        self.report_end();
         Ok(())
     }
 
@@ -162,13 +164,19 @@ impl Kernel {
             }
             self.poll()?;
         }
-        inner.pace.count(self.pass(if always_poll { 0 } else { inner.pace.left() }));
+        let dispatched = self.pass(if always_poll { 0 } else { inner.pace.left() });
+        inner.pace.count(dispatched);
+        inner.turns.set(inner.turns.get() + 1);
+        inner.dispatched.set(inner.dispatched.get() + u64::from(dispatched));
         inner.unsettled.set(inner.is_fatal.get());
         self.collect();
         while inner.has_stale_events.get() {
             // What they held may have nothing else.
             self.purge();
             self.collect();
+        }
+        if inner.asserts.get().contains(Asserts::DATA) {
+            self.verify();
         }
         if inner.is_fatal.get() { self.end_if_fatal() } else { Ok(()) }
     }
@@ -213,6 +221,7 @@ impl Kernel {
         ready.clear();
         self.inner.handles.borrow().always_ready(&mut ready);
         let timeout = if ready.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
+        trace!(self, EVENTS, SessionId::KERNEL, "waits for handles for at most {timeout:?}");
         let result = {
             let mut event_loop = self.inner.event_loop.borrow_mut();
             let told = self.inner.handles.borrow_mut().tell(&mut **event_loop);
@@ -251,6 +260,26 @@ impl Kernel {
         }
         let left = due.saturating_sub(self.inner.clock.read()).max(0);
         Some(Duration::from_nanos(left.unsigned_abs()))
+    }
+
+    /// Says how the run went, if anybody wants to know.
+    fn report_end(&self) {
+        if self.traces().contains(Traces::PROFILE)
+            && let Some(profile) = self.profile()
+        {
+            trace!(self, PROFILE, SessionId::KERNEL, "{profile}");
+        }
+        let (turns, dispatched) = (self.inner.turns.get(), self.inner.dispatched.get());
+        trace!(
+            self,
+            STATISTICS,
+            SessionId::KERNEL,
+            "{dispatched} events dispatched in {turns} turns, over {:.3?}",
+            self.inner.clock.since(0)
+        );
+        if self.asserts().contains(Asserts::DATA) {
+            self.report_leftovers();
+        }
     }
 
     fn advance_clock(&self, nothing_ready: bool) {

@@ -6,14 +6,16 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::clock::Nanos;
 use crate::death::{Cause, Death, Panic, SharedDeath};
 use crate::queue::{Header, Kind, Queue, Queued};
 use crate::run::Pass;
 use crate::sessions::table::Hold;
 use crate::timers::table::{Timer, Timers};
+use crate::trace::trace;
 use crate::{
-    CallError, Caller, Delivery, Diagnostic, Dispatch, Envelope, EventFor, Failure, Kernel, Name,
-    NoActiveSession, Payload, PostError, ReplyTo, SessionId, Slot, Timeout,
+    Asserts, CallError, Caller, Delivery, Diagnostic, Dispatch, Envelope, EventFor, Failure,
+    Kernel, Name, NoActiveSession, Payload, PostError, ReplyTo, SessionId, Slot, Timeout,
 };
 
 /// Who an event is for: a [`SessionId`], or an alias as text.
@@ -85,12 +87,14 @@ impl Kernel {
         payload: P,
     ) -> Result<(), PostError> {
         let (caller, event) = (self.caller(), event.name());
-        let to = destination.resolve(self).ok_or_else(|| no_session(&destination, event))?;
+        let Some(to) = destination.resolve(self) else {
+            return self.returned("post", Asserts::DATA, Err(no_session(&destination, event)));
+        };
         let from = self.active_session();
         if self.enqueue(Kind::Post, to, from, event, caller, payload) {
             Ok(())
         } else {
-            Err(no_session(&from, event))
+            self.returned("post", Asserts::DATA, Err(no_session(&from, event)))
         }
     }
 
@@ -108,7 +112,8 @@ impl Kernel {
     ) -> Result<(), NoActiveSession> {
         let session = self.active_session();
         if session.is_kernel() {
-            return Err(NoActiveSession("yield_event"));
+            let error = Err(NoActiveSession("yield_event"));
+            return self.returned("yield_event", Asserts::USAGE, error);
         }
         let caller = self.caller();
         self.enqueue(Kind::Post, session, session, event.name(), caller, payload);
@@ -142,7 +147,10 @@ impl Kernel {
         payload: P,
     ) -> Result<R, CallError> {
         let (caller, event) = (self.caller(), event.name());
-        let to = destination.resolve(self).ok_or_else(|| no_session(&destination, event))?;
+        let Some(to) = destination.resolve(self) else {
+            let error = no_session(&destination, event).into();
+            return self.returned("call", Asserts::DATA, Err(error));
+        };
         let from = self.active_session();
         let mut slot = Some(payload);
         let mut reply: Option<R> = None;
@@ -187,40 +195,59 @@ impl Kernel {
         let (due, sequence) = (self.inner.now.get(), self.next_sequence());
         let envelope = Envelope { session: to, sender: from, event, caller };
         queue.push(Header { sequence, envelope, due, kind }, value);
+        drop(queue);
+        if self.inner.observing.get() {
+            self.observe_enqueued(kind, &envelope, sequence);
+        }
         true
     }
 
     /// Dispatches a posted event, or another thing that was queued.
     #[inline(always)]
     pub(crate) fn dispatch_posted(&self, event: RefMut<'_, Queued>) {
-        let Header { kind, envelope, .. } = event.header;
+        let Header { kind, envelope, due, .. } = event.header;
         let Envelope { session: to, sender: from, .. } = envelope;
         let payload = RefMut::map(event, |event| &mut event.payload);
-        if kind == Kind::Post && (from == to || from.is_kernel() || self.is_live(from)) {
+        if kind == Kind::Post
+            && (from == to || from.is_kernel() || self.is_live(from))
+            && !self.inner.observing.get()
+        {
             Payload::unload(payload, |slot| self.deliver_queued(&envelope, slot));
         } else {
             let taken = std::mem::take(&mut *{ payload });
-            self.dispatch_other(kind, &envelope, taken);
+            self.dispatch_other(kind, &envelope, due, taken);
         }
     }
 
     #[inline(never)]
-    fn dispatch_other(&self, kind: Kind, envelope: &Envelope, payload: Payload) {
+    fn dispatch_other(&self, kind: Kind, envelope: &Envelope, due: Nanos, payload: Payload) {
         let &Envelope { session: to, sender: from, event, caller } = envelope;
-        if kind == Kind::Signal && (from.is_kernel() || self.is_live(from)) {
-            self.dispatch_signal(to, event, caller, payload);
+        if from.is_kernel() || self.is_live(from) {
+            match kind {
+                Kind::Signal => self.dispatch_signal(to, event, caller, payload),
+                Kind::Post => payload.with(|slot| self.run_queued_observed(envelope, due, slot)),
+                Kind::Newborn => {}
+            }
         }
         self.release_event(to, from);
     }
 
     /// Dispatches a timer that is due.
-    fn dispatch_timer(&self, Timer { session, event, caller, payload }: Timer) {
+    fn dispatch_timer(&self, (timer, due): (Timer, Nanos)) {
+        let Timer { session, event, caller, payload } = timer;
         if event == self.inner.names.timeout && payload.is::<Rc<dyn Timeout>>() {
             self.time_out(session, payload);
             self.release_event(session, session);
         } else {
             let envelope = Envelope { session, sender: session, event, caller };
-            payload.with(|slot| self.deliver_queued(&envelope, slot));
+            payload.with(|slot| {
+                if self.inner.observing.get() {
+                    self.run_queued_observed(&envelope, due, slot);
+                    self.release_event(session, session);
+                } else {
+                    self.deliver_queued(&envelope, slot);
+                }
+            });
         }
     }
 
@@ -254,6 +281,17 @@ impl Kernel {
         self.release_event(to, from);
     }
 
+    /// Runs the handler of an event from the queue, and takes down what it costs.
+    #[cold]
+    fn run_queued_observed(&self, envelope: &Envelope, due: Nanos, payload: &mut dyn Slot) {
+        let body = self.inner.sessions.borrow().body(envelope.session).cloned();
+        let Some(body) = body else { return };
+        let result = self.run_observed(&*body, envelope, Some(due), payload, ReplyTo::nobody());
+        if let Err(failure) = result {
+            self.die(envelope, payload.type_name(), *failure);
+        }
+    }
+
     /// Runs a session's handler; panics are caught.
     #[inline]
     pub(crate) fn deliver(
@@ -265,7 +303,11 @@ impl Kernel {
         let Some(body) = self.inner.sessions.borrow_mut().enter(envelope.session) else {
             return Ok(());
         };
-        let result = self.run_handler(&*body, envelope, payload, reply);
+        let result = if self.inner.observing.get() {
+            self.run_observed(&*body, envelope, None, payload, reply)
+        } else {
+            self.run_handler(&*body, envelope, payload, reply)
+        };
         self.inner.sessions.borrow_mut().leave(envelope.session);
         result
     }
@@ -273,7 +315,7 @@ impl Kernel {
     /// Makes a session active and hands it an event. A failure comes in a box, so that nothing large is moved about where
     /// there is none.
     #[inline]
-    fn run_handler(
+    pub(crate) fn run_handler(
         &self,
         body: &dyn Dispatch,
         envelope: &Envelope,
@@ -412,7 +454,14 @@ impl Kernel {
                 // The session that it was to be told in has gone; somebody must be told.
                 self.halt(Arc::clone(death));
             }
-            self.release_event(event.header.envelope.session, event.header.envelope.sender);
+            let Envelope { session, sender, event, .. } = event.header.envelope;
+            trace!(
+                self,
+                EVENTS,
+                session,
+                "event {event:?} from session {sender} dropped: one of them is gone"
+            );
+            self.release_event(session, sender);
         }
     }
 
@@ -437,7 +486,7 @@ impl Kernel {
 
     /// The next timer due in this pass, if it goes before all that is posted.
     #[cold]
-    fn next_timer(&self, &Pass { now, limit, .. }: &Pass) -> Option<Timer> {
+    fn next_timer(&self, &Pass { now, limit, .. }: &Pass) -> Option<(Timer, Nanos)> {
         let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
         let queue = self.inner.queue.borrow();
         if let Some(posted) = queue.front().map(|event| event.header)
@@ -446,7 +495,8 @@ impl Kernel {
         {
             return None;
         }
-        self.change_timers(Timers::pop)
+        let timer = self.change_timers(Timers::pop)?;
+        Some((timer, timed.due))
     }
 }
 

@@ -4,10 +4,12 @@ use std::fmt;
 use std::panic::Location;
 use std::time::SystemTime;
 
+use crate::timers::table::Pending;
 use crate::{Envelope, Kernel, Mode, Name, SessionId};
 
 /// One reason for a session to be alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Reason {
     /// The session it keeps.
@@ -15,11 +17,13 @@ pub struct Reason {
     /// What it is.
     pub cause: ReasonCause,
     /// Where it was given.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::inspect::place"))]
     pub since: &'static Location<'static>,
 }
 
 /// What keeps a session alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum ReasonCause {
     /// An event is queued to it.
@@ -140,7 +144,8 @@ impl Kernel {
                 reasons.push(Reason { session: from, cause, since });
             }
         }
-        for (owner, event, caller, due) in self.inner.timers.borrow().iter() {
+        for timer in self.inner.timers.borrow().iter() {
+            let Pending { session: owner, event, caller, due, .. } = timer;
             if is_meant(owner) {
                 let cause = ReasonCause::Timer { event, due: self.inner.clock.to_wall(due) };
                 reasons.push(Reason { session: owner, cause, since: caller.location });

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use poe_kernel::{
-    Child, Delivery, Diagnostic, Dispatch, EventFor, Failure, Name, Parent, SessionId,
+    Asserts, Child, Delivery, Diagnostic, Dispatch, EventFor, Failure, Name, Parent, SessionId,
     SessionOption, SpawnError,
 };
 
@@ -161,13 +161,15 @@ impl<H: 'static> Session<H> {
         scope: impl Scope,
         args: A,
     ) -> Result<SessionId, SpawnError> {
+        // A closure would lose the place this was called from.
+        let mut suspended = scope.suspend();
+        let mut options = self.options;
+        options.default |= suspended.kernel().asserts().contains(Asserts::STATES);
         let body = Rc::new(Body {
             heap: RefCell::new(self.heap),
             table: RefCell::new(self.handlers.table),
-            options: Cell::new(self.options),
+            options: Cell::new(options),
         });
-        // A closure would lose the place this was called from.
-        let mut suspended = scope.suspend();
         let result = suspended.kernel().session_alloc(body, args);
         suspended.resume();
         result

@@ -73,6 +73,7 @@ pub struct UnknownLoop(pub String);
 
 /// A direction of readiness to watch a handle for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum Mode {
     /// Something can be read, or the peer has gone (POE: `MODE_RD`).
     Read,

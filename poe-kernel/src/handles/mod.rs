@@ -15,7 +15,10 @@ use self::ready::Selected;
 pub use self::table::WatchId;
 use self::table::Watcher;
 use crate::sessions::table::Hold;
-use crate::{EventFor, Kernel, Mode, Name, NoActiveSession, Readiness, SessionId, WatchError};
+use crate::trace::trace;
+use crate::{
+    Asserts, EventFor, Kernel, Mode, Name, NoActiveSession, Readiness, SessionId, WatchError,
+};
 
 /// Something that wants to know when a handle is ready: the part of a wheel that the kernel calls.
 ///
@@ -165,8 +168,13 @@ impl Kernel {
             self.inner.handles.borrow_mut().remove(&mut **event_loop, id)
         };
         if let Some((waiting, entry)) = removed {
-            let session = waiting.watcher.session();
+            let (session, mode) = (waiting.watcher.session(), waiting.mode);
             self.inner.sessions.borrow_mut().release(session, Hold::Handle);
+            trace!(self, FILES, session, "watch ({mode:?}) for session {session} ended");
+            trace!(
+                self,
+                REFCNT, session, "- watch of a descriptor ({mode:?}) of session {session}"
+            );
             drop((waiting, entry));
         }
     }
@@ -221,6 +229,7 @@ impl Kernel {
             let next = self.inner.handles.borrow().next_waiting(ready.key, mode, after, until);
             let Some((number, session, target)) = next else { break };
             after = number;
+            trace!(self, FILES, session, "descriptor ready ({mode:?}) for session {session}");
             self.run_part(session, self.inner.names.ready, || target.ready(self, mode));
         }
     }
@@ -235,7 +244,8 @@ impl Kernel {
     ) -> Result<(), WatchError> {
         let session = self.active_session();
         if session.is_kernel() {
-            return Err(NoActiveSession("select").into());
+            let error = Err(NoActiveSession("select").into());
+            return self.returned("select", Asserts::USAGE, error);
         }
         let watcher = Watcher::Select(session);
         let target = Rc::new(Selected { session, event, handle: Rc::clone(handle), args });
@@ -245,10 +255,18 @@ impl Kernel {
             let old = handles.retarget(id, target);
             drop(handles);
             drop(old);
+            trace!(
+                self,
+                FILES,
+                session,
+                "descriptor {} watched anew ({mode:?})",
+                handle.as_fd().as_raw_fd()
+            );
             return Ok(());
         }
         drop(handles);
-        self.begin_watch(handle.clone(), watcher, mode, target).map(drop)
+        let begun = self.begin_watch(handle.clone(), watcher, mode, target).map(drop);
+        self.returned("select", Asserts::FILES, begun)
     }
 
     #[track_caller]
@@ -277,11 +295,23 @@ impl Kernel {
         if was_blocking {
             handles.set_was_blocking(id);
         }
-        self.inner.sessions.borrow_mut().hold(watcher.session(), Hold::Handle);
+        drop((event_loop, handles));
+        let session = watcher.session();
+        self.inner.sessions.borrow_mut().hold(session, Hold::Handle);
+        trace!(
+            self,
+            FILES, session, "descriptor {descriptor} watched ({mode:?}) for session {session}"
+        );
+        trace!(
+            self,
+            REFCNT, session, "+ watch of descriptor {descriptor} ({mode:?}) of session {session}"
+        );
         Ok(id)
     }
 
     fn set_paused(&self, descriptor: i32, mode: Mode, paused: bool) -> bool {
+        let word = if paused { "paused" } else { "resumed" };
+        trace!(self, FILES, self.active_session(), "descriptor {descriptor} {word} ({mode:?})");
         let mut handles = self.inner.handles.borrow_mut();
         let slot = handles.slot_of(descriptor);
         slot.is_some_and(|slot| handles.set_all_paused(slot, mode, paused))

@@ -13,7 +13,7 @@ use nix::libc::{dev_t, ino_t};
 use nix::sys::stat::fstat;
 
 use crate::hash::IdMap;
-use crate::{EventLoop, Interest, Key, Mode, Readiness, SessionId, Watch};
+use crate::{EventLoop, Interest, Key, Mode, Readiness, SessionId, Watch, WatchInfo};
 
 /// Names one watcher of one handle; refused once the watch has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,16 +26,6 @@ impl fmt::Debug for WatchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WatchId({})", self.number)
     }
-}
-
-/// What there is to say of a watch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WatchInfo {
-    pub(crate) session: SessionId,
-    pub(crate) descriptor: RawFd,
-    pub(crate) mode: Mode,
-    pub(crate) paused: bool,
-    pub(crate) since: &'static Location<'static>,
 }
 
 /// Who watches.
@@ -138,6 +128,14 @@ impl Handles {
                 since: one.since,
             })
         })
+    }
+
+    /// The bytes that the table takes.
+    pub(crate) fn memory(&self) -> usize {
+        let watchers: usize =
+            self.entries.iter().flatten().map(|entry| entry.waiting.capacity()).sum();
+        self.entries.capacity() * size_of::<Option<Entry>>()
+            + (watchers + self.watching) * (size_of::<Waiting>() + size_of::<WatchId>())
     }
 
     pub(super) fn slot_of(&self, descriptor: RawFd) -> Option<u32> {

@@ -9,8 +9,9 @@ use std::rc::Rc;
 use self::table::Hold;
 use crate::kernel::Active;
 use crate::queue::Kind;
+use crate::trace::trace;
 use crate::{
-    Caller, Destination, DetachError, Dispatch, Envelope, Kernel, Name, Payload, ReplyTo,
+    Asserts, Caller, Destination, DetachError, Dispatch, Envelope, Kernel, Name, Payload, ReplyTo,
     SessionId, SpawnError,
 };
 
@@ -92,6 +93,7 @@ impl Kernel {
         let Some(id) = inserted else { return Err(SpawnError::TooMany(SessionId::MOST)) };
         self.inner.sessions.borrow_mut().hold(id, Hold::EventTo);
         let caller = Caller::new(location, self.active_event());
+        trace!(self, SESSIONS, id, "session {id} created below session {parent} at {location}");
         let mut value = Payload::default();
         let event = self.inner.names.start;
         let envelope = Envelope { session: id, sender: parent, event, caller };
@@ -150,6 +152,12 @@ impl Kernel {
     /// a heap that is to be told.
     #[track_caller]
     pub fn detach_myself(&self) -> Result<(), DetachError> {
+        let detached = self.detach_active();
+        self.returned("detach_myself", Asserts::RETVALS | Asserts::USAGE, detached)
+    }
+
+    #[track_caller]
+    fn detach_active(&self) -> Result<(), DetachError> {
         let caller = self.caller();
         let session = self.active_session();
         let parent = self.parent(session).ok_or(DetachError::TopLevel(session))?;
@@ -177,6 +185,12 @@ impl Kernel {
     /// a child of the active session, and [`DetachError::Busy`] as for [`Kernel::detach_myself`].
     #[track_caller]
     pub fn detach_child(&self, child: impl Destination) -> Result<(), DetachError> {
+        let detached = self.detach_below(&child);
+        self.returned("detach_child", Asserts::RETVALS | Asserts::USAGE | Asserts::DATA, detached)
+    }
+
+    #[track_caller]
+    fn detach_below(&self, child: &dyn Destination) -> Result<(), DetachError> {
         let caller = self.caller();
         let parent = self.active_session();
         let id = child.resolve(self).ok_or_else(|| DetachError::NoSession(child.describe()))?;
@@ -246,6 +260,7 @@ impl Kernel {
             return;
         }
         let parent = self.parent(id).unwrap_or(SessionId::KERNEL);
+        trace!(self, SESSIONS, id, "session {id} stops, below session {parent}");
         let has_children = self.inner.sessions.borrow().first_child(id).is_some();
         let children = if has_children { self.children(id) } else { Vec::new() };
         for child in children {
@@ -295,6 +310,11 @@ impl Kernel {
         let mut sessions = self.inner.sessions.borrow_mut();
         if sessions.is_live(session) {
             sessions.reparent(session, SessionId::KERNEL);
+            drop(sessions);
+            trace!(
+                self,
+                SESSIONS, session, "session {session} moved from session {parent} to the top"
+            );
         }
     }
 
@@ -339,6 +359,9 @@ impl Kernel {
             inner.has_stale_events.set(true);
         }
         inner.unsettled.set(true);
+        if self.is_looking_at_freed() {
+            self.observe_freed(id);
+        }
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);

@@ -25,7 +25,12 @@ pub(crate) enum Hold {
     Process,
 }
 
-const HOLDS: usize = 6;
+impl Hold {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::EventTo, Self::EventFrom, Self::Alias, Self::Handle, Self::Reference, Self::Process];
+}
+
+const HOLDS: usize = Hold::ALL.len();
 
 /// A session that nothing held, and the moment it was so.
 pub(crate) type Mark = (SessionId, u32);
@@ -117,6 +122,13 @@ impl Sessions {
     #[inline]
     pub(crate) fn body(&self, id: SessionId) -> Option<&Rc<dyn Dispatch>> {
         self.get(id)?.body.as_ref()
+    }
+
+    /// The bytes that the table takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+            + self.free.capacity() * size_of::<u32>()
+            + self.marks.capacity() * size_of::<Mark>()
     }
 
     pub(crate) fn parent(&self, id: SessionId) -> Option<SessionId> {

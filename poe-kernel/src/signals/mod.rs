@@ -19,9 +19,10 @@ pub(crate) use self::tally::Tally;
 use crate::death::{Death, SharedDeath};
 use crate::hash::IdMap;
 use crate::queue::Kind;
+use crate::trace::trace;
 use crate::{
-    Caller, Destination, Envelope, EventFor, Kernel, Name, NoActiveSession, Payload, PostError,
-    ReplyTo, SessionId, SignalError,
+    Asserts, Caller, Destination, Envelope, EventFor, Kernel, Name, NoActiveSession, Payload,
+    PostError, ReplyTo, SessionId, SignalError,
 };
 
 /// What a signal does to sessions that leave it unhandled.
@@ -150,7 +151,8 @@ impl Kernel {
         let (signal, event) = (signal.into(), event.name());
         let session = self.active_session();
         if session.is_kernel() {
-            return Err(NoActiveSession("sig").into());
+            let error = Err(NoActiveSession("sig").into());
+            return self.returned("sig", Asserts::USAGE, error);
         }
         if !self.is_live(session) {
             return Ok(());
@@ -159,13 +161,17 @@ impl Kernel {
         let watch = SignalWatch { session, event, since: Location::caller() };
         let mut signals = self.inner.signals.borrow_mut();
         signals.watches.entry(signal).or_default().insert(session, watch);
+        drop(signals);
+        trace!(self, SIGNALS, session, "signal {signal} watched by session {session} as {event:?}");
         Ok(())
     }
 
     /// Ends the active session's watch of a signal (POE: `sig` without an event). None is no error.
+    #[track_caller]
     pub fn sig_ignore(&self, signal: impl Into<Name>) {
-        let signal = signal.into();
-        let last = self.inner.signals.borrow_mut().unwatch(signal, self.active_session());
+        let (signal, session) = (signal.into(), self.active_session());
+        trace!(self, SIGNALS, session, "signal {signal} no longer watched by session {session}");
+        let last = self.inner.signals.borrow_mut().unwatch(signal, session);
         if last {
             self.release_os_signal(signal);
         }
@@ -213,7 +219,9 @@ impl Kernel {
         let (caller, signal) = (self.caller(), signal.into());
         let missing =
             |to: &dyn Destination| PostError { destination: to.describe(), event: signal };
-        let to = destination.resolve(self).ok_or_else(|| missing(&destination))?;
+        let Some(to) = destination.resolve(self) else {
+            return self.returned("signal", Asserts::DATA, Err(missing(&destination)));
+        };
         let from = self.active_session();
         if self.enqueue(Kind::Signal, to, from, signal, caller, Payload::new(args)) {
             Ok(())
@@ -241,12 +249,15 @@ impl Kernel {
             touched.extend(self.ancestors(to));
         }
         let watches = self.inner.signals.borrow().of(name);
+        let (at, reached) = (caller.location, touched.len());
+        trace!(self, SIGNALS, to, at at, "signal {name} for session {to} reaches {reached} sessions");
         let outer = std::mem::replace(&mut self.inner.signals.borrow_mut().handled, false);
         let args = Rc::new(args);
         for &session in &touched {
             let Some(watch) = watches.get(&session) else { continue };
             let mut signal = Some(Signal { name, args: Some(Rc::clone(&args)) });
             let (sender, event) = (SessionId::KERNEL, watch.event);
+            trace!(self, SIGNALS, session, at at, "signal {name} sent to session {session} as {event:?}");
             let envelope = Envelope { session, sender, event, caller };
             if name == names.die {
                 self.deliver_or_halt(&envelope, &mut signal, ReplyTo::nobody());
@@ -260,8 +271,10 @@ impl Kernel {
             SignalClass::Terminal => !handled,
             SignalClass::NonMaskable => true,
         };
+        trace!(self, SIGNALS, to, at at, "signal {name} was {}handled", if handled { "" } else { "not " });
         if ends {
             for &session in &touched {
+                trace!(self, SIGNALS, session, at at, "signal {name} stops session {session}");
                 self.stop_session(session, caller);
             }
             if let Some(death) = death {

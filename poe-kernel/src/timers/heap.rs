@@ -33,6 +33,10 @@ impl Heap {
         self.entries.first().map(|entry| (entry.due, entry.slot))
     }
 
+    pub(super) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -11,8 +11,10 @@ use std::time::{Duration, SystemTime};
 use self::table::{Timer, Timers};
 use crate::clock::{Nanos, nanos};
 use crate::sessions::table::Hold;
+use crate::trace::trace;
 use crate::{
-    Caller, EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError, TimerId,
+    Asserts, Caller, EventFor, Kernel, Name, NoActiveSession, Payload, SessionId, TimerError,
+    TimerId,
 };
 
 /// A timer that was removed before it was due.
@@ -136,8 +138,9 @@ impl Kernel {
     /// # Errors
     ///
     /// [`TimerError::Gone`] when it has fired or was removed, [`TimerError::NotYours`] when it is another session's.
+    #[track_caller]
     pub fn alarm_adjust(&self, timer: TimerId, shift: Shift) -> Result<SystemTime, TimerError> {
-        self.own_timer(timer)?;
+        self.own_timer("alarm_adjust", timer)?;
         let due = self.inner.timers.borrow().due(timer).ok_or(TimerError::Gone(timer))?;
         let due = match shift {
             Shift::Later(by) => due.saturating_add(nanos(by)),
@@ -151,8 +154,9 @@ impl Kernel {
     /// # Errors
     ///
     /// As for [`Kernel::alarm_adjust`].
+    #[track_caller]
     pub fn delay_adjust(&self, timer: TimerId, after: Duration) -> Result<SystemTime, TimerError> {
-        self.own_timer(timer)?;
+        self.own_timer("delay_adjust", timer)?;
         Ok(self.set_due(timer, self.after(after)))
     }
 
@@ -161,8 +165,9 @@ impl Kernel {
     /// # Errors
     ///
     /// As for [`Kernel::alarm_adjust`].
+    #[track_caller]
     pub fn alarm_remove(&self, timer: TimerId) -> Result<Alarm, TimerError> {
-        self.own_timer(timer)?;
+        self.own_timer("alarm_remove", timer)?;
         let (removed, due) = self.change_timers(|timers| timers.take(timer.slot));
         Ok(self.removed(removed, due))
     }
@@ -234,7 +239,7 @@ impl Kernel {
     fn set(&self, event: Name, due: Nanos, payload: Payload) -> Result<TimerId, NoActiveSession> {
         let session = self.active_session();
         if !self.hold_timer(session) {
-            return Err(NoActiveSession("a timer"));
+            return self.returned("a timer", Asserts::USAGE, Err(NoActiveSession("a timer")));
         }
         let timer = Timer { session, event, caller: self.caller(), payload };
         Ok(self.enter_timer(timer, due))
@@ -249,7 +254,7 @@ impl Kernel {
     ) -> Result<TimerId, NoActiveSession> {
         let session = self.active_session();
         if !self.is_live(session) {
-            return Err(NoActiveSession("a timer"));
+            return self.returned("a timer", Asserts::USAGE, Err(NoActiveSession("a timer")));
         }
         let timer = Timer { session, event, caller: self.caller(), payload };
         let sequence = self.next_sequence();
@@ -279,7 +284,32 @@ impl Kernel {
     #[inline]
     fn enter_timer(&self, timer: Timer, due: Nanos) -> TimerId {
         let sequence = self.next_sequence();
-        self.change_timers(|timers| timers.set(timer, due, sequence))
+        let (session, event, at) = (timer.session, timer.event, timer.caller.location);
+        let id = self.change_timers(|timers| timers.set(timer, due, sequence));
+        if self.inner.observing.get() {
+            self.observe_timer(id, session, event, due, at);
+        }
+        id
+    }
+
+    #[cold]
+    fn observe_timer(
+        &self,
+        id: TimerId,
+        session: SessionId,
+        event: Name,
+        due: Nanos,
+        at: &'static Location<'static>,
+    ) {
+        let after = self.inner.clock.until(due);
+        trace!(
+            self,
+            EVENTS,
+            session,
+            at at,
+            "timer {id} {event:?} of session {session} set, due in {after:?}"
+        );
+        trace!(self, REFCNT, session, at at, "+ timer {id} {event:?} of session {session}");
     }
 
     fn set_due(&self, timer: TimerId, due: Nanos) -> SystemTime {
@@ -288,13 +318,15 @@ impl Kernel {
         self.inner.clock.to_wall(due)
     }
 
-    fn own_timer(&self, timer: TimerId) -> Result<SessionId, TimerError> {
-        let owner = self.inner.timers.borrow().owner(timer).ok_or(TimerError::Gone(timer))?;
-        if owner == self.active_session() {
-            Ok(owner)
-        } else {
-            Err(TimerError::NotYours { timer, owner })
-        }
+    #[track_caller]
+    fn own_timer(&self, method: &'static str, timer: TimerId) -> Result<(), TimerError> {
+        let owner = self.inner.timers.borrow().owner(timer);
+        let owned = match owner {
+            Some(owner) if owner == self.active_session() => return Ok(()),
+            Some(owner) => Err(TimerError::NotYours { timer, owner }),
+            None => Err(TimerError::Gone(timer)),
+        };
+        self.returned(method, Asserts::RETVALS, owned)
     }
 
     fn all_removed(&self, removed: Vec<(Timer, Nanos)>) -> Vec<Alarm> {
@@ -305,6 +337,9 @@ impl Kernel {
     #[inline]
     fn removed(&self, timer: Timer, due: Nanos) -> Alarm {
         self.inner.sessions.borrow_mut().release(timer.session, Hold::EventTo);
+        let (session, event) = (timer.session, timer.event);
+        trace!(self, EVENTS, session, "timer {event:?} of session {session} removed");
+        trace!(self, REFCNT, session, "- timer {event:?} of session {session}");
         let time = self.inner.clock.to_wall(due);
         Alarm { event: timer.event, time, payload: timer.payload }
     }

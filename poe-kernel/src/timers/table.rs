@@ -18,6 +18,17 @@ pub(crate) struct Timer {
     pub(crate) payload: Payload,
 }
 
+/// What there is to say of a pending timer.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) id: TimerId,
+    pub(crate) session: SessionId,
+    pub(crate) event: Name,
+    pub(crate) caller: Caller,
+    pub(crate) payload: &'static str,
+    pub(crate) due: Nanos,
+}
+
 /// When a timer is due, and the tie-breaker among equals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
@@ -242,15 +253,29 @@ impl Timers {
         }
     }
 
-    /// All pending timers, in no order: whose they are, their names, where they were set, and their due times.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, Name, Caller, Nanos)> {
+    /// All pending timers, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Pending> {
         let pending = self.contents.iter().enumerate();
         pending.filter_map(|(slot, content)| {
-            let (slot, caller) = (slot as u32, content.as_ref()?.caller);
+            let (slot, content) = (slot as u32, content.as_ref()?);
             let group = self.places.get(slot).group;
-            let (session, event) = (self.groups.session(group), self.groups.event(group));
-            Some((session, event, caller, self.due_of(slot)))
+            Some(Pending {
+                id: TimerId { slot, generation: self.places.get(slot).generation },
+                session: self.groups.session(group),
+                event: self.groups.event(group),
+                caller: content.caller,
+                payload: content.payload.type_name(),
+                due: self.due_of(slot),
+            })
         })
+    }
+
+    /// The bytes that the table takes.
+    pub(crate) fn memory(&self) -> usize {
+        self.contents.capacity() * size_of::<Option<Content>>()
+            + self.places.places.capacity() * size_of::<Place>()
+            + self.places.sequences.capacity() * size_of::<u64>()
+            + self.heap.memory()
     }
 
     fn pending(&self, group: u32) -> impl Iterator<Item = u32> {

@@ -1,0 +1,120 @@
+//! A snapshot as a tree that a person reads.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use super::{Inspection, SessionInfo};
+use crate::SessionId;
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.running { "running" } else { "not running" };
+        writeln!(f, "kernel {} on {}, {state} for {:.1?}", self.id, self.event_loop, self.age)?;
+        writeln!(
+            f,
+            "{} turns, {} events dispatched; {} queued, {} timers, {} watched handles",
+            self.turns,
+            self.dispatched,
+            self.queue.len(),
+            self.timers.len(),
+            self.watches.len()
+        )?;
+        if let Some(event) = self.active_event {
+            writeln!(f, "now: session {}, event {event:?}", self.active_session)?;
+        }
+        let roots = self.sessions.iter().filter(|info| info.parent.is_kernel());
+        self.branches(f, &roots.collect::<Vec<_>>(), "")?;
+        self.lists(f)?;
+        self.profile.as_ref().map_or(Ok(()), |profile| fmt::Display::fmt(profile, f))
+    }
+}
+
+impl Inspection {
+    fn branches(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        infos: &[&SessionInfo],
+        margin: &str,
+    ) -> fmt::Result {
+        for (index, info) in infos.iter().enumerate() {
+            let (branch, below) =
+                if index + 1 == infos.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            writeln!(f, "{margin}{branch}session {info}: {}", info.type_name)?;
+            let margin = format!("{margin}{below}");
+            let children: Vec<&SessionInfo> =
+                info.children.iter().filter_map(|&id| self.session(id)).collect();
+            let rail = if children.is_empty() { " " } else { "│" };
+            self.details(f, info, &format!("{margin}{rail}  "))?;
+            self.branches(f, &children, &margin)?;
+        }
+        Ok(())
+    }
+
+    fn details(&self, f: &mut fmt::Formatter<'_>, info: &SessionInfo, margin: &str) -> fmt::Result {
+        writeln!(f, "{margin}created at {}", info.created)?;
+        if !info.handlers.is_empty() {
+            let names: Vec<&str> = info.handlers.iter().map(|name| name.as_str()).collect();
+            writeln!(f, "{margin}handles {}", names.join(", "))?;
+        }
+        for reason in &info.reasons {
+            writeln!(f, "{margin}alive by {} (since {})", reason.cause, reason.since)?;
+        }
+        for watch in self.signals.iter().filter(|watch| watch.session == info.session) {
+            writeln!(
+                f,
+                "{margin}watches signal {} as {:?} (since {})",
+                watch.signal, watch.event, watch.since
+            )?;
+        }
+        for entry in info.events.iter().take(5) {
+            writeln!(f, "{margin}{}: {}", entry.event, entry.meter.handler)?;
+        }
+        Ok(())
+    }
+
+    fn lists(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.queue.is_empty() {
+            writeln!(f, "queue")?;
+        }
+        for event in &self.queue {
+            let (session, sender) = (event.session, event.sender);
+            let (kind, name, payload) = (event.kind, event.event, event.payload);
+            let (waiting, sent) = (event.waiting, event.sent);
+            writeln!(
+                f,
+                "  {kind:?} {name:?} ({payload}) from session {sender} to session {session}, waiting {waiting:.1?} (sent at {sent})"
+            )?;
+        }
+        if !self.timers.is_empty() {
+            writeln!(f, "timers")?;
+        }
+        for timer in &self.timers {
+            let (id, event, session, set) = (timer.timer, timer.event, timer.session, timer.set);
+            let due = Due(timer.due, self.time);
+            writeln!(f, "  {id} {event:?} of session {session}, {due} (set at {set})")?;
+        }
+        Ok(())
+    }
+}
+
+/// A time, as seen at another.
+struct Due(SystemTime, SystemTime);
+
+impl fmt::Display for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.duration_since(self.1) {
+            Ok(left) => write!(f, "due in {left:.1?}"),
+            Err(late) => write!(f, "overdue by {:.1?}", late.duration()),
+        }
+    }
+}
+
+impl fmt::Display for SessionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let session: SessionId = self.session;
+        if self.aliases.is_empty() {
+            return write!(f, "{session}");
+        }
+        write!(f, "{session} ({})", self.aliases.join(", "))
+    }
+}

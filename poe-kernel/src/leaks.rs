@@ -1,0 +1,118 @@
+//! What ought not to be: tables that disagree, and what is left over when a run has ended.
+
+use std::panic::Location;
+use std::rc::{Rc, Weak};
+
+use crate::sessions::table::Hold;
+use crate::trace::trace;
+use crate::{Asserts, Diagnostic, Dispatch, Kernel, ReasonCause, SessionId};
+
+/// A session that was freed while leaks were looked for.
+pub(crate) struct Freed {
+    session: SessionId,
+    created: &'static Location<'static>,
+    body: Weak<dyn Dispatch>,
+}
+
+impl Kernel {
+    #[inline]
+    pub(crate) fn is_looking_at_freed(&self) -> bool {
+        self.inner.observing.get()
+            || !self.traces().is_empty()
+            || self.asserts().contains(Asserts::DATA)
+    }
+
+    /// Takes note of a session that is about to be dropped.
+    #[cold]
+    pub(crate) fn observe_freed(&self, session: SessionId) {
+        if let Some(measurements) = &mut *self.inner.measurements.borrow_mut() {
+            measurements.end_session(session);
+        }
+        let (body, created) = {
+            let sessions = self.inner.sessions.borrow();
+            (sessions.body(session).cloned(), sessions.created(session))
+        };
+        let (Some(body), Some(created)) = (body, created) else { return };
+        trace!(self, SESSIONS, session, at created, "session {session} freed, created");
+        trace!(
+            self,
+            DESTROY,
+            session,
+            at created,
+            "session {session} ({}) is dropped with handlers for {:?}, created",
+            body.type_name(),
+            body.event_names()
+        );
+        if self.asserts().contains(Asserts::DATA) {
+            let mut freed = self.inner.freed.borrow_mut();
+            if freed.len() == freed.capacity() {
+                freed.retain(|session| session.body.strong_count() > 0);
+            }
+            freed.push(Freed { session, created, body: Rc::downgrade(&body) });
+        }
+    }
+
+    /// Looks whether what is counted of each session is what there is.
+    #[cold]
+    pub(crate) fn verify(&self) {
+        if !self.active_session().is_kernel() {
+            // The event being handled counts, and is in no table.
+            return;
+        }
+        let reasons = self.why_alive(SessionId::KERNEL);
+        let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
+        for session in sessions {
+            let mine = reasons.iter().filter(|reason| reason.session == session);
+            let mut found = [0_u32; Hold::ALL.len()];
+            for reason in mine {
+                let hold = match &reason.cause {
+                    ReasonCause::EventTo { .. } | ReasonCause::Timer { .. } => Hold::EventTo,
+                    ReasonCause::EventFrom { .. } => Hold::EventFrom,
+                    ReasonCause::Alias(_) => Hold::Alias,
+                    ReasonCause::Handle { .. } => Hold::Handle,
+                    ReasonCause::Reference { .. } => Hold::Reference,
+                    ReasonCause::Process { .. } => Hold::Process,
+                    ReasonCause::Child(_) => continue,
+                };
+                found[hold as usize] += 1;
+            }
+            for hold in Hold::ALL {
+                let counted = self.inner.sessions.borrow().held(session, hold);
+                if counted != found[hold as usize] {
+                    let found = found[hold as usize];
+                    self.assertion_failed(
+                        Asserts::DATA,
+                        format!(
+                            "session {session} counts {counted} of {hold:?}, and there are {found}"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Reports what is left when no session is.
+    #[cold]
+    pub(crate) fn report_leftovers(&self) {
+        for freed in self.inner.freed.take() {
+            let Some(body) = freed.body.upgrade() else { continue };
+            let what = format!(
+                "its heap and handlers ({}) are still held, by a cycle of its own or by others",
+                body.type_name()
+            );
+            self.report(&Diagnostic::Leak {
+                session: freed.session,
+                what: &what,
+                since: freed.created,
+            });
+        }
+        for reason in self.why_alive(SessionId::KERNEL) {
+            let what = reason.cause.to_string();
+            self.report(&Diagnostic::Leak {
+                session: reason.session,
+                what: &what,
+                since: reason.since,
+            });
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the kernel says while traces are on, and what comes of faults while assertions are.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::clock::Nanos;
+use crate::death::{Cause, Death};
+use crate::queue::Kind;
+use crate::{
+    AssertionFailed, Asserts, Caller, Diagnostic, Dispatch, Envelope, Failure, Kernel, Name,
+    ReplyTo, SessionId, Slot, Traces,
+};
+
+/// Says something of a session if that kind of trace is on. No part of the kernel may be borrowed meanwhile.
+macro_rules! trace {
+    ($kernel:expr, $trace:ident, $session:expr, at $location:expr, $($message:tt)+) => {
+        if $kernel.traces().contains($crate::Traces::$trace) {
+            $kernel.trace($crate::Traces::$trace, $session, $location, format_args!($($message)+));
+        }
+    };
+    ($kernel:expr, $trace:ident, $session:expr, $($message:tt)+) => {
+        trace!($kernel, $trace, $session, at std::panic::Location::caller(), $($message)+)
+    };
+}
+pub(crate) use trace;
+
+impl Kernel {
+    /// The traces that are on.
+    #[must_use]
+    #[inline]
+    pub fn traces(&self) -> Traces {
+        self.inner.traces.get()
+    }
+
+    /// Sets which traces are on from now on; those that were (POE: `TRACE_…`, which could not be changed).
+    pub fn set_traces(&self, traces: Traces) -> Traces {
+        let before = self.inner.traces.replace(traces);
+        self.update_observing();
+        before
+    }
+
+    /// The assertions that are on.
+    #[must_use]
+    #[inline]
+    pub fn asserts(&self) -> Asserts {
+        self.inner.asserts.get()
+    }
+
+    /// Sets which assertions are on from now on; those that were (POE: `ASSERT_…`, which could not be changed).
+    pub fn set_asserts(&self, asserts: Asserts) -> Asserts {
+        let before = self.inner.asserts.replace(asserts);
+        self.update_observing();
+        before
+    }
+
+    /// Keeps at hand whether anybody wants to know of each event.
+    pub(crate) fn update_observing(&self) {
+        let of_events = [Traces::EVENTS, Traces::REFCNT].map(|trace| self.traces().contains(trace));
+        let measuring = self.inner.measurements.borrow().is_some();
+        let asserting = !(self.asserts() & (Asserts::EVENTS | Asserts::USAGE)).is_empty();
+        self.inner.observing.set(of_events.contains(&true) || measuring || asserting);
+    }
+
+    /// Reports what a trace has to say.
+    #[cold]
+    pub(crate) fn trace(
+        &self,
+        trace: Traces,
+        session: SessionId,
+        location: &'static Location<'static>,
+        message: fmt::Arguments<'_>,
+    ) {
+        // Whoever listens may do what would be traced.
+        if self.inner.tracing.replace(true) {
+            return;
+        }
+        self.report(&Diagnostic::Traced { trace, session, message, location });
+        self.inner.tracing.set(false);
+    }
+
+    /// Looks at what a method is about to return: an error is traced, and may be a fault.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn returned<T, E: Error>(
+        &self,
+        method: &'static str,
+        fault: Asserts,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
+        if let Err(error) = &result {
+            self.returns_error(method, fault, error);
+        }
+        result
+    }
+
+    #[cold]
+    #[track_caller]
+    fn returns_error(&self, method: &'static str, fault: Asserts, error: &dyn Error) {
+        trace!(self, RETVALS, self.active_session(), "{method} fails: {error}");
+        if !(self.asserts() & fault).is_empty() {
+            self.assertion_failed(self.asserts() & fault, format!("{method}: {error}"));
+        }
+    }
+
+    /// Has the active session die of a fault, or the run if there is none.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn assertion_failed(&self, assertion: Asserts, message: String) {
+        let session = self.active_session();
+        let event = self.active_event().unwrap_or_else(|| Name::new("_assert"));
+        let caller = Caller::new(Location::caller(), self.active_event());
+        let cause = Cause::Error(AssertionFailed { assertion, message }.into());
+        let death = Arc::new(Death { session, sender: session, event, caller, cause });
+        if session.is_kernel() { self.halt(death) } else { self.raise(&death) }
+    }
+
+    /// Says that an event was queued.
+    #[cold]
+    pub(crate) fn observe_enqueued(&self, kind: Kind, envelope: &Envelope, sequence: u64) {
+        let &Envelope { session, sender, event, caller } = envelope;
+        if kind == Kind::Post
+            && self.asserts().contains(Asserts::USAGE)
+            && self.inner.names.are_for_events(event)
+        {
+            self.report(&Diagnostic::ReservedName { sender, event, caller });
+        }
+        let at = caller.location;
+        trace!(self, EVENTS, session, at at, "event {sequence} {event:?} queued from session {sender} to session {session}");
+        trace!(self, REFCNT, session, at at, "+ event to session {session} from session {sender}");
+    }
+
+    /// Runs a handler, and takes down when and for how long.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn run_observed(
+        &self,
+        body: &dyn Dispatch,
+        envelope: &Envelope,
+        due: Option<Nanos>,
+        payload: &mut dyn Slot,
+        reply: ReplyTo<'_>,
+    ) -> Result<(), Box<Failure>> {
+        let &Envelope { session, sender, event, caller } = envelope;
+        let (carried, at) = (payload.type_name(), caller.location);
+        trace!(self, EVENTS, session, at at, "event {event:?} ({carried}) dispatched to session {session} from session {sender}");
+        if self.asserts().contains(Asserts::EVENTS) && !sender.is_kernel() && !self.is_live(sender)
+        {
+            let message =
+                format!("event {event:?} to session {session} is of a session that is gone");
+            self.assertion_failed(Asserts::EVENTS, message);
+        }
+        let latency = due.map(|due| self.inner.clock.since(due));
+        let begun = Instant::now();
+        let result = {
+            #[cfg(feature = "tracing")]
+            let _span = self.traces().contains(Traces::EVENTS).then(|| {
+                let (session, sender) = (session.number(), sender.number());
+                tracing::trace_span!("handler", session, sender, event = event.as_str()).entered()
+            });
+            self.run_handler(body, envelope, payload, reply)
+        };
+        let took = begun.elapsed();
+        match result.as_ref().err().map(|failure| &**failure) {
+            None => trace!(self, EVENTS, session, at at, "event {event:?} handled in {took:.1?}"),
+            Some(Failure::Unhandled) => {
+                trace!(self, EVENTS, session, at at, "event {event:?} has no handler")
+            }
+            Some(failure) => {
+                trace!(self, EVENTS, session, at at, "event {event:?} failed in {took:.1?}: {failure}")
+            }
+        }
+        if due.is_some() {
+            trace!(self, REFCNT, session, at at, "- event to session {session} from session {sender}");
+        }
+        self.measure(envelope, latency, took, result.is_err());
+        result
+    }
+}
