@@ -17,7 +17,7 @@ pub struct Meter {
     pub handler: Histogram,
     /// How late the queued ones among them were: the time between when they were due and when their handlers began.
     pub latency: Histogram,
-    /// How many had a handler that failed, or none.
+    /// How many had a handler that failed.
     pub failures: u64,
 }
 

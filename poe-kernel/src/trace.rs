@@ -175,7 +175,8 @@ impl Kernel {
         if due.is_some() {
             trace!(self, REFCNT, session, at at, "- event to session {session} from session {sender}");
         }
-        self.measure(envelope, latency, took, result.is_err());
+        let failed = result.as_ref().is_err_and(|failure| !matches!(**failure, Failure::Unhandled));
+        self.measure(envelope, latency, took, failed);
         result
     }
 }

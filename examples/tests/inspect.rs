@@ -1,0 +1,36 @@
+//! A running server that is asked what it is doing.
+
+#[macro_use]
+mod common;
+
+use std::io::{BufReader, Write};
+
+use common::{Program, connect, read_line};
+use nix::sys::signal::Signal;
+
+#[test]
+fn a_signal_has_it_print_a_tree_json_and_a_graph() {
+    let (mut server, address) = Program::server(example!("inspect"));
+    let mut client = connect(address);
+    client.write_all(b"echoed\n").unwrap();
+    assert_eq!(read_line(&mut BufReader::new(&client)), "echoed");
+
+    for _ in 0..2 {
+        server.signal(Signal::SIGUSR1);
+        server.wait_for_line("a tree", |line| line.starts_with("└─ session 2 (inspector)"));
+        server.wait_for_line("JSON", |line| line == "{");
+        server.wait_for_line("a graph", |line| line == "digraph poe {");
+        server.wait_for_line("the end of the graph", |line| line == "}");
+    }
+    drop(client);
+    let text = server.interrupt().well().output.join("\n");
+    let from = text.find("\n{\n").unwrap() + 1;
+    let to = text.find("\n}\n").unwrap() + 2;
+    let json: serde_json::Value = serde_json::from_str(&text[from..to]).unwrap();
+    let sessions = json["sessions"].as_array().unwrap();
+    let connection = sessions.last().unwrap();
+    assert_eq!(connection["parent"], sessions[0]["session"]);
+    assert!(connection["type_name"].as_str().unwrap().ends_with("Connection"));
+    let events = connection["events"].as_array().unwrap();
+    assert!(events.iter().any(|entry| entry["event"] == "tcp_got_input"));
+}
