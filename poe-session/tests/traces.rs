@@ -71,7 +71,7 @@ fn each_trace_says_its_own() {
         (
             Traces::EVENTS,
             [
-                "<ev> event 1 \"step\" queued from session 1 to session 1 at poe-session/tests/traces.rs line ",
+                "<ev> event 0 \"step\" queued from session 1 to session 1 at poe-session/tests/traces.rs line ",
                 "\"step\" (u32) dispatched to session 1 from session 1",
                 "\"late\" of session 1 removed",
             ]
