@@ -7,9 +7,9 @@ use Exporter 'import';
 use Scalar::Util 'reftype';
 use POE;
 
-our @EXPORT = qw(scenario perform actor bare notes reply note run name slice);
+our @EXPORT = qw(scenario perform actor bare notes reply note run name slice child);
 
-my (%scenario, %name);
+my (%scenario, %name, %child);
 
 sub scenario {
     my ($title, $program) = @_;
@@ -60,6 +60,15 @@ sub reply {
     return bless \$value, 'Reply';
 }
 
+# Starts a child process that traces call by a name.
+sub child {
+    my ($name, $script) = @_;
+    my $pid = fork // die $!;
+    exec 'sh', '-c', $script unless $pid;
+    $child{$pid} = $name;
+    return $pid;
+}
+
 sub noted {
     my ($name, $event, $handler) = @_;
     return sub {
@@ -85,6 +94,7 @@ sub shown {
         shift @values;
         $values[0] = (qw(read write expedite))[$values[0]];
     }
+    $values[1] = $child{ $values[1] } if @values > 2 && $values[0] eq 'CHLD';
     return map { shown_one($_) } grep { defined } @values;
 }
 

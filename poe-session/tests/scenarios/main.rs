@@ -9,6 +9,8 @@
 //!
 //! `POE_SCENARIOS=record cargo test -p poe-session --test scenarios` records anew.
 
+use std::collections::BTreeSet;
+
 mod perl;
 mod stage;
 mod trace;
@@ -16,7 +18,9 @@ mod trace;
 /// Makes each scenario of a section a test of its own.
 macro_rules! scenarios {
     ($section:literal: $($name:ident $(unlike $reason:literal)?),* $(,)?) => {
-        mod scenario {
+        pub(crate) mod scenario {
+            pub(crate) const ALL: (&str, &[&str]) = ($section, &[$(stringify!($name)),*]);
+
             $(
                 #[test]
                 fn $name() {
@@ -28,6 +32,7 @@ macro_rules! scenarios {
     };
 }
 
+mod children;
 mod deaths;
 mod events;
 mod handles;
@@ -35,3 +40,21 @@ mod life;
 mod signals;
 mod timers;
 mod tree;
+
+#[test]
+fn every_scenario_has_a_twin_and_a_trace_and_there_are_no_others() {
+    for (section, names) in [
+        children::scenario::ALL,
+        deaths::scenario::ALL,
+        events::scenario::ALL,
+        handles::scenario::ALL,
+        life::scenario::ALL,
+        signals::scenario::ALL,
+        timers::scenario::ALL,
+        tree::scenario::ALL,
+    ] {
+        let names: BTreeSet<String> = names.iter().map(|&name| name.to_owned()).collect();
+        assert_eq!(perl::scenarios(section), names, "{section}.pl");
+        assert_eq!(trace::recorded(section), names, "traces/{section}");
+    }
+}

@@ -1,17 +1,20 @@
 //! The original, where it is installed.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::trace::folder;
+
 /// Plays a scenario in Perl, and returns its trace; `None` without Perl's POE.
-pub(crate) fn play(folder: &Path, section: &str, name: &str) -> Option<Vec<String>> {
+pub(crate) fn play(section: &str, name: &str) -> Option<Vec<String>> {
     if !is_installed() {
         return None;
     }
     let output = perl()
-        .arg(folder.join(section).with_extension("pl"))
+        .arg(folder().join(section).with_extension("pl"))
         .arg(name)
         .output()
         .expect("perl does not start");
@@ -19,6 +22,13 @@ pub(crate) fn play(folder: &Path, section: &str, name: &str) -> Option<Vec<Strin
     assert!(output.status.success(), "{section}.pl {name}: {}\n{errors}", output.status);
     let trace = String::from_utf8(output.stdout).expect("a trace is not text");
     Some(trace.lines().map(str::to_owned).collect())
+}
+
+/// The scenarios that a section's Perl program has.
+pub(crate) fn scenarios(section: &str) -> BTreeSet<String> {
+    let program = fs::read_to_string(folder().join(section).with_extension("pl")).expect("no twin");
+    let lines = program.lines().filter_map(|line| line.strip_prefix("scenario "));
+    lines.filter_map(|line| line.split_once(" => ")).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn is_installed() -> bool {

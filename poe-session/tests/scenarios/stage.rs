@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use poe_session::IntoOutcome;
@@ -12,6 +14,7 @@ pub(crate) type On<'a> = Cx<'a, ()>;
 
 thread_local! {
     static LINES: RefCell<Vec<String>> = RefCell::default();
+    static CHILDREN: RefCell<HashMap<u32, &'static str>> = RefCell::default();
     static NAMES: RefCell<HashMap<SessionId, &'static str>> = RefCell::default();
 }
 
@@ -19,6 +22,7 @@ thread_local! {
 pub(crate) fn play(program: fn(&Kernel)) -> Vec<String> {
     LINES.take();
     NAMES.take();
+    CHILDREN.take();
     let kernel = Kernel::builder()
         .virtual_clock(UNIX_EPOCH + Duration::from_secs(1_000_000))
         .diagnostics(|_| {})
@@ -54,6 +58,17 @@ pub(crate) fn name(session: SessionId) -> &'static str {
         return "K";
     }
     NAMES.with_borrow(|names| names.get(&session).copied().unwrap_or("?"))
+}
+
+/// Starts a child process that traces call by a name. It is waited for by the kernel, if a session asks it to.
+#[expect(
+    clippy::zombie_processes,
+    reason = "a child that no session asks for is one that the test is about"
+)]
+pub(crate) fn child(name: &'static str, script: &str) -> u32 {
+    let child = Command::new("sh").args(["-c", script]).spawn().expect("sh does not start");
+    CHILDREN.with_borrow_mut(|children| children.insert(child.id(), name));
+    child.id()
 }
 
 pub(crate) fn millis(n: u64) -> Duration {
@@ -217,6 +232,18 @@ impl Show for Child {
 impl Show for Parent {
     fn show(&self) -> String {
         self.old.show() + &self.new.show()
+    }
+}
+
+impl<A: Show> Show for ChildExit<A> {
+    fn show(&self) -> String {
+        let name = CHILDREN.with_borrow(|children| children[&self.pid]);
+        let status = self.status.expect("nobody else waits for it").into_raw();
+        format!(" CHLD {name} {status}{}", self.args.show())
+    }
+
+    fn is_of_kernel(&self, _: &str) -> bool {
+        true
     }
 }
 

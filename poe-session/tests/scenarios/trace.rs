@@ -1,5 +1,6 @@
 //! Traces compared: ours, Perl's and the recorded one, which may have lines that only one of the two has.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,10 +15,9 @@ pub(crate) fn compare(
     program: fn(&Kernel),
     difference: Option<&'static str>,
 ) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let file = folder.join("traces").join(section).join(name).with_extension("trace");
+    let file = folder().join("traces").join(section).join(name).with_extension("trace");
     let ours = stage::play(program);
-    let live = perl::play(&folder, section, name);
+    let live = perl::play(section, name);
     if let Some(live) = &live
         && std::env::var_os("POE_SCENARIOS").is_some_and(|value| value == "record")
     {
@@ -35,6 +35,18 @@ pub(crate) fn compare(
         }
         None => assert!(!is_difference(&recorded), "a difference must have its reason"),
     }
+}
+
+/// The scenarios of a section that there are traces of.
+pub(crate) fn recorded(section: &str) -> BTreeSet<String> {
+    let files = fs::read_dir(folder().join("traces").join(section)).expect("no traces");
+    let names = files.map(|file| file.expect("unreadable").path().with_extension(""));
+    names.filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect()
+}
+
+/// Where the scenarios lie.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios")
 }
 
 fn record(file: &PathBuf, perl: &[String], ours: &[String]) {
