@@ -748,7 +748,8 @@ fn scripts() -> impl Strategy<Value = Scripts> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 2000,
+        // More by PROPTEST_CASES.
+        cases: ProptestConfig::default().cases.max(2000),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

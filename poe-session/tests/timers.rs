@@ -433,6 +433,29 @@ fn a_hundred_thousand_random_changes_keep_the_order_of_a_sorted_list() {
     kernel.run().unwrap();
 }
 
+#[test]
+fn a_timer_moved_to_the_past_and_back_keeps_its_turn() {
+    let (kernel, trace) = (kernel(), Trace::default());
+    let t = trace.clone();
+    Session::build(TimerId::NONE)
+        .on_start(|cx| {
+            *cx.heap = cx.delay_set("t", seconds(1), 1);
+            cx.yield_event("to the past", ());
+            cx.yield_event("and back", ());
+        })
+        .on("to the past", |cx, ()| cx.alarm_adjust(*cx.heap, Shift::Earlier(seconds(1))).map(drop))
+        .on("and back", |cx, ()| -> HandlerResult {
+            cx.alarm_adjust(*cx.heap, Shift::Later(seconds(1)))?;
+            cx.delay_set("t", seconds(1), 2);
+            Ok(())
+        })
+        .on("t", move |cx, n: i32| t.log(format!("{n}@{}", elapsed(cx.kernel))))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert_eq!(trace.take(), ["1@1000", "2@1000"]);
+}
+
 /// A small generator of its own, so that each run is the same.
 struct Random(u64);
 

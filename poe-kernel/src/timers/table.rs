@@ -189,9 +189,9 @@ impl Timers {
         self.places.sequences[id.slot as usize] = sequence;
         match self.places.get(id.slot).position {
             NONE => {
-                for (_, parked) in self.parked.iter_mut().filter(|(slot, _)| *slot == id.slot) {
-                    *parked = due;
-                }
+                // Parked for being past in this pass; the new time may be one that this pass does not come to.
+                self.parked.retain(|(slot, _)| *slot != id.slot);
+                self.heap.push(due, id.slot, &mut self.places);
             }
             position => self.heap.change(position, due, &mut self.places),
         }
