@@ -165,6 +165,7 @@
 //!   for children nor keeps the kernel from being idle.
 //! - What is no child of the process is refused by `sig_child`; in POE its event never comes. An awaited child is work for
 //!   the session that handled `IDLE`.
+//! - [`signal_ui_destroy`](Kernel::signal_ui_destroy) gives a toolkit something to call; POE's knows some toolkits' windows.
 //! - Asking for a child twice holds the session once.
 //! - In a forked process nobody waits for the children that were asked for before: sessions that lived for them stop,
 //!   rather than linger until the kernel is idle. [`Kernel::has_forked`] says what goes on.
@@ -241,7 +242,7 @@ pub use profile::{EventMeter, Meter, Profile, SlowHandler};
 pub use run::Flush;
 pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
-pub use signals::{ChildExit, Signal, SignalClass, signal_class};
+pub use signals::{ChildExit, Signal, SignalClass, UiDestroy, signal_class};
 pub use switches::{Asserts, Traces};
 pub use threads::{BlockingError, BlockingRefused, Poster, PosterError, SessionPoster};
 pub use timers::{Alarm, Shift, Timeout};

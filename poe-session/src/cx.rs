@@ -10,7 +10,7 @@ use poe_kernel::{
     Alarm, AliasError, BlockingError, BlockingRefused, CallError, Caller, ChildExit, Destination,
     DetachError, Diagnostic, Dispatch, Envelope, EventFor, Kernel, Mode, Name, PostError, Ready,
     RefcountError, SessionId, SessionOption, SessionPoster, Shift, Signal, SignalError, TimerError,
-    TimerId, WatchError,
+    TimerId, UiDestroy, WatchError,
 };
 
 use crate::handlers::{erase, erase_default};
@@ -220,6 +220,11 @@ impl<'a, H: 'static> Cx<'a, H> {
     /// As [`Kernel::sig_ignore`].
     pub fn sig_ignore(&self, signal: impl Into<Name>) {
         self.kernel.sig_ignore(signal);
+    }
+
+    /// As [`Kernel::signal_ui_destroy`].
+    pub fn signal_ui_destroy(&self) -> UiDestroy {
+        self.kernel.signal_ui_destroy()
     }
 
     /// As [`Kernel::sig_child`].

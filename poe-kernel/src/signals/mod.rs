@@ -5,6 +5,7 @@ mod claims;
 mod os;
 mod process;
 mod tally;
+mod ui_destroy;
 
 use std::any::Any;
 use std::fmt;
@@ -16,6 +17,7 @@ pub use self::children::ChildExit;
 pub(crate) use self::children::Children;
 use self::os::OsSignals;
 pub(crate) use self::tally::Tally;
+pub use self::ui_destroy::UiDestroy;
 use crate::death::{Death, SharedDeath};
 use crate::hash::IdMap;
 use crate::queue::Kind;
@@ -318,6 +320,7 @@ impl Kernel {
             && !self.is_waiting()
             && self.inner.references.borrow().is_empty()
             && !self.has_arrivals()
+            && !self.inner.signals.borrow().os.have_come()
     }
 
     /// Whether sessions wait for handles or children.

@@ -59,6 +59,11 @@ impl Caught {
 }
 
 impl OsSignals {
+    /// Whether something has come that is yet to be told.
+    pub(super) fn have_come(&self) -> bool {
+        self.intake.as_ref().is_some_and(|intake| intake.tally.is_filled())
+    }
+
     fn name(&self, number: usize) -> Option<Name> {
         let mut caught = self.caught.iter();
         caught

@@ -59,6 +59,11 @@ impl Tally {
         }
     }
 
+    /// Whether there is something to take.
+    pub(super) fn is_filled(&self) -> bool {
+        self.counts.iter().any(|count| count.load(Ordering::SeqCst) > 0)
+    }
+
     /// Takes all that came of one signal.
     pub(super) fn take(&self, number: usize) -> u32 {
         self.counts.get(number).map_or(0, |count| count.swap(0, Ordering::SeqCst))
