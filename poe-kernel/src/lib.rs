@@ -66,6 +66,12 @@
 //! that nobody has waited for yet. One such may stand for several, and may be about a child that another kernel was asked
 //! for.
 //!
+//! # Features
+//!
+//! - `serde`: snapshots and measurements can be serialized;
+//! - `tracing`: diagnostics can be passed on to the crate `tracing`;
+//! - `testkit`: a conformance kit for those who write an [`EventLoop`].
+//!
 //! # Example
 //!
 //! A session that counts seconds, on a clock that does not wait for them:
@@ -178,6 +184,7 @@
 //! - Difference: KRU-03 (a handle is an `Rc` of something that is open)
 //! - Difference: KRU-04 (an argument that is absent does not compile)
 //! - Difference: KRX-02 (failures are always caught; unhandled, they leave `run`)
+//! - Difference: LOP-03 (an option that there is not does not compile)
 //! - Difference: QUE-02 (timer ids are opaque, and posted events have none)
 //! - Difference: QUE-04 (timer ids are opaque, and may use a place again under another generation)
 //! - Difference: QUE-09 (timer ids are opaque)
@@ -228,6 +235,8 @@ pub use error::{
     AliasError, AssertionFailed, CallError, DetachError, KernelError, NoActiveSession, PostError,
     RefcountError, SignalError, SpawnError, TimerError, WatchError,
 };
+#[cfg(feature = "testkit")]
+pub use event_loop::testkit;
 pub use event_loop::{EventLoop, Interest, Key, LoopKind, Mode, Readiness, UnknownLoop, Wake};
 pub use handles::{Ready, Watch, WatchId};
 pub use histogram::Histogram;

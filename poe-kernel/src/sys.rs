@@ -8,12 +8,14 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
+#[cfg(not(target_os = "linux"))]
 use polling::{Event, PollMode, Poller};
 use signal_hook::SigId;
 
 use crate::signals::Tally;
 
 /// Registers a handle. The caller keeps a share of the handle until it has deleted it from the poller.
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn add_to_poller(
     poller: &Poller,
     handle: &dyn AsFd,

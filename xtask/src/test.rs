@@ -17,7 +17,7 @@ const LOOPS: [&str; 2] = ["poll", "select"];
 /// suite runs on each of its own.
 // Conformance: LOP-04
 pub(crate) fn loops(arguments: &[String]) -> Result<()> {
-    let packages = ["poe-session", "poe-wheel", "poe-component", "examples"];
+    let packages = ["poe-kernel", "poe-session", "poe-wheel", "poe-component", "examples"];
     // It opens more descriptors than `select` can watch.
     let skipped = ["--", "--skip", "idle_connections_are_small"];
     for event_loop in LOOPS {

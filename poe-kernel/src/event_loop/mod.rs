@@ -3,13 +3,16 @@
 mod poll;
 mod polling;
 mod select;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod watched;
 
 use std::fmt;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -41,8 +44,12 @@ pub enum LoopKind {
 }
 
 impl LoopKind {
-    /// Makes the loop.
-    pub(crate) fn start(self) -> io::Result<Box<dyn EventLoop>> {
+    /// Makes such a loop; for those who wrap it, the kernel makes its own.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn start(self) -> io::Result<Box<dyn EventLoop>> {
         Ok(match self {
             Self::Polling => Box::new(PollingLoop::new()?),
             Self::Poll => Box::new(PollLoop::new()?),
@@ -146,20 +153,36 @@ impl Readiness {
     }
 }
 
-/// A bridge to something that waits for handles.
+/// A bridge to something that waits for handles (POE: the methods of `POE::Loop`).
 ///
 /// The kernel adds a handle when its first watcher comes, changes it when the union of the watched modes changes, and
-/// deletes it when nothing is left to watch it for. Readiness is level-triggered: a handle is reported by each wait
-/// for as long as it is ready.
+/// deletes it when nothing is left to watch it for. There is no time watcher to set, as POE's bridges have: each wait is
+/// told how long it may last.
 ///
-/// An implementation
-/// - keeps the share of the handle that `add` gives it until `delete`, so that the descriptor cannot be closed and
-///   used again under it;
-/// - reports hang-ups and errors as readiness for every watched mode;
-/// - answers `add` with the operating system's error; `EPERM` means that the handle cannot be waited for because it is
-///   always ready, as a regular file is, and the kernel then does without the loop;
-/// - returns early from `wait` after the waker was called, once for any number of calls;
-/// - runs no code that calls the kernel: the loop is borrowed meanwhile. Such code wakes it, and runs after `wait`.
+/// # Contract
+///
+/// The feature `testkit` has a kit that checks all of this for any implementation.
+///
+/// 1. Readiness is level-triggered: each wait reports a handle once for as long as it is ready, in those watched modes
+///    that it is ready for. One wait need not report all that are ready, if the following waits report the others.
+/// 2. A hang-up or an error is readiness for reading and for writing, as far as these are watched. More modes than are
+///    watched may be reported with one, and with nothing else.
+/// 3. The share of the handle that `add` gives is kept until `delete`, and then dropped, so that the descriptor cannot be
+///    closed and used again while it is watched. The end of the loop drops all of them, although its waker lives on.
+/// 4. A handle that cannot be waited for because it is always ready, as a regular file is, is reported by each wait, or
+///    `add` answers `EPERM`: then the kernel does without the loop.
+/// 5. Descriptors are independent, although they may be of one file, and keys are what tells them apart: a deleted one is
+///    reported no more, whatever becomes of its number or of other descriptors of its file.
+/// 6. `modify` and `delete` of a key that is not watched are errors. Any other error is the operating system's.
+/// 7. `wait` lasts no longer than it may, does not end before that without a reason, and gives no processor time away
+///    while it lasts, however short or long the time is. It adds to the list that it is given. A signal is no error:
+///    the wait may then end early.
+/// 8. After the waker was called, at any moment and on any thread, the wait that is on returns, or else the next one at
+///    once; once for any number of calls. A wake is reported as nothing. It neither blocks nor fails, even when the
+///    loop is gone.
+/// 9. [`descriptor`](EventLoop::descriptor), if it gives one, can be read whenever a wait would find something, a wake
+///    included, and only then.
+/// 10. No code runs that calls the kernel: the loop is borrowed meanwhile. Such code wakes it, and runs after `wait`.
 pub trait EventLoop: fmt::Debug {
     /// The loop's name, as a user would choose it by.
     fn name(&self) -> &'static str;
@@ -206,7 +229,47 @@ pub trait EventLoop: fmt::Debug {
     fn wait(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Something that ends a wait from another thread.
-    fn waker(&self) -> std::sync::Arc<dyn Wake>;
+    fn waker(&self) -> Arc<dyn Wake>;
+
+    /// A descriptor that can be read whenever a wait would find something, if the loop has one: it lets the kernel run
+    /// in somebody else's loop, as `Embedded`.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+impl<L: EventLoop + ?Sized> EventLoop for Box<L> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn add(&mut self, handle: Rc<dyn AsFd>, key: Key, modes: Interest) -> io::Result<()> {
+        (**self).add(handle, key, modes)
+    }
+
+    fn modify(&mut self, key: Key, modes: Interest) -> io::Result<()> {
+        (**self).modify(key, modes)
+    }
+
+    fn delete(&mut self, key: Key) -> io::Result<()> {
+        (**self).delete(key)
+    }
+
+    fn has_forked(&mut self) -> io::Result<()> {
+        (**self).has_forked()
+    }
+
+    fn wait(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
+        (**self).wait(ready, timeout)
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        (**self).waker()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        (**self).descriptor()
+    }
 }
 
 /// Ends the wait of an event loop from any thread.

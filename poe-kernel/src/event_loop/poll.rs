@@ -9,7 +9,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags};
+#[cfg(target_os = "linux")]
+use nix::sys::time::TimeSpec;
 
+#[cfg(target_os = "linux")]
+use super::watched::LONGEST;
 use super::watched::{WakePipe, WatchedList};
 use super::{EventLoop, Interest, Key, Readiness, Wake};
 
@@ -85,7 +89,7 @@ impl fmt::Debug for PollLoop {
 /// Linux can wait for less than a millisecond; elsewhere the wait is rounded up, so that it does not end too early.
 #[cfg(target_os = "linux")]
 fn wait(descriptors: &mut [PollFd<'_>], timeout: Option<Duration>) -> nix::Result<i32> {
-    let timeout = timeout.map(nix::sys::time::TimeSpec::from_duration);
+    let timeout = timeout.map(|timeout| TimeSpec::from_duration(timeout.min(LONGEST)));
     nix::poll::ppoll(descriptors, timeout, None)
 }
 

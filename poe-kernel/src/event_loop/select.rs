@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::select::{FdSet, select};
 use nix::sys::time::{TimeVal, TimeValLike};
 
-use super::watched::{WakePipe, WatchedList};
+use super::watched::{LONGEST, WakePipe, WatchedList};
 use super::{EventLoop, Interest, Key, Readiness, Wake};
 
 /// A loop on `select(2)`, which there is everywhere, and which knows no descriptor above 1023.
@@ -81,7 +81,7 @@ impl EventLoop for SelectLoop {
         }
         // Rounded up, so that the wait does not end before its time.
         let mut timeout = timeout.map(|timeout| {
-            let microseconds = timeout.as_nanos().div_ceil(1000);
+            let microseconds = timeout.min(LONGEST).as_nanos().div_ceil(1000);
             TimeVal::microseconds(i64::try_from(microseconds).unwrap_or(i64::MAX))
         });
         match select(None, &mut reads, &mut writes, &mut excepts, timeout.as_mut()) {

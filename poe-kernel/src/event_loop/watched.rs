@@ -5,9 +5,13 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use super::{Interest, Key, Wake};
 use crate::hash::IdMap;
+
+/// As long as a wait may be: not all systems know more, and nobody sees that it ends early.
+pub(super) const LONGEST: Duration = Duration::from_secs(1 << 24);
 
 /// A handle, by the key that the kernel knows it by.
 pub(super) struct Watched {
