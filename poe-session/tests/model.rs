@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::start;
-use poe_kernel::{EventLoop, Interest, Key, Readiness, Wake};
+use poe_kernel::{EventLoop, Inspection, Interest, Key, Readiness, Wake};
 use poe_session::prelude::*;
 use proptest::prelude::*;
 
@@ -277,6 +277,7 @@ fn run_real(scripts: &Scripts) -> Vec<String> {
     }
     for _ in 0..TURNS {
         let goes_on = kernel.run_one_timeslice().unwrap();
+        assert_consistent(&kernel.inspect());
         if stuck.take() && goes_on {
             // Only extra references are left, which nobody will give back.
             world.borrow_mut().log.push("stuck".to_owned());
@@ -287,7 +288,20 @@ fn run_real(scripts: &Scripts) -> Vec<String> {
         }
     }
     assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
+    let left = kernel.inspect();
+    assert!(left.queue.is_empty() && left.timers.is_empty() && left.signals.is_empty());
+    assert_eq!(Rc::strong_count(&world), 1, "a heap outlived its session");
     world.take().log
+}
+
+/// What is counted of each session is what can be named, and the tree is one from both ends.
+fn assert_consistent(inspection: &Inspection) {
+    for info in &inspection.sessions {
+        assert_eq!(info.references() as usize, info.reasons.len(), "{info:#?}");
+        for &child in &info.children {
+            assert_eq!(inspection.session(child).map(|child| child.parent), Some(info.session));
+        }
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

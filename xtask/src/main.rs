@@ -15,6 +15,7 @@ mod examples;
 mod failure;
 mod fmt;
 mod layers;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -55,6 +56,11 @@ const COMMANDS: &[Command] = &[
         name: "loops",
         about: "the tests of sessions, wheels, components and examples on each of the other event loops",
         run: test::loops,
+    },
+    Command {
+        name: "soak",
+        about: "an hour of a kernel's life on the virtual clock, and 100,000 random programs",
+        run: soak::run,
     },
     Command { name: "doctest", about: "the examples in the documentation", run: doctest::run },
     Command {

@@ -1,0 +1,122 @@
+//! A long life on the virtual clock, after which the memory is as it was.
+//!
+//! `cargo xtask soak` has it last an hour, by the variable `POE_SOAK_MINUTES`.
+
+mod common;
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::{kernel, millis, seconds, start};
+use poe_session::prelude::*;
+
+const WORKERS: usize = 25;
+
+/// How many ticks a worker lives.
+const TICKS: u32 = 100;
+
+/// Ticks, and at each sends itself something, tells its parent, calls it, and puts a timer off.
+struct Worker {
+    ticks: u32,
+    timeout: TimerId,
+}
+
+/// Keeps so many workers alive until it is late enough.
+struct Nursery {
+    workers: Handlers<Worker>,
+    until: Duration,
+    reports: Rc<Cell<u64>>,
+}
+
+fn workers() -> Handlers<Worker> {
+    Handlers::new()
+        .on_start(|cx: &mut Cx<'_, Worker>| -> HandlerResult {
+            cx.heap.timeout = cx.delay_set("timeout", seconds(30), ());
+            cx.kernel.alias_set(format!("worker {}", cx.session()))?;
+            cx.refcount_increment(cx.session(), "work")?;
+            cx.delay("tick", millis(7), ());
+            Ok(())
+        })
+        .on("tick", |cx, ()| -> HandlerResult {
+            cx.heap.ticks += 1;
+            cx.yield_event("report", format!("{} ticks", cx.heap.ticks));
+            cx.delay_adjust(cx.heap.timeout, seconds(30))?;
+            if cx.heap.ticks < TICKS {
+                cx.delay("tick", millis(7), ());
+                return Ok(());
+            }
+            cx.kernel.alarm_remove(cx.heap.timeout)?;
+            cx.kernel.alias_remove(format!("worker {}", cx.session()))?;
+            cx.refcount_decrement(cx.session(), "work")?;
+            Ok(())
+        })
+        .on("report", |cx, text: String| -> HandlerResult {
+            let asked: u64 = cx.call("nursery", "ask", cx.heap.ticks)?;
+            cx.post("nursery", "report", (asked, text))?;
+            Ok(())
+        })
+        .on("timeout", |_, ()| -> HandlerResult { Err("a worker hangs".into()) })
+}
+
+impl Nursery {
+    fn spawn_worker(cx: &mut Cx<'_, Self>) -> HandlerResult {
+        let worker = Worker { ticks: 0, timeout: TimerId::NONE };
+        Session::with(&cx.heap.workers.clone(), worker).spawn(cx)?;
+        Ok(())
+    }
+
+    fn child(cx: &mut Cx<'_, Self>, child: Child) -> HandlerResult {
+        let age = cx.kernel.time().duration_since(start())?;
+        if child.change == Change::Stop && age < cx.heap.until {
+            Self::spawn_worker(cx)?;
+        }
+        Ok(())
+    }
+}
+
+/// Resident memory in KiB, where the system tells.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[test]
+fn memory_is_flat_over_a_long_life() {
+    let minutes = std::env::var("POE_SOAK_MINUTES").map_or(1, |text| text.parse().unwrap());
+    let reports = Rc::new(Cell::new(0));
+    let kernel = kernel();
+    let until = Duration::from_secs(60 * minutes);
+    Session::build(Nursery { workers: workers(), until, reports: reports.clone() })
+        .on_start(|cx| -> HandlerResult {
+            cx.kernel.alias_set("nursery")?;
+            (0..WORKERS).try_for_each(|_| Nursery::spawn_worker(cx))
+        })
+        .on_child(Nursery::child)
+        .on("ask", |_, ticks: u32| Reply(u64::from(ticks)))
+        .on("report", |cx, (ticks, text): (u64, String)| {
+            assert_eq!(text, format!("{ticks} ticks"));
+            cx.heap.reports.set(cx.heap.reports.get() + 1);
+        })
+        .spawn(&kernel)
+        .unwrap();
+
+    // A tenth of it warms up: what the allocator and the tables take then is all they need.
+    let age = || kernel.time().duration_since(start()).unwrap();
+    kernel.run_while(|| age() < until / 10).unwrap();
+    let (tables, memory) = (kernel.inspect().memory, resident());
+    kernel.run_while(|| age() < until).unwrap();
+    assert_eq!(kernel.inspect().memory, tables);
+    if let (Some(before), Some(after)) = (memory, resident()) {
+        assert!(after <= before + 256, "from {before} to {after} KiB");
+    }
+
+    kernel.run().unwrap();
+    let left = kernel.inspect();
+    assert!(left.sessions.is_empty() && left.queue.is_empty() && left.timers.is_empty());
+    let lineages = WORKERS as u64;
+    assert!(reports.get() > lineages * 60_000 * minutes / 8, "{} reports", reports.get());
+    assert_eq!(reports.get() % u64::from(TICKS), 0);
+    assert!(left.dispatched > 3 * reports.get());
+}
