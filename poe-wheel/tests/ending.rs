@@ -5,10 +5,13 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use common::{
@@ -16,7 +19,7 @@ use common::{
     wheel, with_marks,
 };
 use poe_session::prelude::*;
-use poe_wheel::{Input, ReadWrite, WheelError, WheelId};
+use poe_wheel::{Input, Lingering, ReadWrite, WheelError, WheelId};
 
 /// Runs a wheel that is dropped at one of its events, and logs what it says; `common` fails if anything follows.
 fn drop_at(what: &'static str) -> Vec<String> {
@@ -343,13 +346,13 @@ fn the_end_of_file_is_told_once_though_the_last_record_is_handled_in_turns() {
 fn a_peer_that_reads_slowly_and_sends_meanwhile_receives_all_there_was_before_the_end() {
     const OCTETS: usize = 2_000_000;
     let kernel = kernel();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let ours = listener.accept().unwrap().0;
-    let client = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
+    let client = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
         client.write_all(b"still here\n").unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        thread::sleep(Duration::from_millis(100));
         read_all(client).len()
     });
     let lingering = Rc::new(RefCell::new(None));
@@ -364,4 +367,87 @@ fn a_peer_that_reads_slowly_and_sends_meanwhile_receives_all_there_was_before_th
     run(&kernel);
     assert_eq!(client.join().unwrap(), OCTETS);
     assert!(lingering.take().unwrap().is_over());
+}
+
+/// A TCP connection: our end, and the peer's.
+fn tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0, theirs)
+}
+
+const NEVER: Duration = Duration::from_secs(1000);
+
+#[test]
+fn a_peer_that_has_received_all_and_sends_nothing_is_not_waited_for() {
+    const OCTETS: usize = 2_000_000;
+    let kernel = kernel();
+    let (ours, mut theirs) = tcp();
+    let (lingers, wait) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        wait.recv().unwrap();
+        let mut came = vec![0; OCTETS];
+        theirs.read_exact(&mut came).unwrap();
+        // It does not end its side.
+        theirs
+    });
+    let lingering = Rc::new(RefCell::new(None));
+    let keep = lingering.clone();
+    spawn(&kernel, wheel(ours), move |cx, event| match event {
+        Event::Start => _ = own(cx).put("x".repeat(OCTETS - 2)),
+        Event::Flushed => {
+            *keep.borrow_mut() = cx.heap.take().unwrap().linger(NEVER);
+            lingers.send(()).unwrap();
+        }
+        _ => {}
+    });
+    run(&kernel);
+    let mut theirs = reader.join().unwrap();
+    assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
+    assert!(lingering.take().is_none_or(|lingering| lingering.is_over()));
+}
+
+/// A wheel that lingers, as its peer has sent something that is not read, and what to do then.
+fn lingering(react: impl Fn(&mut Cx<'_, Option<ReadWrite>>, Lingering) + 'static) -> TcpStream {
+    let kernel = kernel();
+    let (ours, mut theirs) = tcp();
+    theirs.write_all(b"one\ntwo\n").unwrap();
+    spawn(&kernel, wheel(ours), move |cx, event| {
+        if matches!(event, Event::Input(_)) {
+            let lingering = cx.heap.take().unwrap().linger(NEVER).unwrap();
+            assert!(!lingering.is_over());
+            react(cx, lingering);
+        }
+    });
+    run(&kernel);
+    theirs
+}
+
+#[test]
+fn a_lingering_connection_whose_session_has_stopped_is_over_and_closed() {
+    let kept = Rc::new(RefCell::new(None));
+    let keep = kept.clone();
+    let mut theirs = lingering(move |cx, lingering| {
+        *keep.borrow_mut() = Some(lingering);
+        cx.stop();
+    });
+    assert!(kept.borrow().as_ref().is_some_and(Lingering::is_over));
+    assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
+    // Nobody is there any more.
+    while theirs.write_all(b"three").is_ok() {}
+}
+
+#[test]
+fn a_lingering_connection_may_be_given_less_time() {
+    let kept = Rc::new(RefCell::new(None));
+    let keep = kept.clone();
+    let theirs = lingering(move |_, lingering| {
+        lingering.set_limit(Duration::from_millis(1));
+        *keep.borrow_mut() = Some(lingering);
+    });
+    let lingering = kept.take().unwrap();
+    assert!(lingering.is_over());
+    lingering.set_limit(NEVER);
+    assert!(lingering.is_over());
+    drop(theirs);
 }

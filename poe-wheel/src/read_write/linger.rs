@@ -4,11 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use poe_driver::{Driver, Get};
-use poe_kernel::{Kernel, Mode, Timeout, TimerId, Watch, WatchId, WeakKernel};
+use poe_kernel::{Kernel, Mode, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel};
 use socket2::SockRef;
 
 use super::wheel::BUFFER;
@@ -16,18 +16,30 @@ use super::wheel::BUFFER;
 /// Reads for one readiness, so that a peer that never stops sending does not hold the loop.
 const READS_AT_ONCE: usize = 16;
 
-/// A connection whose output has been ended, and whose input is read and dropped until the peer has ended it too; made by
-/// [`ReadWrite::linger`](super::ReadWrite::linger). Until then it keeps its session alive. Dropping this closes it at once.
+/// A connection that has all its output, and is not closed before that has left this machine, or, where the peer still
+/// sends, before the peer has ended its side; what the peer sends is dropped. Made by
+/// [`ReadWrite::linger`](super::ReadWrite::linger). Until it is over it keeps its session alive. Dropping this closes it at
+/// once.
 #[must_use = "the connection is closed when this is dropped"]
 pub struct Lingering {
     rest: Rc<Rest>,
 }
 
 impl Lingering {
-    /// Whether the peer has ended the connection, or the time was over.
+    /// Whether the connection is closed: there is nothing to wait for any more, the time was over, or its session has
+    /// stopped.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.rest.watch.get().is_none()
+        !self.rest.is_watched()
+    }
+
+    /// Gives it this long from now on, instead of what it was given before.
+    pub fn set_limit(&self, limit: Duration) {
+        if let Some(kernel) = self.rest.kernel.upgrade()
+            && self.rest.is_watched()
+        {
+            self.rest.limit(&kernel, limit);
+        }
     }
 }
 
@@ -44,37 +56,83 @@ impl fmt::Debug for Lingering {
 }
 
 struct Rest {
+    this: Weak<Self>,
     kernel: WeakKernel,
-    handle: RefCell<Option<Rc<dyn AsFd>>>,
+    session: SessionId,
+    /// The watches hold it: it is closed when they end, with the session too.
+    handle: Weak<dyn AsFd>,
     driver: RefCell<Box<dyn Driver>>,
-    watch: Cell<Option<WatchId>>,
-    limit: Cell<TimerId>,
+    read_watch: Cell<Option<WatchId>>,
+    /// There until the output has left this machine, if nothing else is waited for.
+    write_watch: Cell<Option<WatchId>>,
+    timer: Cell<TimerId>,
 }
 
 impl Rest {
+    fn is_watched(&self) -> bool {
+        match (self.kernel.upgrade(), self.read_watch.get()) {
+            // It is not paused, so this only tells whether it is there.
+            (Some(kernel), Some(watch)) => kernel.resume_watch(watch),
+            _ => false,
+        }
+    }
+
+    fn limit(&self, kernel: &Kernel, limit: Duration) {
+        if let Some(this) = self.this.upgrade() {
+            kernel.cancel_call(self.timer.get());
+            self.timer.set(kernel.call_later(self.session, limit, this));
+        }
+    }
+
+    /// Tells the peer that no more comes, for it to end its side too. False when that cannot be.
+    fn shut_down(&self) -> bool {
+        let Some(handle) = self.handle.upgrade() else { return false };
+        self.driver.borrow_mut().shutdown_output(handle.as_fd()).is_ok()
+    }
+
     fn end(&self) {
         if let Some(kernel) = self.kernel.upgrade() {
-            kernel.cancel_call(self.limit.replace(TimerId::NONE));
-            if let Some(watch) = self.watch.take() {
-                kernel.unwatch(watch);
+            kernel.cancel_call(self.timer.replace(TimerId::NONE));
+            for watch in [&self.read_watch, &self.write_watch] {
+                if let Some(watch) = watch.take() {
+                    kernel.unwatch(watch);
+                }
             }
         }
-        self.handle.take();
     }
-}
 
-impl Watch for Rest {
-    fn ready(&self, _: &Kernel, _: Mode) {
-        let Some(handle) = self.handle.borrow().clone() else { return };
+    /// Reads what has come, to no end. Whether the peer is there still.
+    fn drop_input(&self, kernel: &Kernel) -> bool {
+        let Some(handle) = self.handle.upgrade() else { return false };
         for _ in 0..READS_AT_ONCE {
             let got = BUFFER.with(|buffer| {
                 self.driver.borrow_mut().get(handle.as_fd(), &mut buffer.borrow_mut())
             });
             match got {
-                Ok(Get::Octets(_)) => {}
-                Ok(Get::Nothing) => return,
-                _ => return self.end(),
+                Ok(Get::Octets(_)) => {
+                    // It goes on sending, and so has to learn of the end before the connection is closed.
+                    if let Some(watch) = self.write_watch.take() {
+                        kernel.unwatch(watch);
+                        if !self.shut_down() {
+                            return false;
+                        }
+                    }
+                }
+                Ok(Get::Nothing) => return true,
+                _ => return false,
             }
+        }
+        true
+    }
+}
+
+impl Watch for Rest {
+    fn ready(&self, kernel: &Kernel, mode: Mode) {
+        // What is read at the last moment counts.
+        let is_there = self.drop_input(kernel);
+        let has_left = mode == Mode::Write && self.write_watch.get().is_some();
+        if !is_there || has_left {
+            self.end();
         }
     }
 }
@@ -90,6 +148,9 @@ pub(super) fn has_unread(handle: &Rc<dyn AsFd>) -> bool {
     let mut octet = [MaybeUninit::uninit()];
     matches!(SockRef::from(handle).peek(&mut octet), Ok(1..))
 }
+
+/// Whether a handle that is writable has nothing unsent, once [`has_unsent`] was asked.
+const TELLS_UNSENT: bool = cfg!(target_os = "linux");
 
 /// Whether the operating system holds output that the peer has not room for yet. Should the peer send something before it
 /// has, it would be answered with a reset, and the output be lost.
@@ -109,25 +170,35 @@ pub(super) fn has_unsent(handle: &Rc<dyn AsFd>) -> bool {
     SockRef::from(handle).peer_addr().is_ok_and(|peer| peer.as_socket().is_some())
 }
 
-/// Ends the output, and begins to drop the input.
+/// Begins to drop the input. The output is ended at once if the peer sends something, and else when it has left.
 pub(super) fn linger(
     kernel: &Kernel,
-    session: poe_kernel::SessionId,
-    handle: Rc<dyn AsFd>,
-    mut driver: Box<dyn Driver>,
-    limit: Duration,
+    session: SessionId,
+    handle: &Rc<dyn AsFd>,
+    driver: Box<dyn Driver>,
+    (is_sending, limit): (bool, Duration),
 ) -> Option<Lingering> {
-    driver.shutdown_output(handle.as_fd()).ok()?;
-    let rest = Rc::new(Rest {
+    let rest = Rc::new_cyclic(|this| Rest {
+        this: Weak::clone(this),
         kernel: kernel.downgrade(),
-        handle: RefCell::new(Some(Rc::clone(&handle))),
+        session,
+        handle: Rc::downgrade(handle),
         driver: RefCell::new(driver),
-        watch: Cell::new(None),
-        limit: Cell::new(TimerId::NONE),
+        read_watch: Cell::new(None),
+        write_watch: Cell::new(None),
+        timer: Cell::new(TimerId::NONE),
     });
-    let watch =
-        kernel.watch(session, handle, Mode::Read, Rc::clone(&rest) as Rc<dyn Watch>).ok()?;
-    rest.watch.set(Some(watch));
-    rest.limit.set(kernel.call_later(session, limit, Rc::clone(&rest) as Rc<dyn Timeout>));
-    Some(Lingering { rest })
+    let lingering = Lingering { rest: Rc::clone(&rest) };
+    let watch = |mode| {
+        let target = Rc::clone(&rest) as Rc<dyn Watch>;
+        kernel.watch(session, Rc::clone(handle), mode, target).ok()
+    };
+    rest.read_watch.set(Some(watch(Mode::Read)?));
+    if is_sending || !TELLS_UNSENT {
+        rest.shut_down().then_some(())?;
+    } else {
+        rest.write_watch.set(Some(watch(Mode::Write)?));
+    }
+    rest.limit(kernel, limit);
+    Some(lingering)
 }

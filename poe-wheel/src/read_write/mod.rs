@@ -263,9 +263,10 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     /// Ends the wheel as [`drop`] does, but for a connection that the peer may still be sending to: closed at once, that would
     /// make the operating system throw away what the peer has not received yet.
     ///
-    /// The output is shut down, and input is dropped, until the peer has ended its side or `limit` is over. `None` when
-    /// there is nothing to wait for: all that the peer has sent was handled and all output has left this machine, or it has
-    /// ended already. Output that is still queued is discarded, as by `drop`; so linger from [`ReadWriteEvent::Flushed`].
+    /// Input is dropped from now on. If there is some, or comes some, the output is shut down, and the connection is closed
+    /// when the peer has ended its side; else when all output has left this machine; and anyway when `limit` is over. `None`
+    /// when there is nothing to wait for: all that the peer has sent was handled and all output has left, or it has ended
+    /// already. Output that is still queued is discarded, as by `drop`; so linger from [`ReadWriteEvent::Flushed`].
     pub fn linger(self, limit: Duration) -> Option<Lingering> {
         self.wheel.linger(limit)
     }

@@ -347,24 +347,23 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     pub(super) fn linger(&self, limit: Duration) -> Option<Lingering> {
         let state = &self.state;
-        let sends_still = !state.input_over.get()
-            && (state.backlog.get()
-                || !self.pending().is_empty()
-                || linger::has_unread(&self.input)
-                || linger::has_unsent(&self.input));
+        let is_sending =
+            state.backlog.get() || !self.pending().is_empty() || linger::has_unread(&self.input);
+        let may_send = !state.input_over.get();
         let kernel = self.kernel.upgrade()?;
         if state.ended.get()
             || state.output_over.get()
-            || !sends_still
+            || !(may_send && (is_sending || linger::has_unsent(&self.input)))
             || self.is_busy()
             || self.out_octets() > 0
             || !self.has_one_handle()
+            || limit.is_zero()
         {
             return None;
         }
         let driver = self.driver.replace(Box::new(SysRw::new()));
         self.end();
-        linger::linger(&kernel, self.session, Rc::clone(&self.input), driver, limit)
+        linger::linger(&kernel, self.session, &self.input, driver, (is_sending, limit))
     }
 
     pub(super) fn end(&self) {
