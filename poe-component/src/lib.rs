@@ -100,22 +100,24 @@
 //! | `ServerFlushed` | [`server_flushed`](client::TcpBuilder::server_flushed) |
 //! | `ServerInput` | [`server_input`](client::TcpBuilder::server_input), [`server_partial`](client::TcpBuilder::server_partial) |
 //! | `SessionParams`, `SessionType` | [`option`](client::TcpBuilder::option), [`session`](client::TcpBuilder::session) |
-//! | (not there) | [`client_state`](client::TcpBuilder::client_state), [`input_filter`](client::TcpBuilder::input_filter), [`output_filter`](client::TcpBuilder::output_filter) |
+//! | (not there) | [`client_state`](client::TcpBuilder::client_state), [`drain_on`](client::TcpBuilder::drain_on), [`drain_time`](client::TcpBuilder::drain_time), [`input_filter`](client::TcpBuilder::input_filter), [`output_filter`](client::TcpBuilder::output_filter) |
 //!
 //! # Differences from POE
 //!
 //! Of both:
 //! - What cannot begin is an error of `spawn`.
 //! - The end of file, and a record that the filter refuses, do not keep queued output from being sent.
+//! - Servers and clients can be drained in a time, by a signal too, and connections cut.
 //! - A callback that fails raises `DIE` in its session. Where that is handled, the connection still ends as it should.
 //! - The component's own events cannot be replaced by a state of the same name, but for its commands.
 //!
 //! Of the server:
 //! - A `concurrency` of 0 lets nobody in; raising it, to any number too, lets in those who wait.
-//! - A client is counted until its session has gone, whatever becomes of its `_stop`.
+//! - A client is counted until its session has gone, whatever becomes of its `_stop`; but not while all that is left to do is
+//!   to wait until it has received the rest, or stops sending.
 //! - The address of an IPv6 client is known; a server on all IPv6 addresses starts.
 //! - `ClientDisconnected` that shuts the connection down again is not called again.
-//! - A server can be drained, by a signal too. The path of a UNIX socket is removed at the end.
+//! - The path of a UNIX socket is removed at the end.
 //! - Listener and connections may be customized each by itself.
 //! - What accompanies an acceptor without use is refused, marks and states too.
 //!

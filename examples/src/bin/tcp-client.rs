@@ -26,10 +26,7 @@ fn main() -> examples::Result {
         .client_state(None::<ReadWrite>)
         .high_mark(HIGH)
         .low_mark(LOW)
-        .started(|cx| -> HandlerResult {
-            cx.sig("INT", "interrupted")?;
-            Ok(cx.sig("TERM", "interrupted")?)
-        })
+        .drain_on(["INT", "TERM"])
         .connect_error(move |_, error| -> HandlerResult {
             Err(format!("cannot connect to {server}: {error}").into())
         })
@@ -51,12 +48,6 @@ fn main() -> examples::Result {
             close_console(cx);
         })
         .state("shown", |cx, _: WheelId| close_console(cx))
-        .state("interrupted", |cx, signal: Signal| {
-            cx.sig_handled();
-            cx.yield_event(client::SHUTDOWN, ());
-            // The second one does not wait for anybody.
-            cx.sig_ignore(signal.name);
-        })
         .spawn(&kernel)?;
     Ok(kernel.run()?)
 }

@@ -12,10 +12,10 @@ use poe_kernel::{EventFor, SessionOption};
 use poe_session::{Cx, IntoOutcome, Scope, Session};
 use poe_wheel::{Domain, IoError, Port, Socket, SocketFactory, SocketFactoryBuilder};
 
-use super::connection::{self, Connection, OWN, Reactions};
+use super::connection::{self, Connection, Draining, OWN, Reactions};
 use super::{Remote, Tcp};
 use crate::callback::callback;
-use crate::tcp::{Plan, Talk, check_alias, suspended};
+use crate::tcp::{DRAIN_TIME, Plan, Talk, check_alias, suspended};
 use crate::{ComponentError, IntoDriven};
 
 /// The stage of a [`TcpBuilder`] at which its records and its state can be chosen.
@@ -45,12 +45,17 @@ struct Connecting {
     socket: SocketFactoryBuilder,
     remote: Remote,
     alias: Option<String>,
+    draining: Draining,
 }
 
 impl TcpBuilder<()> {
     pub(super) fn new() -> Self {
-        let remote = Remote::default();
-        let connecting = Connecting { socket: SocketFactory::build(), remote, alias: None };
+        let connecting = Connecting {
+            socket: SocketFactory::build(),
+            remote: Remote::default(),
+            alias: None,
+            draining: Draining { signals: Vec::new(), time: DRAIN_TIME },
+        };
         Self::with(connecting, (), Plan::new())
     }
 }
@@ -166,6 +171,37 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
+    /// Ends the client in good order at these signals, as `["INT", "TERM"]`: it takes no more input, sends what is queued,
+    /// disconnects, and does not connect again, whatever `disconnected` asks for. A second signal does not wait for what is
+    /// queued. The signals stop nobody else.
+    ///
+    /// ```no_run
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// client::Tcp::build()
+    ///     .remote_address("127.0.0.1")
+    ///     .remote_port(12345)
+    ///     .drain_on(["INT", "TERM"])
+    ///     .disconnected(|cx| cx.delay(client::RECONNECT, std::time::Duration::from_secs(60), ()))
+    ///     .server_input(|_, _| ())
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain_on<S: Into<String>>(mut self, signals: impl IntoIterator<Item = S>) -> Self {
+        self.connecting.draining.signals = signals.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How long what is queued has to be sent, and to be received, once a signal ends the client; five seconds if not given.
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.connecting.draining.time = time;
+        self
+    }
+
     /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark` and `server_low`. That it is
     /// reached is what [`put`](crate::Link::put) returns, and `server_high` is called if there is one.
     pub fn high_mark(mut self, octets: usize) -> Self {
@@ -187,11 +223,11 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     /// other errors when parameters are missing or do not go together.
     pub fn spawn(self, scope: impl Scope) -> Result<Tcp, ComponentError> {
         self.check()?;
-        let Connecting { socket, remote, alias } = self.connecting;
+        let Connecting { socket, remote, alias, draining } = self.connecting;
         suspended(scope, |kernel| {
             check_alias(kernel, alias.as_ref())?;
             let heap = Connection::new(socket, remote, alias, self.state);
-            let sessions = connection::sessions(self.talk, self.reactions);
+            let sessions = connection::sessions(self.talk, self.reactions, draining);
             Ok(Tcp { session: sessions.session(heap).spawn(kernel)? })
         })
     }

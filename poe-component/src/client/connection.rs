@@ -1,15 +1,17 @@
 //! A client's session: its heap, and how it connects and disconnects.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
+use poe_kernel::Signal;
 use poe_session::{Cx, HandlerResult};
 use poe_wheel::{Address, IoError, SocketFactory, SocketFactoryBuilder};
 
-use super::{CONNECT, RECONNECT, Remote, SHUTDOWN};
+use super::{CONNECT, CUT, RECONNECT, Remote, SHUTDOWN};
 use crate::Link;
 use crate::callback::{Callback, call, rescue};
-use crate::tcp::{Flags, Party, Sessions, Talk, report, shut_down};
+use crate::tcp::{Flags, Party, Sessions, Talk, cut, drain, report, shut_down, time_left};
 
 /// The heap of a client's session.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Connection<U = (), In: 'static = Bytes, Out: 'static = Bytes> {
     remote: Remote,
     connecting: Option<SocketFactory>,
     alias: Option<String>,
+    /// A signal has ended it: it is not to connect again.
+    is_draining: bool,
 }
 
 impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
@@ -56,6 +60,7 @@ impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
             remote,
             connecting: None,
             alias,
+            is_draining: false,
         }
     }
 
@@ -82,9 +87,10 @@ impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
 const BEGIN: &str = "tcp_client_begin";
 const CONNECTED: &str = "tcp_client_got_connection";
 const REFUSED: &str = "tcp_client_got_refusal";
+const SIGNALLED: &str = "tcp_client_got_signal";
 
 /// The client's events that are no user's states.
-pub(super) const OWN: [&str; 4] = ["_start", BEGIN, CONNECTED, REFUSED];
+pub(super) const OWN: [&str; 5] = ["_start", BEGIN, CONNECTED, REFUSED, SIGNALLED];
 
 type Client<'a, U, In, Out> = Cx<'a, Connection<U, In, Out>>;
 type Callbacks<U, In, Out> = Talk<Connection<U, In, Out>>;
@@ -96,17 +102,29 @@ pub(super) struct Reactions<U: 'static, In: 'static, Out: 'static> {
     pub(super) connect_error: Called<U, In, Out, IoError>,
 }
 
+/// The signals that end a client in good order, and how long that may take.
+#[derive(Debug)]
+pub(super) struct Draining {
+    pub(super) signals: Vec<String>,
+    pub(super) time: Duration,
+}
+
 pub(super) fn sessions<U: 'static, In: 'static, Out: 'static>(
     talk: Callbacks<U, In, Out>,
     Reactions { started, connect_error }: Reactions<U, In, Out>,
+    Draining { signals, time }: Draining,
 ) -> Sessions<Connection<U, In, Out>> {
     talk.sessions(|users, talk| {
         let of = || talk.clone();
         let (of_begin, of_connection, of_shutdown, of_reconnect) = (of(), of(), of(), of());
+        let of_cut = of();
         let has_reconnect = users.handles(RECONNECT);
         let mut handlers = users
             .on_start(move |cx| {
                 set_alias(cx)?;
+                for signal in &signals {
+                    cx.sig(signal.clone(), SIGNALLED)?;
+                }
                 cx.yield_event(BEGIN, ());
                 call(cx, started.as_ref(), ())
             })
@@ -120,9 +138,17 @@ pub(super) fn sessions<U: 'static, In: 'static, Out: 'static>(
             })
             .on(CONNECTED, move |cx, made: poe_wheel::Connection| connect(cx, made, &of_connection))
             .on(REFUSED, move |cx, error: IoError| refused(cx, error, connect_error.as_ref()));
+        handlers = handlers.on(SIGNALLED, move |cx, _: Signal| signalled(cx, time));
         // A user's state of the same name as a command replaces it, as in POE.
         if !handlers.handles(SHUTDOWN) {
             handlers = handlers.on(SHUTDOWN, move |cx, ()| close(cx, &of_shutdown));
+        }
+        if !handlers.handles(CUT) {
+            handlers = handlers.on(CUT, move |cx, ()| {
+                call_off(cx);
+                cx.heap.shutdown = true;
+                cut(cx, &of_cut)
+            });
         }
         if !has_reconnect {
             handlers = handlers.on(RECONNECT, move |cx, ()| reconnect(cx, &of_reconnect));
@@ -141,6 +167,9 @@ fn reconnect<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
     talk: &Callbacks<U, In, Out>,
 ) -> HandlerResult {
+    if cx.heap.is_draining {
+        return Ok(());
+    }
     let told = leave(cx, talk.disconnected.as_ref());
     // Those put off until later, by the callback too, have nothing left to do.
     cx.alarm_clear(RECONNECT);
@@ -189,16 +218,37 @@ fn close<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
     talk: &Callbacks<U, In, Out>,
 ) -> HandlerResult {
-    cx.heap.connecting = None;
-    // What was put off until later would bring the client back.
-    cx.alarm_clear(RECONNECT);
-    cx.alarm_clear(CONNECT);
+    call_off(cx);
     if cx.heap.connected {
         return shut_down(cx, talk);
     }
     cx.heap.shutdown = true;
     retire(cx);
     Ok(())
+}
+
+/// Stops connecting, now and later.
+fn call_off<U: 'static, In: 'static, Out: 'static>(cx: &mut Client<'_, U, In, Out>) {
+    cx.heap.connecting = None;
+    // What was put off until later would bring the client back.
+    cx.alarm_clear(RECONNECT);
+    cx.alarm_clear(CONNECT);
+}
+
+/// Ends the client for good: in good order, or the second time at once.
+fn signalled<U: 'static, In: 'static, Out: 'static>(
+    cx: &mut Client<'_, U, In, Out>,
+    time: Duration,
+) {
+    cx.sig_handled();
+    if std::mem::replace(&mut cx.heap.is_draining, true) {
+        cx.yield_event(CUT, ());
+    } else if cx.heap.connected {
+        drain(cx, time);
+    } else {
+        cx.yield_event(SHUTDOWN, ());
+        cx.heap.server.hasten(time);
+    }
 }
 
 /// Leaves the connection, if there is one.
@@ -224,6 +274,9 @@ fn set_alias<U: 'static, In: 'static, Out: 'static>(
 
 /// Lets go of the alias, which would keep a session that has nothing to do; connecting sets it again.
 fn retire<U: 'static, In: 'static, Out: 'static>(cx: &mut Client<'_, U, In, Out>) {
+    if cx.heap.is_draining {
+        call_off(cx);
+    }
     if cx.heap.connecting.is_none()
         && let Some(alias) = &cx.heap.alias
         && cx.kernel.alias_resolve(alias) == Some(cx.session())
@@ -265,7 +318,8 @@ impl<U: 'static, In: 'static, Out: 'static> Party for Connection<U, In, Out> {
         disconnected: Option<&Callback<Self, ()>>,
     ) -> HandlerResult {
         if !cx.heap.got_an_error {
-            cx.heap.server.close();
+            let time_left = time_left(cx);
+            cx.heap.server.close(time_left);
         }
         let result = leave(cx, disconnected);
         retire(cx);

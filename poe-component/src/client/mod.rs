@@ -24,6 +24,11 @@ pub const CONNECT: Event<Remote> = Event::new("connect");
 /// Reconnections that were put off by a delay are called off. What `disconnected` then asks for counts.
 pub const SHUTDOWN: Event<()> = Event::new("shutdown");
 
+/// To the client: disconnect now, without sending what is queued, and end; or stop connecting.
+///
+/// As with [`SHUTDOWN`], reconnections that were put off are called off, and what `disconnected` then asks for counts.
+pub const CUT: Event<()> = Event::new("cut");
+
 /// A TCP client (POE: `POE::Component::Client::TCP`).
 ///
 /// One session that connects, and whose callbacks run with the [`Connection`] as the heap.

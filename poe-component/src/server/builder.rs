@@ -181,6 +181,9 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     /// How many clients may be connected at one time (POE: `Concurrency`); any number if not given, and with 0 none until
     /// [`SET_CONCURRENCY`](super::SET_CONCURRENCY) raises it. Those beyond wait to be accepted.
     ///
+    /// A client is counted until its session has gone; but one that was told of the end, and has only to receive the rest or
+    /// to stop sending, for which it has up to five seconds, is not.
+    ///
     /// ```
     /// use poe_component::prelude::*;
     ///
@@ -292,8 +295,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
-    /// How long connections have to send what is queued when the server is drained; five seconds if not given.
-    /// One whose peer is still sending, or has not received all, may take up to five seconds more to end.
+    /// How long connections have to send what is queued, and their peers to receive it, when the server is drained; five
+    /// seconds if not given. Their end takes no longer than this.
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.listening.duties.drain_time = time;
         self

@@ -9,10 +9,10 @@ use poe_kernel::{SessionId, WeakKernel};
 use poe_session::{Cx, HandlerResult};
 use poe_wheel::{Address, IoError, Socket};
 
-use super::{DISCONNECTED, Listener, SHUTDOWN};
+use super::{DISCONNECTED, Listener};
 use crate::Link;
 use crate::callback::{Callback, call, rescue};
-use crate::tcp::{Flags, Party, Sessions, Talk};
+use crate::tcp::{Flags, Party, Sessions, Talk, drain, time_left};
 
 /// The heap of a connection's session.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Connection<U = (), In: 'static = Bytes, Out: 'static = Bytes> {
     /// The client's address (POE: `remote_addr`).
     pub remote_addr: Address,
     /// Whether the connection is being shut down: input is ignored, and it ends when all output has gone (POE:
-    /// `shutdown`). [`SHUTDOWN`] sets it; a callback that posts that may set it
+    /// `shutdown`). [`SHUTDOWN`](super::SHUTDOWN) sets it; a callback that posts that may set it
     /// too, to ignore at once what was read along with the present record.
     pub shutdown: bool,
     /// Whether the connection has failed, so that output is not waited for (POE: `got_an_error`). Neither the end of file
@@ -36,7 +36,9 @@ pub struct Connection<U = (), In: 'static = Bytes, Out: 'static = Bytes> {
     socket: Option<Socket>,
     /// Its end has been told.
     is_over: bool,
-    place: Place,
+    listener: SessionId,
+    /// None once only the end of the connection lingers.
+    place: Option<Place>,
 }
 
 impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
@@ -55,7 +57,8 @@ impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
             user,
             socket: Some(accepted.socket),
             is_over: false,
-            place: Place { kernel: cx.kernel.downgrade(), listener: cx.session() },
+            listener: cx.session(),
+            place: Some(Place { kernel: cx.kernel.downgrade(), listener: cx.session() }),
         }
     }
 
@@ -74,11 +77,12 @@ impl<U, In: 'static, Out: 'static> Connection<U, In, Out> {
     /// The session of the server that the connection belongs to.
     #[must_use]
     pub fn listener(&self) -> SessionId {
-        self.place.listener
+        self.listener
     }
 }
 
-/// One of the connections that a server counts, for as long as the heap lives: however its session ends.
+/// One of the connections that a server counts, for as long as the heap lives, however its session ends; but not while all
+/// that is left to do is to see a peer off that was told of the end.
 struct Place {
     kernel: WeakKernel,
     listener: SessionId,
@@ -102,31 +106,17 @@ impl fmt::Debug for Place {
 /// Shuts a connection down, and cuts it if that takes longer than the time it carries.
 pub(super) const DRAIN_CONNECTION: &str = "tcp_server_drain";
 
-const CUT: &str = "tcp_server_cut";
-
 /// The events of connections that are no user's states.
-pub(super) const OWN: [&str; 3] = ["_start", DRAIN_CONNECTION, CUT];
+pub(super) const OWN: [&str; 2] = ["_start", DRAIN_CONNECTION];
 
 pub(super) fn sessions<U: 'static, In: 'static, Out: 'static>(
     talk: Talk<Connection<U, In, Out>>,
 ) -> Sessions<Connection<U, In, Out>> {
     talk.sessions(|users, talk| {
-        let (talk, of_cut) = (talk.clone(), talk.clone());
+        let talk = talk.clone();
         users
             .on_start(move |cx| start(cx, &talk))
-            .on(DRAIN_CONNECTION, |cx, time: Duration| {
-                if cx.heap.client.is_connected() {
-                    cx.yield_event(SHUTDOWN, ());
-                    cx.delay(CUT, time, ());
-                } else if time.is_zero() {
-                    cx.heap.client.cut();
-                }
-            })
-            .on(CUT, move |cx, ()| {
-                let result = Party::disconnect(cx, of_cut.disconnected.as_ref());
-                cx.heap.client.cut();
-                result
-            })
+            .on(DRAIN_CONNECTION, |cx, time: Duration| drain(cx, time))
     })
 }
 
@@ -171,12 +161,13 @@ impl<U: 'static, In: 'static, Out: 'static> Party for Connection<U, In, Out> {
             return Ok(());
         }
         cx.heap.shutdown = true;
-        cx.alarm_clear(CUT);
+        let time_left = time_left(cx);
         let result = rescue(cx, |cx| call(cx, disconnected, ()), |cx| cx.heap.client.clear());
         if cx.heap.got_an_error {
             cx.heap.client.clear();
-        } else {
-            cx.heap.client.close();
+        } else if cx.heap.client.close(time_left) {
+            let place = cx.heap.place.take();
+            cx.suspend(|_| drop(place));
         }
         result
     }

@@ -9,8 +9,9 @@ use poe_session::{Cx, HandlerResult, Session};
 use poe_wheel::{IoError, ListeningSocket, SocketFactory};
 
 use super::connection::DRAIN_CONNECTION;
-use super::{DISCONNECTED, DRAIN, SET_CONCURRENCY, SHUTDOWN};
+use super::{CUT, DISCONNECTED, DRAIN, SET_CONCURRENCY, SHUTDOWN};
 use crate::callback::{Callback, call};
+use crate::tcp::DRAIN_TIME;
 
 /// The heap of a server's listening session.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl Default for Duties {
             stopped: None,
             error: None,
             drain_signals: Vec::new(),
-            drain_time: Duration::from_secs(5),
+            drain_time: DRAIN_TIME,
         }
     }
 }
@@ -124,7 +125,12 @@ pub(super) fn session(heap: Listener, acceptor: Acceptor, duties: Duties) -> Ses
             cx.heap.accept_or_wait();
         })
         .on(SHUTDOWN, |cx, ()| shut_down(cx))
-        .on(DRAIN, move |cx, ()| drain(cx, drain_time))
+        .on(DRAIN, move |cx, ()| {
+            // Who asks twice does not want to wait.
+            let is_second = std::mem::replace(&mut cx.heap.is_draining, true);
+            drain(cx, if is_second { Duration::ZERO } else { drain_time })
+        })
+        .on(CUT, |cx, ()| drain(cx, Duration::ZERO))
         .on(SIGNALLED, |cx, _: Signal| {
             cx.sig_handled();
             cx.yield_event(DRAIN, ());
@@ -173,9 +179,6 @@ fn shut_down(cx: &mut Cx<'_, Listener>) -> HandlerResult {
 }
 
 fn drain(cx: &mut Cx<'_, Listener>, drain_time: Duration) -> HandlerResult {
-    // Who asks twice does not want to wait.
-    let is_second = std::mem::replace(&mut cx.heap.is_draining, true);
-    let drain_time = if is_second { Duration::ZERO } else { drain_time };
     let connections: Vec<SessionId> = cx.kernel.children(cx.session());
     for connection in connections {
         // One that an acceptor made may not know the event, and one that has stopped does not need it.

@@ -15,9 +15,32 @@ pub use self::listener::Listener;
 /// input, send what is queued, and end.
 pub const SHUTDOWN: Event<()> = Event::new("shutdown");
 
-/// To the listener: [`SHUTDOWN`], and the same to every connection; those that cannot be rid of their output in the drain
-/// time are cut. A second one cuts them at once.
+/// To the listener: [`SHUTDOWN`], and the same to every connection; those whose peers have not received their output in the
+/// drain time are cut. A second one cuts them at once.
 pub const DRAIN: Event<()> = Event::new("drain");
+
+/// To a connection: end now, without sending what is queued. To the listener: [`SHUTDOWN`], and this to every connection.
+///
+/// ```
+/// use poe_component::prelude::*;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let kernel = Kernel::new()?;
+/// let server = server::Tcp::build()
+///     .address("127.0.0.1")
+///     .high_mark(1 << 20)
+///     .low_mark(1)
+///     .client_input(|cx, line| cx.heap.client.put(line))
+///     // Who does not take its answers is not waited for.
+///     .client_high(|cx| cx.yield_event(server::CUT, ()))
+///     .client_low(|_| ())
+///     .spawn(&kernel)?;
+/// # kernel.post(&server, server::CUT, ())?;
+/// # kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
+pub const CUT: Event<()> = Event::new("cut");
 
 /// To the listener: let this many clients in at one time, `None` for any number (POE: `set_concurrency`, where -1 is any
 /// number). Those that are in stay.

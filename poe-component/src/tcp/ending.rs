@@ -1,11 +1,17 @@
 //! How a connection ends: by an error, by the peer, or because it was asked to.
 
+use std::time::Duration;
+
 use poe_kernel::Diagnostic;
 use poe_session::{Cx, HandlerResult};
 use poe_wheel::{IoCause, IoError, WheelId};
 
+use super::talk::SHUTDOWN;
 use super::{Link, Talk};
 use crate::callback::{Callback, call, rescue};
+
+/// How long a drained connection has, unless it is told otherwise.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// The events of connections' wheels.
 pub(super) mod events {
@@ -17,6 +23,8 @@ pub(super) mod events {
     pub(in crate::tcp) const LOW: &str = "tcp_got_low";
     /// Shuts down the connection of this wheel, unless there is another by then.
     pub(in crate::tcp) const OVER: &str = "tcp_got_over";
+    /// The time to drain is over.
+    pub(in crate::tcp) const CUT: &str = "tcp_got_late";
 }
 
 /// A heap with a connection.
@@ -109,6 +117,29 @@ pub(crate) fn shut_down<H: Party>(cx: &mut Cx<'_, H>, talk: &Talk<H>) -> Handler
     } else {
         Ok(())
     }
+}
+
+/// Shuts the connection down, and cuts it if that takes longer than this.
+pub(crate) fn drain<H: Party>(cx: &mut Cx<'_, H>, time: Duration) {
+    if cx.heap.link().is_connected() {
+        cx.yield_event(SHUTDOWN, ());
+        cx.delay(events::CUT, time, ());
+    } else {
+        cx.heap.link().hasten(time);
+    }
+}
+
+/// Ends the connection now, whatever is queued.
+pub(crate) fn cut<H: Party>(cx: &mut Cx<'_, H>, talk: &Talk<H>) -> HandlerResult {
+    let result = H::disconnect(cx, talk.disconnected.as_ref());
+    cx.heap.link().cut();
+    result
+}
+
+/// What is left of the time to drain, if the connection is drained; it has ended within it.
+pub(crate) fn time_left<H: Party>(cx: &Cx<'_, H>) -> Option<Duration> {
+    let late = cx.alarm_clear(events::CUT);
+    late.first().map(|late| late.time.duration_since(cx.kernel.time()).unwrap_or_default())
 }
 
 /// Reports what nobody handles.

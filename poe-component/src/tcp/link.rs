@@ -16,7 +16,7 @@ pub struct Link<In: 'static = Bytes, Out: 'static = Bytes> {
     lingering: Option<Lingering>,
 }
 
-/// How long a peer that was sent all there was for it may take to stop sending, before it is cut off.
+/// How long a peer that was sent all there was for it may take to receive it or to stop sending, before it is cut off.
 const LINGER: Duration = Duration::from_secs(5);
 
 impl<In: 'static, Out: 'static> Link<In, Out> {
@@ -33,10 +33,20 @@ impl<In: 'static, Out: 'static> Link<In, Out> {
         self.wheel = None;
     }
 
-    /// Ends the connection so that the peer receives all that was sent to it, even if it is sending itself.
-    pub(crate) fn close(&mut self) {
+    /// Ends the connection so that the peer receives all that was sent to it, even if it is sending itself, but for no longer
+    /// than this. Whether that takes any time.
+    pub(crate) fn close(&mut self, limit: Option<Duration>) -> bool {
         if let Some(wheel) = self.wheel.take() {
-            self.lingering = wheel.linger(LINGER);
+            self.lingering = wheel.linger(limit.map_or(LINGER, |limit| limit.min(LINGER)));
+        }
+        self.lingering.is_some()
+    }
+
+    /// Gives what is left of a connection no more time than this.
+    pub(crate) fn hasten(&mut self, limit: Duration) {
+        match &self.lingering {
+            Some(lingering) if !limit.is_zero() => lingering.set_limit(limit.min(LINGER)),
+            _ => self.lingering = None,
         }
     }
 

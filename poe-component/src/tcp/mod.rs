@@ -8,7 +8,7 @@ mod spawning;
 mod talk;
 
 pub use self::driven::{Driven, IntoDriven};
-pub(crate) use self::ending::{Flags, Party, report, shut_down};
+pub(crate) use self::ending::{DRAIN_TIME, Flags, Party, cut, drain, report, shut_down, time_left};
 pub use self::link::Link;
 pub(crate) use self::plan::Plan;
 pub(crate) use self::spawning::{check_alias, suspended};

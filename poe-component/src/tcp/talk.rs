@@ -111,7 +111,7 @@ impl<H: Party> Talk<H> {
     pub(crate) fn check(&self, own: &[&'static str]) -> Result<(), ComponentError> {
         let own = own.iter().copied().find(|&event| self.handlers.handles(event));
         // These are there if the component's own callbacks are.
-        let of_wheel = [events::ERROR, events::FLUSHED, events::OVER];
+        let of_wheel = [events::ERROR, events::FLUSHED, events::OVER, events::CUT];
         let of_wheel = of_wheel.into_iter().find(|&event| self.handlers.handles(event));
         match own.or(of_wheel) {
             Some(event) => Err(ComponentError::Reserved { event }),
@@ -130,9 +130,11 @@ impl<H: Party> Talk<H> {
         let has_shutdown = users.handles(SHUTDOWN);
         let of = || Rc::clone(&talk);
         let (error, flush, over, shutdown) = (of(), of(), of(), of());
+        let (late, cut) = (of(), of());
         let mut handlers = users
             .on(events::ERROR, move |cx, failure: IoError| ending::fail(cx, failure, &error))
             .on(events::FLUSHED, move |cx, _: WheelId| ending::flushed(cx, &flush))
+            .on(events::CUT, move |cx, ()| ending::cut(cx, &late))
             .on(events::OVER, move |cx, wheel: WheelId| {
                 if !ending::is_current(cx, wheel) {
                     return Ok(());
@@ -146,6 +148,9 @@ impl<H: Party> Talk<H> {
         handlers = complete(handlers, &talk);
         if !handlers.handles(SHUTDOWN) {
             handlers = handlers.on(SHUTDOWN, move |cx, ()| ending::shut_down(cx, &shutdown));
+        }
+        if !handlers.handles(CUT) {
+            handlers = handlers.on(CUT, move |cx, ()| ending::cut(cx, &cut));
         }
         Sessions { handlers, customize }
     }
@@ -196,7 +201,10 @@ impl<H: Party> Talk<H> {
 }
 
 /// A connection's event to shut down, the same in both components.
-const SHUTDOWN: &str = "shutdown";
+pub(super) const SHUTDOWN: &str = "shutdown";
+
+/// A connection's event to end at once, the same in both components.
+const CUT: &str = "cut";
 
 impl<H: Party> fmt::Debug for Talk<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
