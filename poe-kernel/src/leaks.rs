@@ -59,6 +59,10 @@ impl Kernel {
             // The event being handled counts, and is in no table.
             return;
         }
+        if self.inner.process.get() != std::process::id() {
+            let message = String::from("this is a child process, and has_forked was not called");
+            self.assertion_failed(Asserts::DATA, message);
+        }
         let reasons = self.why_alive(SessionId::KERNEL);
         let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
         for session in sessions {
@@ -105,6 +109,12 @@ impl Kernel {
                 what: &what,
                 since: freed.created,
             });
+        }
+        let abandoned: Vec<_> = self.inner.signals.borrow().children.abandoned().collect();
+        for (pid, caller) in abandoned {
+            let what = format!("child process {pid} goes on, and nobody is left to be told");
+            let (session, since) = (SessionId::KERNEL, caller.location);
+            self.report(&Diagnostic::Leak { session, what: &what, since });
         }
         for reason in self.why_alive(SessionId::KERNEL) {
             let what = reason.cause.to_string();

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use poe_kernel::{
     Alarm, AliasError, BlockingError, BlockingRefused, CallError, Caller, ChildExit, Destination,
-    DetachError, Diagnostic, Dispatch, Envelope, EventFor, Kernel, Mode, Name, PostError, Ready,
-    RefcountError, SessionId, SessionOption, SessionPoster, Shift, Signal, SignalError, TimerError,
-    TimerId, UiDestroy, WatchError,
+    DetachError, Diagnostic, Dispatch, Envelope, EventFor, Kernel, KernelError, Mode, Name,
+    PostError, Ready, RefcountError, SessionId, SessionOption, SessionPoster, Shift, Signal,
+    SignalError, TimerError, TimerId, UiDestroy, WatchError,
 };
 
 use crate::handlers::{erase, erase_default};
@@ -220,6 +220,15 @@ impl<'a, H: 'static> Cx<'a, H> {
     /// As [`Kernel::sig_ignore`].
     pub fn sig_ignore(&self, signal: impl Into<Name>) {
         self.kernel.sig_ignore(signal);
+    }
+
+    /// As [`Kernel::has_forked`].
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError`] when the kernel cannot go on in this child process.
+    pub fn has_forked(&self) -> Result<(), KernelError> {
+        self.kernel.has_forked()
     }
 
     /// As [`Kernel::signal_ui_destroy`].

@@ -14,7 +14,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal as Os, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
-use poe_kernel::{LoopKind, ReasonCause, SignalError};
+use poe_kernel::{Asserts, Diagnostic, LoopKind, ReasonCause, SignalError, Traces};
 use poe_session::prelude::*;
 
 /// A kernel on each loop, with and without descriptors of processes.
@@ -696,4 +696,76 @@ fn without_descriptors_children_are_looked_after_by_sigchld() {
         .spawn(&kernel)
         .unwrap();
     kernel.run().unwrap();
+}
+
+#[test]
+fn what_becomes_of_children_is_traced() {
+    let _alone = alone();
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let l = lines.clone();
+    let listener = move |diagnostic: &Diagnostic<'_>| l.borrow_mut().push(diagnostic.to_string());
+    let kernel = Kernel::builder().traces(Traces::SIGNALS).diagnostics(listener).build().unwrap();
+    let pid = child("exit 3").id();
+    let mut left = waiting_child();
+    let other = left.id();
+    Session::build(())
+        .on_start(move |cx| -> HandlerResult {
+            cx.sig_child(pid, "ended", ())?;
+            cx.sig_child(other, "ended", ())?;
+            cx.sig_child_ignore(other);
+            Ok(())
+        })
+        .on("ended", |_, exit: ChildExit| assert!(!exit.success()))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    let lines = lines.take().join("\n");
+    for part in [
+        format!("child process {pid} asked for by session 1"),
+        format!("child process {other} no longer asked for by session 1"),
+        format!("child process {pid} ended with exit status: 3, told session 1"),
+    ] {
+        assert!(lines.contains(&part), "{part}: {lines}");
+    }
+    left.kill().unwrap();
+    left.wait().unwrap();
+}
+
+#[test]
+fn a_child_that_outlives_all_sessions_is_left_over() {
+    let _alone = alone();
+    let leaks = Rc::new(RefCell::new(Vec::new()));
+    let l = leaks.clone();
+    let listener = move |diagnostic: &Diagnostic<'_>| match diagnostic {
+        Diagnostic::Leak { what, since, .. } => l.borrow_mut().push((what.to_string(), *since)),
+        other => panic!("{other}"),
+    };
+    let kernel = Kernel::builder().asserts(Asserts::DATA).diagnostics(listener).build().unwrap();
+    let mut process = waiting_child();
+    let pid = process.id();
+    let id = Session::build(())
+        .on_start(move |cx| cx.sig_child(pid, "ended", ()))
+        .on("ended", never::<_, ChildExit>)
+        .spawn(&kernel)
+        .unwrap();
+    kernel.signal(id, "TERM", ()).unwrap();
+    kernel.run().unwrap();
+    let [(what, since)] = &leaks.take()[..] else { panic!("one, and no other") };
+    assert!(what.contains(&pid.to_string()), "{what}");
+    assert!(since.file().ends_with("children.rs"), "{since}");
+    drop(kernel);
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
+
+#[test]
+fn asking_for_what_is_no_child_can_be_a_fault() {
+    let _alone = alone();
+    let kernel = Kernel::builder().asserts(Asserts::RETVALS).build().unwrap();
+    Session::build(())
+        .on_start(|cx| assert!(cx.sig_child(1, "ended", ()).is_err()))
+        .spawn(&kernel)
+        .unwrap();
+    let error = kernel.run().unwrap_err();
+    assert!(error.to_string().contains("process 1 is no child"), "{error}");
 }

@@ -17,7 +17,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal as Os, raise};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, alarm};
-use poe_kernel::{EventLoop, Interest, KernelBuilder, Key, LoopKind, Readiness, Wake};
+use poe_kernel::{Asserts, EventLoop, Interest, KernelBuilder, Key, LoopKind, Readiness, Wake};
 use poe_session::prelude::*;
 
 const LOOPS: [LoopKind; 3] = [LoopKind::Polling, LoopKind::Poll, LoopKind::Select];
@@ -30,7 +30,7 @@ const LIMIT: u32 = 60;
 
 fn main() {
     alarm::set(LIMIT);
-    let tests: [(&str, Test); 10] = [
+    let tests: [(&str, Test); 11] = [
         ("both processes go on with all there was", both_go_on),
         ("what ends in a child goes on in its parent", ends_apart),
         ("a kernel that is dropped in a child goes on in its parent", dropped_in_child),
@@ -40,6 +40,7 @@ fn main() {
         ("a child has as many descriptors as its parent", same_descriptors),
         ("a shared handle keeps its mode", shared_mode),
         ("a poster wakes the kernel of its process", own_waker),
+        ("a fork that nobody tells of can be a fault", untold),
         ("a loop that cannot begin anew says so", stubborn_loop),
     ];
     for (name, test) in tests {
@@ -125,7 +126,7 @@ fn both_go_on(builder: KernelBuilder) {
         .on("fork", move |cx, ()| -> HandlerResult {
             cx.select_read(&first, "said")?;
             c.set(fork());
-            cx.kernel.has_forked()?;
+            cx.has_forked()?;
             Ok(())
         })
         .on("after", move |cx, ()| {
@@ -245,7 +246,7 @@ fn own_signals(builder: KernelBuilder) {
                 // The child's, before it knows.
                 raise(Os::SIGUSR2)?;
                 raise(Os::SIGUSR2)?;
-                cx.kernel.has_forked()?;
+                cx.has_forked()?;
                 raise(Os::SIGURG)?;
             } else {
                 raise(Os::SIGWINCH)?;
@@ -299,7 +300,7 @@ fn siblings(builder: KernelBuilder) {
         .on("fork", move |cx, ()| -> HandlerResult {
             c.set(fork());
             if c.get().is_none() {
-                cx.kernel.has_forked()?;
+                cx.has_forked()?;
                 assert!(cx.sig_child(pid, "own", ()).is_err(), "that is its sibling");
                 cx.sig_child(shell("exit 7").id(), "own", ())?;
             } else if let Some(mut stdin) = stdin.take() {
@@ -422,6 +423,28 @@ fn own_waker(builder: KernelBuilder) {
     assert_ended_well(child);
     assert!(kernel.is_live(session), "the child's post was not for this one");
     post_and_run();
+}
+
+fn untold(builder: KernelBuilder) {
+    let kernel = builder.asserts(Asserts::DATA).build().unwrap();
+    let child = Rc::new(Cell::new(None));
+    let c = child.clone();
+    Session::build(())
+        .on_start(|cx| cx.yield_event("fork", ()))
+        .on("fork", move |cx, ()| {
+            c.set(fork());
+            cx.yield_event("go on", ());
+        })
+        .on("go on", |_, ()| {})
+        .spawn(&kernel)
+        .unwrap();
+    let result = kernel.run();
+    let Some(child) = child.get() else {
+        let error = result.unwrap_err();
+        return assert!(error.to_string().contains("has_forked"), "{error}");
+    };
+    result.unwrap();
+    assert_ended_well(child);
 }
 
 /// A loop that never has anything.

@@ -9,9 +9,10 @@ use super::process::{Process, any_has_ended};
 use crate::hash::IdMap;
 use crate::queue::Kind;
 use crate::sessions::table::Hold;
+use crate::trace::trace;
 use crate::{
-    Caller, EventFor, Kernel, Mode, Name, NoActiveSession, Payload, SessionId, SignalError, Watch,
-    WatchId,
+    Asserts, Caller, EventFor, Kernel, Mode, Name, NoActiveSession, Payload, SessionId,
+    SignalError, Watch, WatchId,
 };
 
 /// How a child process ended: the payload of the event that [`Kernel::sig_child`] asks for (POE: `ARG1` and on), and what
@@ -52,6 +53,8 @@ pub(crate) struct Children {
 struct Awaited {
     process: Process,
     watch: Option<WatchId>,
+    /// Where it was first asked for.
+    first: Caller,
     asked: Vec<Asked>,
 }
 
@@ -93,6 +96,12 @@ impl Children {
         })
     }
 
+    /// The children of sessions that have stopped since they asked, and where they did.
+    pub(crate) fn abandoned(&self) -> impl Iterator<Item = (u32, Caller)> {
+        let abandoned = self.awaited.iter().filter(|(_, child)| child.asked.is_empty());
+        abandoned.map(|(&pid, child)| (pid, child.first))
+    }
+
     /// Enters who asks; what the same session asked before is given back.
     fn ask(&mut self, pid: u32, asked: Asked) -> Option<Asked> {
         let list = &mut self.awaited.get_mut(&pid)?.asked;
@@ -126,6 +135,18 @@ impl Drop for Children {
     fn drop(&mut self) {
         for (&pid, child) in &self.awaited {
             claims::release(pid, &child.process);
+        }
+    }
+}
+
+/// How a child ended, as a person is told.
+struct Told(Option<ExitStatus>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(status) => write!(f, "ended with {status}"),
+            None => f.write_str("was waited for by others"),
         }
     }
 }
@@ -208,13 +229,15 @@ impl Kernel {
     ) -> Result<(), SignalError> {
         let (caller, event, session) = (self.caller(), event.name(), self.active_session());
         if session.is_kernel() {
-            return Err(NoActiveSession("sig_child").into());
+            let error = Err(NoActiveSession("sig_child").into());
+            return self.returned("sig_child", Asserts::USAGE, error);
         }
         if !self.is_live(session) {
             return Ok(());
         }
         if !self.inner.signals.borrow().children.awaited.contains_key(&pid) {
-            self.await_child(pid)?;
+            let awaited = self.await_child(pid, caller);
+            self.returned("sig_child", Asserts::RETVALS, awaited)?;
         }
         let report = move |pid, status| Payload::new(ChildExit { pid, status, args });
         let asked = Asked { session, event, caller, report: Box::new(report) };
@@ -222,14 +245,52 @@ impl Kernel {
         if replaced.is_none() {
             self.inner.sessions.borrow_mut().hold(session, Hold::Process);
         }
+        trace!(
+            self,
+            SIGNALS, session, "child process {pid} asked for by session {session} as {event:?}"
+        );
         Ok(())
     }
 
     /// No longer has the active session told of a child's end (POE: `sig_child` without an event). If no other session
     /// of this kernel has asked for the child, it is left to others to wait for it. A child that was not asked for is no
     /// error.
+    ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # use poe_kernel::{BoxError, Delivery, Dispatch, Failure, Kernel};
+    /// # struct Parent;
+    /// # impl Parent {
+    /// #     fn start(kernel: &Kernel) -> Result<(), BoxError> {
+    /// let mut child = std::process::Command::new("true").spawn()?;
+    /// kernel.sig_child(child.id(), "ended", ())?;
+    /// kernel.sig_child_ignore(child.id());
+    /// assert!(child.wait()?.success()); // Nobody else has waited for it.
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # impl Dispatch for Parent {
+    /// #     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    /// #         match delivery.event.as_str() {
+    /// #             "_start" => Self::start(delivery.kernel).map_err(Failure::Error),
+    /// #             _ => Err(Failure::Unhandled),
+    /// #         }
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// # kernel.session_alloc(Rc::new(Parent), ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
     pub fn sig_child_ignore(&self, pid: u32) {
         let session = self.active_session();
+        trace!(
+            self,
+            SIGNALS, session, "child process {pid} no longer asked for by session {session}"
+        );
         let (withdrawn, child) = {
             let children = &mut self.inner.signals.borrow_mut().children;
             let withdrawn = children.withdraw(pid, session);
@@ -294,7 +355,7 @@ impl Kernel {
     }
 
     /// Begins to wait for a child.
-    fn await_child(&self, pid: u32) -> Result<(), SignalError> {
+    fn await_child(&self, pid: u32, first: Caller) -> Result<(), SignalError> {
         let process = Process::open(pid).map_err(|_| SignalError::NotAChild { pid })?;
         let use_sigchld = self.inner.signals.borrow().children.use_sigchld;
         let watch = match &process.descriptor {
@@ -311,7 +372,7 @@ impl Kernel {
         if watch.is_none() {
             children.by_signal += 1;
         }
-        children.awaited.insert(pid, Awaited { process, watch, asked: Vec::new() });
+        children.awaited.insert(pid, Awaited { process, watch, first, asked: Vec::new() });
         Ok(())
     }
 
@@ -333,6 +394,8 @@ impl Kernel {
         self.end_child_watch(&child);
         let root = SessionId::KERNEL;
         for Asked { session, event, caller, report } in child.asked {
+            let (at, how) = (caller.location, Told(status));
+            trace!(self, SIGNALS, session, at at, "child process {pid} {how}, told session {session} as {event:?}");
             self.enqueue(Kind::Post, session, root, event, caller, report(pid, status));
             self.inner.sessions.borrow_mut().release(session, Hold::Process);
         }

@@ -140,6 +140,45 @@ impl Kernel {
     /// Watching a signal does **not** keep a session alive: one that should wait for nothing but signals needs an
     /// alias and a watched handle or timer, or an extra reference.
     ///
+    /// ```
+    /// # use std::rc::Rc;
+    /// # use poe_kernel::{BoxError, Delivery, Dispatch, Failure, Kernel, Signal, take};
+    /// # struct Server;
+    /// # impl Server {
+    /// #     fn handle(delivery: Delivery<'_>) -> Result<(), BoxError> {
+    /// # let kernel = delivery.kernel;
+    /// match delivery.event.as_str() {
+    ///     "_start" => {
+    ///         kernel.sig("TERM", "asked to end")?;
+    ///         kernel.delay("work", std::time::Duration::from_secs(1), ())?;
+    /// #       kernel.signal(delivery.session, "TERM", ())?;
+    ///     }
+    ///     "asked to end" => {
+    ///         let signal: Option<Signal> = take(delivery.payload);
+    ///         assert!(signal.is_some_and(|signal| signal.name == "TERM"));
+    ///         kernel.sig_handled(); // Once, it goes on with its work.
+    ///         kernel.sig_ignore("TERM"); // The next one ends the program at once.
+    ///     }
+    ///     "work" => println!("The work is done."),
+    ///     _ => {}
+    /// }
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # impl Dispatch for Server {
+    /// #     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    /// #         Self::handle(delivery).map_err(Failure::Error)
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// # kernel.session_alloc(Rc::new(Server), ())?;
+    /// # kernel.run()?;
+    /// # assert_eq!(kernel.time(), std::time::UNIX_EPOCH + std::time::Duration::from_secs(1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SignalError`] outside a handler, or when the operating system will not have the signal caught. What it can never

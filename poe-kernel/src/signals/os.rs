@@ -15,6 +15,7 @@ use signal_hook::low_level::unregister;
 use super::tally::Tally;
 use crate::hash::IdMap;
 use crate::queue::Kind;
+use crate::trace::trace;
 use crate::{Kernel, Mode, Name, Payload, SessionId, SignalError, Watch, WatchId};
 
 const CHLD: usize = Number::SIGCHLD as usize;
@@ -158,6 +159,7 @@ impl Kernel {
     /// Tells every session of a signal that came from outside.
     pub(super) fn signal_all(&self, signal: Name) {
         let root = SessionId::KERNEL;
+        trace!(self, SIGNALS, root, "signal {signal} has come");
         self.enqueue(Kind::Signal, root, root, signal, self.caller(), Payload::default());
     }
 
