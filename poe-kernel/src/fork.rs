@@ -11,7 +11,8 @@ impl Kernel {
     /// handles that are watched, which both then read and write. What makes them two is done here. The child's kernel
     /// gets
     /// - an [identity](Kernel::id) of its own,
-    /// - an event loop of its own, in which all handles are watched again,
+    /// - an event loop of its own, in which all handles are watched again, and whose
+    ///   [descriptor](crate::EventLoop::descriptor) is another one,
     /// - a way of its own for signals to come in. Those that came to the parent before the fork, and not yet to its
     ///   sessions, are the parent's; those that came to the child are not lost.
     ///
