@@ -10,7 +10,6 @@ use crate::clock::Nanos;
 use crate::death::{Cause, Death, Panic, SharedDeath};
 use crate::queue::{Header, Kind, Queue, Queued};
 use crate::run::Pass;
-use crate::sessions::table::Hold;
 use crate::timers::table::{Timer, Timers};
 use crate::trace::trace;
 use crate::{
@@ -222,6 +221,7 @@ impl Kernel {
     #[inline(never)]
     fn dispatch_other(&self, kind: Kind, envelope: &Envelope, due: Nanos, payload: Payload) {
         let &Envelope { session: to, sender: from, event, caller } = envelope;
+        let marks = self.inner.sessions.borrow().marks();
         if from.is_kernel() || self.is_live(from) {
             match kind {
                 Kind::Signal => self.dispatch_signal(to, event, caller, payload),
@@ -229,21 +229,23 @@ impl Kernel {
                 Kind::Newborn => {}
             }
         }
-        self.release_event(to, from);
+        self.inner.sessions.borrow_mut().release_event(to, from, marks);
     }
 
     /// Dispatches a timer that is due.
     fn dispatch_timer(&self, (timer, due): (Timer, Nanos)) {
         let Timer { session, event, caller, payload } = timer;
+        let marks = self.inner.sessions.borrow().marks();
+        let release = || self.inner.sessions.borrow_mut().release_event(session, session, marks);
         if event == self.inner.names.timeout && payload.is::<Rc<dyn Timeout>>() {
             self.time_out(session, payload);
-            self.release_event(session, session);
+            release();
         } else {
             let envelope = Envelope { session, sender: session, event, caller };
             payload.with(|slot| {
                 if self.inner.observing.get() {
                     self.run_queued_observed(&envelope, due, slot);
-                    self.release_event(session, session);
+                    release();
                 } else {
                     self.deliver_queued(&envelope, slot);
                 }
@@ -257,28 +259,22 @@ impl Kernel {
         }
     }
 
-    /// Ends an event's hold on its two sessions.
-    #[inline]
-    fn release_event(&self, to: SessionId, from: SessionId) {
-        let mut sessions = self.inner.sessions.borrow_mut();
-        sessions.release(to, Hold::EventTo);
-        if from != to {
-            sessions.release(from, Hold::EventFrom);
-        }
-    }
-
     /// Runs the handler of an event from the queue, and ends the event's hold on its sessions; until then that hold
     /// keeps the session from being collected.
     #[inline(always)]
     fn deliver_queued(&self, envelope: &Envelope, payload: &mut dyn Slot) {
         let (to, from) = (envelope.session, envelope.sender);
         // To borrow them alone takes fewer steps than to count who else does.
-        let body = self.inner.sessions.borrow_mut().body(to).cloned();
-        let Some(body) = body else { return self.release_event(to, from) };
+        let mut sessions = self.inner.sessions.borrow_mut();
+        let marks = sessions.marks();
+        let Some(body) = sessions.body(to).cloned() else {
+            return sessions.release_event(to, from, marks);
+        };
+        drop(sessions);
         if let Err(failure) = self.run_handler(&*body, envelope, payload, ReplyTo::nobody()) {
             self.die(envelope, payload.type_name(), *failure);
         }
-        self.release_event(to, from);
+        self.inner.sessions.borrow_mut().release_event(to, from, marks);
     }
 
     /// Runs the handler of an event from the queue, and takes down what it costs.
@@ -461,7 +457,9 @@ impl Kernel {
                 session,
                 "event {event:?} from session {sender} dropped: one of them is gone"
             );
-            self.release_event(session, sender);
+            let mut sessions = self.inner.sessions.borrow_mut();
+            let marks = sessions.marks();
+            sessions.release_event(session, sender, marks);
         }
     }
 

@@ -404,11 +404,14 @@ impl Model {
         self.hold(to);
     }
 
-    fn let_go(&mut self, item: &Item) {
+    /// Ends an event's holds, as though it had been when there were only so many marks: before its handler ran.
+    fn let_go(&mut self, item: &Item, marks: usize) {
+        let later = self.marks.split_off(marks.min(self.marks.len()));
         self.release(item.to);
         if item.from != item.to {
             self.release(item.from);
         }
+        self.marks.extend(later);
     }
 
     fn spawn(&mut self, parent: Id) {
@@ -521,7 +524,7 @@ impl Model {
                 break;
             }
             for item in stale {
-                self.let_go(&item);
+                self.let_go(&item, self.marks.len());
             }
             self.collect();
         }
@@ -543,8 +546,9 @@ impl Model {
                 break;
             };
             let item = self.items.remove(place);
+            let marks = self.marks.len();
             self.dispatch(&item);
-            self.let_go(&item);
+            self.let_go(&item, marks);
         }
         self.collect();
         stuck

@@ -223,13 +223,29 @@ impl Sessions {
 
     #[inline]
     pub(crate) fn release(&mut self, id: SessionId, hold: Hold) {
+        self.release_as_of(id, hold, usize::MAX);
+    }
+
+    /// As `release`, but as though it were done when there were only so many marks.
+    #[inline]
+    fn release_as_of(&mut self, id: SessionId, hold: Hold, marks: usize) {
         let Some(entry) = self.get_mut(id) else { return };
         let count = &mut entry.holds[hold as usize];
         debug_assert!(*count > 0, "session {id} released {hold:?} once too often");
         *count = count.saturating_sub(1);
         if *count == 0 {
-            self.mark_if_unheld(id);
+            self.mark_if_unheld_as_of(id, marks);
         }
+    }
+
+    /// Ends an event's hold on its two sessions. They are collected as though it had ended before the event's handler ran,
+    /// when there were only so many marks.
+    #[inline]
+    pub(crate) fn release_event(&mut self, to: SessionId, from: SessionId, marks: usize) {
+        if from != to {
+            self.release_as_of(from, Hold::EventFrom, marks);
+        }
+        self.release_as_of(to, Hold::EventTo, marks);
     }
 
     pub(crate) fn held(&self, id: SessionId, hold: Hold) -> u32 {
@@ -289,6 +305,12 @@ impl Sessions {
         !self.marks.is_empty()
     }
 
+    /// How many marks there are.
+    #[inline]
+    pub(crate) fn marks(&self) -> usize {
+        self.marks.len()
+    }
+
     /// Takes the marks made so far, in exchange for an empty list.
     pub(crate) fn swap_marks(&mut self, marks: &mut Vec<Mark>) {
         std::mem::swap(&mut self.marks, marks);
@@ -301,25 +323,26 @@ impl Sessions {
             return false;
         }
         if entry.running > 0 {
-            self.add_mark(id, mark);
+            self.marks.push((id, mark));
+            self.unsettled.set(true);
             return false;
         }
         true
     }
 
     fn mark_if_unheld(&mut self, id: SessionId) {
+        self.mark_if_unheld_as_of(id, usize::MAX);
+    }
+
+    fn mark_if_unheld_as_of(&mut self, id: SessionId, marks: usize) {
         let mark = self.last_mark.checked_add(1).unwrap_or(1);
         let Some(entry) = self.get_mut(id) else { return };
         if entry.is_unheld() && !entry.stopping {
             entry.mark = mark;
             self.last_mark = mark;
-            self.add_mark(id, mark);
+            self.marks.insert(marks.min(self.marks.len()), (id, mark));
+            self.unsettled.set(true);
         }
-    }
-
-    fn add_mark(&mut self, id: SessionId, mark: u32) {
-        self.marks.push((id, mark));
-        self.unsettled.set(true);
     }
 
     fn link(&mut self, id: SessionId, parent: SessionId) {

@@ -269,6 +269,12 @@ scenario a_turn_in_a_handler_leaves_its_session_alone => sub {
     actor b => ();
 };
 
+scenario an_event_lets_go_of_its_session_before_its_handler_runs => sub {
+    my $a = actor a => _start => sub { $poe_kernel->refcount_increment($_[SESSION]->ID, 'tag') };
+    my $b = actor b => give_back => sub { $poe_kernel->refcount_decrement($a, 'tag') };
+    $poe_kernel->post($b => 'give_back');
+};
+
 scenario a_reference_is_given_back_once_only => sub {
     my $a = actor
         a      => _start => sub {

@@ -20,6 +20,7 @@ scenarios!("life":
     an_alias_is_of_one_session,
     a_reference_holds_a_session_until_it_is_given_back,
     each_tag_is_a_reference_of_its_own,
+    an_event_lets_go_of_its_session_before_its_handler_runs,
     a_reference_is_given_back_once_only
         unlike "A reference given back too often is an error; a negative count held the kernel for ever.",
     a_reference_taken_in_idleness_is_work unlike "An extra reference is work.",
@@ -191,6 +192,15 @@ fn each_tag_is_a_reference_of_its_own(kernel: &Kernel) {
             Box::new(|_| {}),
         ],
     );
+}
+
+fn an_event_lets_go_of_its_session_before_its_handler_runs(kernel: &Kernel) {
+    let a =
+        actor("a").on_start(|cx| drop(cx.refcount_increment(cx.session(), "tag"))).enter(kernel);
+    let b = actor("b")
+        .on("give_back", move |cx, ()| drop(cx.refcount_decrement(a, "tag")))
+        .enter(kernel);
+    kernel.post(b, "give_back", ()).unwrap();
 }
 
 fn a_reference_is_given_back_once_only(kernel: &Kernel) {
