@@ -17,7 +17,8 @@ impl Kernel {
     ///   sessions, are the parent's; those that came to the child are not lost.
     ///
     /// The children that sessions asked for with [`Kernel::sig_child`] are the parent's: in the child nobody waits for
-    /// them any more, and a session that lived for them alone stops.
+    /// them any more, and a session that lived for them alone stops. So it is with [blocking](Kernel::blocking) work that is
+    /// under way: the threads that do it are the parent's.
     ///
     /// Call it first thing in the child: until then its loop is still its parent's, and a watch that ends in the child may
     /// end for the parent. [`Kernel::run`] and [`Kernel::stop`] call it by themselves, and a kernel may be dropped
@@ -55,6 +56,7 @@ impl Kernel {
         let failed = |source| KernelError::EventLoop { operation: "go on after a fork", source };
         self.inner.event_loop.borrow_mut().has_forked().map_err(failed)?;
         self.disown_children();
+        self.disown_blocking();
         self.renew_intake()?;
         self.inner.id.replace(KernelId::generate());
         self.inner.process.set(process);

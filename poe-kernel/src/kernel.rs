@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     sequence: Cell<u64>,
     pub(crate) active: Cell<Active>,
     pub(crate) running: Cell<bool>,
+    /// Another loop waits in its place.
+    pub(crate) never_waits: Cell<bool>,
     pub(crate) fatal: RefCell<Option<SharedDeath>>,
     /// Whether there is something in `fatal`.
     pub(crate) is_fatal: Cell<bool>,
@@ -345,6 +347,7 @@ impl KernelBuilder {
             sequence: Cell::new(0),
             active: Cell::new(Active { session: SessionId::KERNEL, event: None }),
             running: Cell::new(false),
+            never_waits: Cell::new(false),
             fatal: RefCell::default(),
             is_fatal: Cell::new(false),
             unsettled: Rc::clone(&unsettled),

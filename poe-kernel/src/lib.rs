@@ -13,7 +13,8 @@
 //! - names and references: [`Kernel::alias_set`], [`Kernel::refcount_increment`];
 //! - other threads: a [`Poster`] posts events from any of them; [`Kernel::blocking`] has them do what would take long.
 //!
-//! What acts for a session acts for the active one: the one whose handler runs. An [`EventLoop`] waits. Programs take
+//! What acts for a session acts for the active one: the one whose handler runs. An [`EventLoop`] waits; in somebody else's
+//! loop the kernel is [`Embedded`]. Programs take
 //! sessions from `poe-session`; this crate alone is for those who write a kind of session, or a wheel.
 //!
 //! # What keeps a session alive
@@ -198,6 +199,7 @@ mod clock;
 mod death;
 mod diagnostic;
 mod dispatch;
+mod embedded;
 mod error;
 mod event_loop;
 mod fork;
@@ -231,6 +233,7 @@ pub use diagnostic::Diagnostic;
 #[cfg(feature = "tracing")]
 pub use diagnostic::to_tracing;
 pub use dispatch::{BoxError, Caller, Delivery, Dispatch, Envelope, Failure, SessionOption};
+pub use embedded::{EmbedError, Embedded, Next};
 pub use error::{
     AliasError, AssertionFailed, CallError, DetachError, KernelError, NoActiveSession, PostError,
     RefcountError, SignalError, SpawnError, TimerError, WatchError,

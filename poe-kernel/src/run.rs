@@ -222,15 +222,10 @@ impl Kernel {
         self.inner.handles.borrow().always_ready(&mut ready);
         let timeout = if ready.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
         trace!(self, EVENTS, SessionId::KERNEL, "waits for handles for at most {timeout:?}");
-        let result = {
-            let mut event_loop = self.inner.event_loop.borrow_mut();
-            let told = self.inner.handles.borrow_mut().tell(&mut **event_loop);
-            told.map_err(|source| KernelError::EventLoop { operation: "change a watch", source })
-                .and_then(|()| {
-                    let waited = event_loop.wait(&mut ready, timeout);
-                    waited.map_err(|source| KernelError::EventLoop { operation: "wait", source })
-                })
-        };
+        let result = self.tell_loop().and_then(|()| {
+            let waited = self.inner.event_loop.borrow_mut().wait(&mut ready, timeout);
+            waited.map_err(|source| KernelError::EventLoop { operation: "wait", source })
+        });
         if result.is_ok() {
             self.advance_clock(ready.is_empty() && !self.has_arrivals());
             self.take_arrivals();
@@ -240,12 +235,20 @@ impl Kernel {
         result
     }
 
+    /// Tells the loop what has changed in the watches.
+    pub(crate) fn tell_loop(&self) -> Result<(), KernelError> {
+        let mut event_loop = self.inner.event_loop.borrow_mut();
+        let told = self.inner.handles.borrow_mut().tell(&mut **event_loop);
+        told.map_err(|source| KernelError::EventLoop { operation: "change a watch", source })
+    }
+
     /// How long there is to wait: not at all while something is queued, else to the next timer.
-    fn timeout(&self) -> Option<Duration> {
+    pub(crate) fn timeout(&self) -> Option<Duration> {
         if !self.inner.queue.borrow().is_empty()
             || !self.inner.outputs.borrow().is_empty()
             || self.inner.is_fatal.get()
             || self.has_arrivals()
+            || self.inner.never_waits.get()
         {
             return Some(Duration::ZERO);
         }
@@ -296,7 +299,7 @@ impl Kernel {
         self.inner.pace.restart(now);
     }
 
-    fn flush_outputs(&self) {
+    pub(crate) fn flush_outputs(&self) {
         if self.inner.outputs.borrow().is_empty() {
             return;
         }
@@ -319,7 +322,7 @@ impl Kernel {
     #[cold]
     #[inline(never)]
     /// Drops what is queued when no session is left for it, so that the next run begins with nothing: signals to all.
-    fn forget_leftovers(&self) {
+    pub(crate) fn forget_leftovers(&self) {
         if self.session_count() == 0 {
             let left = self.inner.queue.take();
             drop(left);
@@ -340,10 +343,10 @@ impl Kernel {
 }
 
 /// Marks the kernel as running for as long as it lives, panics included.
-struct Running<'a>(&'a Cell<bool>);
+pub(crate) struct Running<'a>(&'a Cell<bool>);
 
 impl<'a> Running<'a> {
-    fn begin(running: &'a Cell<bool>) -> Result<Self, KernelError> {
+    pub(crate) fn begin(running: &'a Cell<bool>) -> Result<Self, KernelError> {
         if running.replace(true) { Err(KernelError::AlreadyRunning) } else { Ok(Self(running)) }
     }
 }

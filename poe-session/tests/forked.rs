@@ -30,7 +30,7 @@ const LIMIT: u32 = 60;
 
 fn main() {
     alarm::set(LIMIT);
-    let tests: [(&str, Test); 11] = [
+    let tests: [(&str, Test); 12] = [
         ("both processes go on with all there was", both_go_on),
         ("what ends in a child goes on in its parent", ends_apart),
         ("a kernel that is dropped in a child goes on in its parent", dropped_in_child),
@@ -41,6 +41,7 @@ fn main() {
         ("a shared handle keeps its mode", shared_mode),
         ("a poster wakes the kernel of its process", own_waker),
         ("a fork that nobody tells of can be a fault", untold),
+        ("a child has threads of its own for blocking work", own_threads),
         ("a loop that cannot begin anew says so", stubborn_loop),
     ];
     for (name, test) in tests {
@@ -445,6 +446,31 @@ fn untold(builder: KernelBuilder) {
     };
     result.unwrap();
     assert_ended_well(child);
+}
+
+fn own_threads(builder: KernelBuilder) {
+    fn work(kernel: &Kernel) {
+        let done = Rc::new(Cell::new(0));
+        let d = done.clone();
+        Session::build(())
+            .on_start(|cx| cx.blocking(process::id, "done"))
+            .on("done", move |_, by: Result<u32, BlockingError>| d.set(by.unwrap()))
+            .spawn(kernel)
+            .unwrap();
+        kernel.run().unwrap();
+        assert_eq!(done.get(), process::id());
+    }
+    let kernel = builder.blocking_idle(Duration::from_millis(1)).build().unwrap();
+    work(&kernel);
+    // Only a process with one thread may fork.
+    while fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        std::thread::yield_now();
+    }
+    let child = fork();
+    kernel.has_forked().unwrap();
+    work(&kernel);
+    drop(kernel);
+    child.into_iter().for_each(assert_ended_well);
 }
 
 /// A loop that never has anything.

@@ -232,7 +232,7 @@ pub trait EventLoop: fmt::Debug {
     fn waker(&self) -> Arc<dyn Wake>;
 
     /// A descriptor that can be read whenever a wait would find something, if the loop has one: it lets the kernel run
-    /// in somebody else's loop, as `Embedded`.
+    /// in somebody else's loop, [`Embedded`](crate::Embedded).
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,7 +125,10 @@ impl Kernel {
             return Err(BlockingRefused::NoSession { work });
         }
         let (inbox, threads) = (Arc::clone(self.inbox()), &self.inner.threads);
-        let pool = threads.pool.get_or_init(|| Pool::new(threads.settings.pool));
+        let pool = Rc::clone(
+            (threads.pool.borrow_mut())
+                .get_or_insert_with(|| Rc::new(Pool::new(threads.settings.pool))),
+        );
         let mut room = pool.room(false);
         if waits && matches!(room, Err(NoRoom::Full)) {
             inbox.set_home_waits(true);
@@ -156,8 +160,22 @@ impl Kernel {
     /// Drops the work of a session that has stopped, as far as it has not begun.
     pub(crate) fn forget_blocking(&self, session: SessionId) {
         let threads = &self.inner.threads;
-        if let Some(pool) = threads.pool.get() {
+        let pool = threads.pool.borrow().as_ref().map(Rc::clone);
+        if let Some(pool) = pool {
             threads.arrivals.expect_less(pool.cancel(session));
+        }
+    }
+
+    /// Waits for no work any more, because the threads that do it are those of a parent process.
+    pub(crate) fn disown_blocking(&self) {
+        let threads = &self.inner.threads;
+        if threads.pool.take().is_some() {
+            let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
+            for session in sessions {
+                while self.refcount_decrement(session, TAG).is_ok() {
+                    threads.arrivals.expect_less(1);
+                }
+            }
         }
     }
 }

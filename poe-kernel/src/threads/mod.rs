@@ -5,7 +5,8 @@ mod inbox;
 mod pool;
 mod poster;
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 pub use self::blocking::{BlockingError, BlockingRefused};
 use self::inbox::Arrivals;
@@ -18,7 +19,7 @@ pub(crate) struct Threads {
     settings: ThreadSettings,
     /// Closed before the pool ends, so that no work waits there for a kernel that waits for the work.
     arrivals: Arrivals,
-    pool: OnceCell<Pool>,
+    pool: RefCell<Option<Rc<Pool>>>,
 }
 
 /// How they are to be.
@@ -37,6 +38,6 @@ impl Default for ThreadSettings {
 impl Threads {
     pub(crate) fn new(settings: ThreadSettings) -> Self {
         let arrivals = Arrivals::new(settings.poster_capacity);
-        Self { settings, arrivals, pool: OnceCell::new() }
+        Self { settings, arrivals, pool: RefCell::default() }
     }
 }

@@ -49,6 +49,8 @@ pub(super) enum NoRoom {
 
 pub(super) struct Pool {
     shared: Arc<Shared>,
+    /// The process that the threads are of.
+    process: u32,
 }
 
 /// Room for one piece of work, which nobody else takes and no thread leaves meanwhile.
@@ -90,6 +92,7 @@ impl Pool {
     pub(super) fn new(settings: PoolSettings) -> Self {
         let settings = PoolSettings { threads: settings.threads.max(1), ..settings };
         Self {
+            process: std::process::id(),
             shared: Arc::new(Shared {
                 state: Mutex::default(),
                 work: Condvar::new(),
@@ -144,6 +147,10 @@ impl Pool {
 impl Drop for Pool {
     /// Drops what has not begun, and waits for what has, but not for ever.
     fn drop(&mut self) {
+        if self.process != std::process::id() {
+            // In a child process there are no such threads, and what they held, as the lock, is held for ever.
+            return;
+        }
         let shared = &*self.shared;
         let mut state = shared.lock();
         state.is_closed = true;
