@@ -287,6 +287,31 @@ fn a_record_over_the_limit_is_answered_before_the_connection_ends() {
 }
 
 #[test]
+fn input_that_the_filter_cannot_go_on_after_is_answered_though_the_peer_goes_on_sending() {
+    let _watchdog = watchdog();
+    let (kernel, reports) = kernel();
+    let server = server::Tcp::build()
+        .address("127.0.0.1")
+        .client_input_filter(Block::new())
+        .client_input(|_, _| ())
+        .client_error(|cx, error| {
+            assert!(error.operation == "filter" && !error.is_recoverable());
+            let _ = cx.post(cx.heap.listener(), server::SHUTDOWN, ());
+            cx.heap.client.put("that is too much")
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let client = peer(port(&server), |stream| {
+        // No length of a block.
+        write(&stream, &vec![b'9'; 4 << 20]);
+        text(&read_all(&stream))
+    });
+    run(&kernel);
+    assert_eq!(client.join().unwrap(), "that is too much\r\n");
+    assert!(reports.lines().is_empty());
+}
+
+#[test]
 fn a_listener_that_is_shut_down_leaves_its_connections_alone() {
     let _watchdog = watchdog();
     let (kernel, _) = kernel();

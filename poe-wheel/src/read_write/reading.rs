@@ -37,6 +37,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
                 Ok(Get::Eof) => return self.end_input(kernel),
                 Ok(_) => break,
                 Err(error) => {
+                    state.peer_ended.set(true);
                     self.stop_input();
                     return self.fail(kernel, "read", IoCause::Os(error));
                 }
@@ -60,8 +61,11 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             }
         }
 
-        let _before = Before(&self.state.pumping, self.state.pumping.replace(true));
-        f()
+        let before = Before(&self.state.pumping, self.state.pumping.replace(true));
+        let result = f();
+        drop(before);
+        self.go_on();
+        result
     }
 
     fn takes_input(&self) -> bool {
@@ -142,6 +146,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             self.catch_up();
         }
         pumping.done();
+        self.state.peer_ended.set(true);
         self.stop_input();
         let unfinished = self.pending().len();
         self.fail(kernel, "read", IoCause::Eof { unfinished });

@@ -53,6 +53,8 @@ pub(super) struct State {
     pub(super) input_paused: Cell<bool>,
     /// Nothing more is to be read: end of file, a failure, or shut down.
     pub(super) input_over: Cell<bool>,
+    /// The peer sends no more: end of file, or a failure.
+    pub(super) peer_ended: Cell<bool>,
     /// Records are being delivered, up the stack.
     pub(super) pumping: Cell<bool>,
     /// Records may be left in the filter although none is being delivered: there were too many, or they were not wanted.
@@ -129,6 +131,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             state: State {
                 input_paused: Cell::new(state.input_paused.get()),
                 input_over: Cell::new(state.input_over.get()),
+                peer_ended: Cell::new(state.peer_ended.get()),
                 backlog: Cell::new(true),
                 output_over: Cell::new(state.output_over.get()),
                 closing: Cell::new(state.closing.get()),
@@ -349,7 +352,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         let state = &self.state;
         let is_sending =
             state.backlog.get() || !self.pending().is_empty() || linger::has_unread(&self.input);
-        let may_send = !state.input_over.get();
+        let may_send = !state.peer_ended.get();
         let kernel = self.kernel.upgrade()?;
         if state.ended.get()
             || state.output_over.get()
@@ -520,7 +523,7 @@ impl<In: 'static, Out: 'static> Flush for Wheel<In, Out> {
             return self.do_later(Later::Flush);
         }
         self.tell_failures(kernel);
-        if state.backlog.replace(false) {
+        if !state.pumping.get() && state.backlog.replace(false) {
             self.pump(kernel);
             if self.driver.borrow().has_input() {
                 // No readiness will announce what the driver holds.
