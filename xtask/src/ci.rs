@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Result, refuse};
-use crate::{clippy, conformance, doc, doctest, examples, fmt, layers, soak, test};
+use crate::{clippy, conformance, doc, doctest, embedding, examples, fmt, layers, soak, test};
 
 type Step = fn(&[String]) -> Result<()>;
 
@@ -15,6 +15,7 @@ const STEPS: &[(&str, Step)] = &[
     ("examples", examples::run),
     ("test", test::run),
     ("loops", test::loops),
+    ("embedding", embedding::run),
     ("soak", soak::run),
     ("doctest", doctest::run),
     ("doc", doc::run),

@@ -11,6 +11,7 @@ mod clippy;
 mod conformance;
 mod doc;
 mod doctest;
+mod embedding;
 mod examples;
 mod failure;
 mod fmt;
@@ -69,6 +70,11 @@ const COMMANDS: &[Command] = &[
         run: doc::run,
     },
     Command { name: "examples", about: "build the example programs", run: examples::run },
+    Command {
+        name: "embedding",
+        about: "lint and test the examples in other event loops, a workspace of their own",
+        run: embedding::run,
+    },
     Command {
         name: "conformance",
         about: "which cases of POE's own suites are cited by tests (--list: the open ones; --verbose: where)",
