@@ -16,6 +16,7 @@ mod examples;
 mod failure;
 mod fmt;
 mod layers;
+mod semantics;
 mod soak;
 mod test;
 
@@ -66,7 +67,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "doctest", about: "the examples in the documentation", run: doctest::run },
     Command {
         name: "doc",
-        about: "build the documentation, warnings denied (--open: show it)",
+        about: "build the documentation, warnings denied, and look up the tests that SEMANTICS.md names (--open: show it)",
         run: doc::run,
     },
     Command { name: "examples", about: "build the example programs", run: examples::run },
