@@ -158,3 +158,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// So are those of the guide for porting; a test of the examples compares them with their twins in Perl.
+#[cfg(doctest)]
+#[doc = include_str!("../../PORTING.md")]
+struct Porting;

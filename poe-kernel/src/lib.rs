@@ -11,11 +11,16 @@
 //! - signals: [`Kernel::sig`] watches them and [`Kernel::signal`] sends them, of any name. `IDLE`, `ZOMBIE` and `DIE` are
 //!   the kernel's own. [`Kernel::sig_child`] waits for a child process;
 //! - names and references: [`Kernel::alias_set`], [`Kernel::refcount_increment`];
-//! - other threads: a [`Poster`] posts events from any of them; [`Kernel::blocking`] has them do what would take long.
+//! - other threads: a [`Poster`] posts events from any of them; [`Kernel::blocking`] has them do what would take long;
+//! - being asked: [`Kernel::inspect`] shows all there is, [`Kernel::why_alive`] why it is still there, [`Kernel::profile`]
+//!   what it costs. [`Traces`] say what is going on, and [`Asserts`] make faults of errors.
 //!
 //! What acts for a session acts for the active one: the one whose handler runs. An [`EventLoop`] waits; in somebody else's
-//! loop the kernel is [`Embedded`]. Programs take
-//! sessions from `poe-session`; this crate alone is for those who write a kind of session, or a wheel.
+//! loop the kernel is [`Embedded`]. Programs take sessions from `poe-session`; this crate alone is for those who write a
+//! kind of session, or a wheel.
+//!
+//! `SEMANTICS.md` in the repository says what a program may rely on, each statement with the test that proves it, and
+//! `PORTING.md` where each method of `POE::Kernel` has gone.
 //!
 //! # What keeps a session alive
 //!

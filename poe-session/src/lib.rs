@@ -10,6 +10,9 @@
 //! - [`Handlers`] is the table of them. Sessions of one kind share one ([`Session::with`]), and each then costs its heap.
 //! - [`Postback`] and [`Callback`] are events of a session as values, to hand to those who do not know it.
 //!
+//! `PORTING.md` in the repository has programs of Perl's POE beside their twins here, and says where each method of
+//! `POE::Session` has gone.
+//!
 //! # Example
 //!
 //! A server that answers to a name, and a client that asks it twice, once to wait for and once not:
