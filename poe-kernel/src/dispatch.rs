@@ -10,7 +10,7 @@ use crate::{Kernel, Name, ReplyTo, SessionId, Slot};
 
 /// A session as the kernel knows it: something that takes events.
 ///
-/// `poe_session::Session` is one implementation; a program may write its own and hand it to
+/// `poe_session::Session` and `poe_session::Nfa` are two implementations; a program may write its own and hand it to
 /// [`Kernel::session_alloc`].
 ///
 /// ```
@@ -61,6 +61,11 @@ pub trait Dispatch {
         std::any::type_name::<Self>()
     }
 
+    /// The state that it is in, if it is a machine of states, for introspection.
+    fn state(&self) -> Option<Name> {
+        None
+    }
+
     /// The names of the events that have a handler, for introspection.
     fn event_names(&self) -> Vec<Name> {
         Vec::new()
@@ -73,7 +78,7 @@ pub trait Dispatch {
     }
 }
 
-/// The options that a session knows (POE: `POE::Session` `option`).
+/// The options that a session knows (POE: `option` of `POE::Session` and `POE::NFA`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -84,11 +89,13 @@ pub enum SessionOption {
     Debug,
     /// Report events that have no handler.
     Default,
+    /// Enter another state at once, not when what is queued has been handled. Machines alone have it.
+    Immediate,
 }
 
 impl SessionOption {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Trace, Self::Debug, Self::Default];
+    pub const ALL: [Self; 4] = [Self::Trace, Self::Debug, Self::Default, Self::Immediate];
 }
 
 /// One event on its way into a session; it reads as its [`Envelope`].

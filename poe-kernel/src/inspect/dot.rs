@@ -54,6 +54,7 @@ impl fmt::Display for Graph<'_> {
 
 fn lines(info: &SessionInfo) -> Vec<String> {
     let mut lines = vec![format!("session {info}"), info.type_name.to_owned()];
+    lines.extend(info.state.map(|state| format!("in state \"{state}\"")));
     lines.extend(info.reasons.iter().map(|reason| reason.cause.to_string()));
     lines
 }

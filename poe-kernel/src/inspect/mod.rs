@@ -91,6 +91,8 @@ pub struct SessionInfo {
     pub children: Vec<SessionId>,
     /// What kind of session it is: the type of its heap.
     pub type_name: &'static str,
+    /// The state that it is in, if it is a machine of states.
+    pub state: Option<Name>,
     /// Where it was created.
     #[cfg_attr(feature = "serde", serde(serialize_with = "place"))]
     pub created: Place,
@@ -299,6 +301,7 @@ impl Kernel {
             parent,
             children: self.children(session),
             type_name: body.type_name(),
+            state: body.state(),
             created,
             aliases: self.alias_list(session),
             handlers: body.event_names(),

@@ -39,7 +39,9 @@ impl Inspection {
         for (index, info) in infos.iter().enumerate() {
             let (branch, below) =
                 if index + 1 == infos.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            writeln!(f, "{margin}{branch}session {info}: {}", info.type_name)?;
+            write!(f, "{margin}{branch}session {info}: {}", info.type_name)?;
+            info.state.map_or(Ok(()), |state| write!(f, ", in state {state:?}"))?;
+            writeln!(f)?;
             let margin = format!("{margin}{below}");
             let children: Vec<&SessionInfo> =
                 info.children.iter().filter_map(|&id| self.session(id)).collect();

@@ -238,6 +238,34 @@ impl Kernel {
         self.collect();
     }
 
+    /// Stops one session, whatever holds it (POE: what the `stop` of a `POE::NFA` does); one that is stopping already is left to
+    /// that.
+    ///
+    /// Its children are given to its parent, it gets its `_stop`, and what was queued to it and from it is dropped. This is
+    /// for those who write a kind of session; the handlers of others send the session an event or a signal.
+    ///
+    /// ```
+    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # struct Mute;
+    /// # impl Dispatch for Mute {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
+    /// kernel.refcount_increment(session, "has work")?;
+    /// kernel.session_stop(session);
+    /// assert!(!kernel.is_live(session));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn session_stop(&self, session: SessionId) {
+        self.stop_session(session, self.caller());
+    }
+
     /// A session and all below it, breadth first; the kernel itself is not listed.
     pub(crate) fn below(&self, root: SessionId) -> Vec<SessionId> {
         let sessions = self.inner.sessions.borrow();
