@@ -8,15 +8,14 @@ use std::time::{Duration, SystemTime};
 
 use poe_kernel::{
     Alarm, AliasError, BlockingError, BlockingRefused, CallError, Caller, ChildExit, Destination,
-    DetachError, Diagnostic, Dispatch, Envelope, EventFor, Kernel, KernelError, Mode, Name,
-    PostError, Ready, RefcountError, SessionId, SessionOption, SessionPoster, Shift, Signal,
-    SignalError, TimerError, TimerId, UiDestroy, WatchError,
+    DetachError, Envelope, EventFor, Kernel, KernelError, Mode, Name, PostError, Ready,
+    RefcountError, SessionId, SessionPoster, Shift, Signal, SignalError, TimerError, TimerId,
+    UiDestroy, WatchError,
 };
 
-use crate::handlers::{erase, erase_default};
+use crate::body::Body;
 use crate::postback::{Callback, Postback};
-use crate::session::Body;
-use crate::{Heap, IntoOutcome, Unhandled};
+use crate::{Heap, Kind, Plain};
 
 /// The first parameter of every handler (POE: `HEAP`, `KERNEL`, `SESSION`, `SENDER`, `STATE`, `CALLER_…`).
 ///
@@ -24,19 +23,19 @@ use crate::{Heap, IntoOutcome, Unhandled};
 /// return take the context as `&mut`, because the session lends its heap meanwhile: a session that is called may call
 /// back.
 #[non_exhaustive]
-pub struct Cx<'a, H> {
+pub struct Cx<'a, H, K: Kind = Plain> {
     /// The session's heap.
     pub heap: Heap<'a, H>,
     /// The kernel.
     pub kernel: &'a Kernel,
-    body: &'a Body<H>,
-    envelope: &'a Envelope,
+    pub(crate) body: &'a Body<H, K>,
+    pub(crate) envelope: &'a Envelope,
 }
 
-impl<'a, H: 'static> Cx<'a, H> {
+impl<'a, H: 'static, K: Kind> Cx<'a, H, K> {
     pub(crate) fn new(
         kernel: &'a Kernel,
-        body: &'a Body<H>,
+        body: &'a Body<H, K>,
         heap: RefMut<'a, H>,
         envelope: &'a Envelope,
     ) -> Self {
@@ -156,9 +155,9 @@ impl<'a, H: 'static> Cx<'a, H> {
     /// ```
     pub fn suspend<R>(&mut self, f: impl FnOnce(&Kernel) -> R) -> R {
         /// Takes the heap back after a panic too, as the handler may catch it.
-        struct Lent<'c, 'a, H: 'static>(&'c mut Cx<'a, H>);
+        struct Lent<'c, 'a, H: 'static, K: Kind>(&'c mut Cx<'a, H, K>);
 
-        impl<H: 'static> Drop for Lent<'_, '_, H> {
+        impl<H: 'static, K: Kind> Drop for Lent<'_, '_, H, K> {
             fn drop(&mut self) {
                 self.0.take_heap();
             }
@@ -613,69 +612,6 @@ impl<'a, H: 'static> Cx<'a, H> {
         self.take_heap();
     }
 
-    /// Sets the handler of an event of this session from now on, for events already queued too (POE: `state`).
-    ///
-    /// ```
-    /// # use poe_session::prelude::*;
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
-    /// Session::build(Vec::new())
-    ///     .on_start(|cx| {
-    ///         cx.yield_event("greet", "world");
-    ///         cx.state("greet", |cx, whom: &str| cx.heap.push(format!("hello, {whom}")));
-    ///     })
-    ///     .on_stop(|cx| assert_eq!(*cx.heap, ["hello, world"]))
-    ///     .spawn(&kernel)?;
-    /// # kernel.run()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn state<P: 'static, R: IntoOutcome>(
-        &self,
-        event: impl EventFor<P>,
-        handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
-    ) {
-        let event = event.name();
-        // What is replaced is dropped when the table is free again: its drop may call this session.
-        let replaced = self.body.table.borrow().get(event).cloned();
-        Rc::make_mut(&mut self.body.table.borrow_mut()).insert(event, erase(handler));
-        if replaced.is_some() && self.body.options.get().debug {
-            self.kernel.report(&Diagnostic::Redefined { session: self.session(), event });
-        }
-    }
-
-    /// Sets the default handler of this session.
-    pub fn state_default<R: IntoOutcome>(
-        &self,
-        handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
-    ) {
-        let handler = Some(erase_default(handler));
-        let replaced = {
-            let mut table = self.body.table.borrow_mut();
-            std::mem::replace(&mut Rc::make_mut(&mut table).default, handler)
-        };
-        drop(replaced);
-    }
-
-    /// Removes the handler of an event of this session (POE: `state` without a handler). Whether there was one.
-    pub fn state_remove(&self, event: impl Into<Name>) -> bool {
-        let event = event.into();
-        let removed = self.body.table.borrow().get(event).cloned();
-        Rc::make_mut(&mut self.body.table.borrow_mut()).remove(event);
-        removed.is_some()
-    }
-
-    /// Whether an option of this session is on (POE: `option`).
-    #[must_use]
-    pub fn option(&self, option: SessionOption) -> bool {
-        self.body.option(option, None).unwrap_or(false)
-    }
-
-    /// Sets an option of this session; what it was (POE: `option`).
-    pub fn set_option(&self, option: SessionOption, on: bool) -> bool {
-        self.body.option(option, Some(on)).unwrap_or(false)
-    }
-
     /// Has another thread do what would hold up this one, and sends this session the result; as [`Kernel::blocking`].
     ///
     /// ```
@@ -785,7 +721,7 @@ impl<'a, H: 'static> Cx<'a, H> {
     }
 }
 
-impl<H: fmt::Debug> fmt::Debug for Cx<'_, H> {
+impl<H: fmt::Debug, K: Kind> fmt::Debug for Cx<'_, H, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cx")
             .field("session", &self.envelope.session)

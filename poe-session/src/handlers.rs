@@ -6,7 +6,7 @@ use std::rc::Rc;
 use poe_kernel::{Child, EventFor, Failure, Name, Parent, Payload, ReplyTo, Slot, take};
 
 use crate::table::{Handler, Table};
-use crate::{Cx, IntoOutcome};
+use crate::{Cx, IntoOutcome, Kind, Plain};
 
 /// An event that had no handler of its own, as the default handler gets it (POE: `ARG0` and `ARG1` of `_default`).
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Unhandled {
     pub payload: Payload,
 }
 
-/// Event handlers for sessions whose heap is an `H`.
+/// Event handlers for sessions whose heap is an `H`, or for one state of machines with such a heap.
 ///
 /// One table serves any number of sessions, which each cost no more than their heap: build it once, clone it freely,
 /// and spawn with [`Session::with`](crate::Session::with). A session that changes its handlers gets a table of its
@@ -40,16 +40,18 @@ pub struct Unhandled {
 /// # }
 /// ```
 #[must_use]
-pub struct Handlers<H> {
-    pub(crate) table: Rc<Table<H>>,
+pub struct Handlers<H, K: Kind = Plain> {
+    pub(crate) table: Rc<Table<H, K>>,
 }
 
 impl<H: 'static> Handlers<H> {
     /// No handlers.
     pub fn new() -> Self {
-        Self { table: Rc::new(Table::default()) }
+        Self::default()
     }
+}
 
+impl<H: 'static, K: Kind> Handlers<H, K> {
     /// Handles an event (POE: `inline_states`, `package_states`). The last handler given for a name is the one.
     ///
     /// The handler is a closure, a function, or a method of the heap's type; its second parameter is the event's
@@ -57,7 +59,7 @@ impl<H: 'static> Handlers<H> {
     pub fn on<P: 'static, R: IntoOutcome>(
         mut self,
         event: impl EventFor<P>,
-        handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
+        handler: impl Fn(&mut Cx<'_, H, K>, P) -> R + 'static,
     ) -> Self {
         self.table_mut().insert(event.name(), erase(handler));
         self
@@ -68,26 +70,32 @@ impl<H: 'static> Handlers<H> {
         self,
         object: &Rc<T>,
         event: impl EventFor<P>,
-        method: impl Fn(&T, &mut Cx<'_, H>, P) -> R + 'static,
+        method: impl Fn(&T, &mut Cx<'_, H, K>, P) -> R + 'static,
     ) -> Self {
         let object = Rc::clone(object);
         self.on(event, move |cx, payload| method(&object, cx, payload))
     }
 
     /// Handles `_start`, whatever the session was given as arguments. To have them, handle `"_start"` by [`Self::on`].
-    pub fn on_start<R: IntoOutcome>(self, handler: impl Fn(&mut Cx<'_, H>) -> R + 'static) -> Self {
+    pub fn on_start<R: IntoOutcome>(
+        self,
+        handler: impl Fn(&mut Cx<'_, H, K>) -> R + 'static,
+    ) -> Self {
         self.on_any("_start", handler)
     }
 
     /// Handles `_stop`. What this posts vanishes with the session, whomever it is to, as in POE; what it calls is heard.
-    pub fn on_stop<R: IntoOutcome>(self, handler: impl Fn(&mut Cx<'_, H>) -> R + 'static) -> Self {
+    pub fn on_stop<R: IntoOutcome>(
+        self,
+        handler: impl Fn(&mut Cx<'_, H, K>) -> R + 'static,
+    ) -> Self {
         self.on_any("_stop", handler)
     }
 
     /// Handles `_child`: a child was created, gained, or lost.
     pub fn on_child<R: IntoOutcome>(
         self,
-        handler: impl Fn(&mut Cx<'_, H>, Child) -> R + 'static,
+        handler: impl Fn(&mut Cx<'_, H, K>, Child) -> R + 'static,
     ) -> Self {
         self.on("_child", handler)
     }
@@ -95,15 +103,16 @@ impl<H: 'static> Handlers<H> {
     /// Handles `_parent`: the session has another parent.
     pub fn on_parent<R: IntoOutcome>(
         self,
-        handler: impl Fn(&mut Cx<'_, H>, Parent) -> R + 'static,
+        handler: impl Fn(&mut Cx<'_, H, K>, Parent) -> R + 'static,
     ) -> Self {
         self.on("_parent", handler)
     }
 
-    /// Handles every event that has no handler of its own (POE: `_default`), `_stop`, `_child` and `_parent` among them.
+    /// Handles every event that has no handler of its own (POE: `_default`), `_stop`, `_child` and `_parent` among them; of a
+    /// machine not `_start` and `_stop`.
     pub fn on_default<R: IntoOutcome>(
         mut self,
-        handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
+        handler: impl Fn(&mut Cx<'_, H, K>, Unhandled) -> R + 'static,
     ) -> Self {
         self.table_mut().default = Some(erase_default(handler));
         self
@@ -124,41 +133,41 @@ impl<H: 'static> Handlers<H> {
     fn on_any<R: IntoOutcome>(
         mut self,
         event: &'static str,
-        handler: impl Fn(&mut Cx<'_, H>) -> R + 'static,
+        handler: impl Fn(&mut Cx<'_, H, K>) -> R + 'static,
     ) -> Self {
-        let handler: Handler<H> = Rc::new(move |cx, _, reply| handler(cx).into_outcome(reply));
+        let handler: Handler<H, K> = Rc::new(move |cx, _, reply| handler(cx).into_outcome(reply));
         self.table_mut().insert(Name::new(event), handler);
         self
     }
 
-    fn table_mut(&mut self) -> &mut Table<H> {
+    fn table_mut(&mut self) -> &mut Table<H, K> {
         Rc::make_mut(&mut self.table)
     }
 }
 
-impl<H: 'static> Default for Handlers<H> {
+impl<H, K: Kind> Default for Handlers<H, K> {
     fn default() -> Self {
-        Self::new()
+        Self { table: Rc::new(Table::default()) }
     }
 }
 
-impl<H> Clone for Handlers<H> {
+impl<H, K: Kind> Clone for Handlers<H, K> {
     fn clone(&self) -> Self {
         Self { table: Rc::clone(&self.table) }
     }
 }
 
-impl<H> fmt::Debug for Handlers<H> {
+impl<H, K: Kind> fmt::Debug for Handlers<H, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.table.names()).finish()
+        fmt::Debug::fmt(&self.table, f)
     }
 }
 
 /// Hides the type of a handler's payload, to be found again when an event comes.
-pub(crate) fn erase<H: 'static, P: 'static, R: IntoOutcome>(
-    handler: impl Fn(&mut Cx<'_, H>, P) -> R + 'static,
-) -> Handler<H> {
-    Rc::new(move |cx: &mut Cx<'_, H>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
+pub(crate) fn erase<H: 'static, K: Kind, P: 'static, R: IntoOutcome>(
+    handler: impl Fn(&mut Cx<'_, H, K>, P) -> R + 'static,
+) -> Handler<H, K> {
+    Rc::new(move |cx: &mut Cx<'_, H, K>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
         match take::<P>(slot) {
             Some(payload) => handler(cx, payload).into_outcome(reply),
             None => Err(Failure::WrongPayload { expected: std::any::type_name::<P>() }),
@@ -166,10 +175,10 @@ pub(crate) fn erase<H: 'static, P: 'static, R: IntoOutcome>(
     })
 }
 
-pub(crate) fn erase_default<H: 'static, R: IntoOutcome>(
-    handler: impl Fn(&mut Cx<'_, H>, Unhandled) -> R + 'static,
-) -> Handler<H> {
-    Rc::new(move |cx: &mut Cx<'_, H>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
+pub(crate) fn erase_default<H: 'static, K: Kind, R: IntoOutcome>(
+    handler: impl Fn(&mut Cx<'_, H, K>, Unhandled) -> R + 'static,
+) -> Handler<H, K> {
+    Rc::new(move |cx: &mut Cx<'_, H, K>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
         let unhandled = Unhandled { event: cx.event(), payload: slot.take_payload() };
         handler(cx, unhandled).into_outcome(reply)
     })

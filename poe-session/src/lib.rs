@@ -1,4 +1,4 @@
-//! Sessions of POE: a heap, and handlers for named events.
+//! Sessions of POE: a heap, and handlers for named events; and state machines.
 //!
 //! A [`Session`] is built from a value of any type, its heap, and a handler for each event it knows, and is then spawned
 //! into a [`Kernel`](poe_kernel::Kernel). From there on the kernel runs its handlers, one at a time, until nothing is left
@@ -8,6 +8,7 @@
 //!   all that a session can ask for; `P` is what the event carries; `R` is nothing, a [`Reply`] for a caller, or a
 //!   `Result` of either, whose error is the death of the session unless somebody handles it.
 //! - [`Handlers`] is the table of them. Sessions of one kind share one ([`Session::with`]), and each then costs its heap.
+//! - An [`Nfa`] is a session that is a state machine: it has the handlers of the state that it is in.
 //! - [`Postback`] and [`Callback`] are events of a session as values, to hand to those who do not know it.
 //!
 //! `PORTING.md` in the repository has programs of Perl's POE beside their twins here, and says where each method of
@@ -89,13 +90,33 @@
 //! - The sender of `_child` and `_parent` is the kernel, as in POE; what they say is a struct.
 //! - Options are three that exist, not free-form names.
 //!
+//! Of state machines:
+//!
+//! - `_start` and `_stop` reach a machine's states, and `_child` and `_parent` need no handler there. An event of any other
+//!   name that has none is the machine's death, as in POE.
+//! - A machine is spawned into its first state, and is in no state never.
+//! - A transition that cannot be made is an error where it is asked for, and no death later. That is so when there is no
+//!   such state, it cannot be entered with that event, or nothing is left to return to. A return event that has no
+//!   handler is found out when the call is made, not when it ends.
+//! - A `leave` that fails leaves the calls of states as they were, too. Immediate transitions wait while it runs; in POE
+//!   one of them never ended. A machine that it has stopped enters no other state.
+//! - `leave` and the event of entry say who asked for the transition, `cx.caller()`; in POE nobody did.
+//! - A state that is defined twice has the handlers of both definitions, and [`Nfa::any_state`] defines them all.
+//! - A `_default` set by [`Cx::state_default`] serves the states that have none.
+//! - `stop` of the machine is [`stop_machine`](Cx::stop_machine), as [`Cx::stop`] is the kernel's, and only its own handlers
+//!   drive a machine: others send it events.
+//!
 //! Case by case:
 //!
 //! - Difference: SES-17 (an odd list of arguments does not compile)
+//! - Difference: NFA-02 (malformed states and unknown parameters do not compile)
 
+mod body;
 mod cx;
 mod handlers;
 mod heap;
+mod kind;
+mod nfa;
 mod outcome;
 mod postback;
 mod scope;
@@ -105,6 +126,8 @@ mod table;
 pub use cx::Cx;
 pub use handlers::{Handlers, Unhandled};
 pub use heap::Heap;
+pub use kind::{Kind, Plain};
+pub use nfa::{Entry, Machine, Nfa, NfaError, ReturnEvent, StateError, States};
 pub use outcome::{HandlerResult, IntoOutcome, Reply};
 pub use postback::{Callback, Postback};
 pub use scope::{Scope, Suspended};
@@ -119,6 +142,7 @@ pub mod prelude {
     };
 
     pub use crate::{
-        Callback, Cx, HandlerResult, Handlers, Postback, Reply, Scope, Session, Unhandled,
+        Callback, Cx, HandlerResult, Handlers, Machine, Nfa, Postback, Reply, Scope, Session,
+        StateError, States, Unhandled,
     };
 }

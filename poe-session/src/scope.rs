@@ -2,7 +2,7 @@
 
 use poe_kernel::Kernel;
 
-use crate::Cx;
+use crate::{Cx, Kind};
 
 /// Where something that runs other handlers may be done from: `&kernel` outside handlers, `cx` inside.
 pub trait Scope {
@@ -38,7 +38,7 @@ impl Suspended for &Kernel {
     fn resume(&mut self) {}
 }
 
-impl<'c, 'a, H: 'static> Scope for &'c mut Cx<'a, H> {
+impl<'c, 'a, H: 'static, K: Kind> Scope for &'c mut Cx<'a, H, K> {
     type Suspended = Self;
 
     fn suspend(self) -> Self {
@@ -47,7 +47,7 @@ impl<'c, 'a, H: 'static> Scope for &'c mut Cx<'a, H> {
     }
 }
 
-impl<H: 'static> Suspended for &mut Cx<'_, H> {
+impl<H: 'static, K: Kind> Suspended for &mut Cx<'_, H, K> {
     fn kernel(&self) -> &Kernel {
         self.kernel
     }

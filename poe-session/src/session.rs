@@ -1,15 +1,11 @@
 //! Sessions: a heap and its handlers.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use poe_kernel::{
-    Asserts, Child, Delivery, Diagnostic, Dispatch, EventFor, Failure, Name, Parent, SessionId,
-    SessionOption, SpawnError,
-};
+use poe_kernel::{Child, EventFor, Parent, SessionId, SessionOption, SpawnError};
 
-use crate::table::Table;
+use crate::body::{Body, Options};
 use crate::{Cx, Handlers, IntoOutcome, Scope, Suspended, Unhandled};
 
 /// A session to be: its heap, its handlers and its options (POE: `POE::Session->create`).
@@ -163,14 +159,9 @@ impl<H: 'static> Session<H> {
     ) -> Result<SessionId, SpawnError> {
         // A closure would lose the place this was called from.
         let mut suspended = scope.suspend();
-        let mut options = self.options;
-        options.default |= suspended.kernel().asserts().contains(Asserts::STATES);
-        let body = Rc::new(Body {
-            heap: RefCell::new(self.heap),
-            table: RefCell::new(self.handlers.table),
-            options: Cell::new(options),
-        });
-        let result = suspended.kernel().session_alloc(body, args);
+        let kernel = suspended.kernel();
+        let body = Body::new(kernel, self.heap, self.handlers.table, self.options, ());
+        let result = kernel.session_alloc(Rc::new(body), args);
         suspended.resume();
         result
     }
@@ -183,106 +174,5 @@ impl<H: fmt::Debug> fmt::Debug for Session<H> {
             .field("handlers", &self.handlers)
             .field("options", &self.options)
             .finish()
-    }
-}
-
-/// A session as the kernel holds it.
-pub(crate) struct Body<H> {
-    pub(crate) heap: RefCell<H>,
-    pub(crate) table: RefCell<Rc<Table<H>>>,
-    pub(crate) options: Cell<Options>,
-}
-
-impl<H: 'static> Dispatch for Body<H> {
-    fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
-        if self.options.get().trace {
-            delivery.kernel.report(&trace(&delivery));
-        }
-        // The handler may replace the table that it lies in. To borrow it alone takes fewer steps than to count who else
-        // does.
-        let table = Rc::clone(&self.table.borrow_mut());
-        let Some(handler) = table.get(delivery.event).or_else(|| table.default.as_ref()) else {
-            return self.unhandled(&delivery);
-        };
-        let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy) };
-        let Delivery { kernel, envelope, payload, reply, .. } = delivery;
-        handler(&mut Cx::new(kernel, self, heap, envelope), payload, reply)
-    }
-
-    fn is_busy(&self) -> bool {
-        self.heap.try_borrow_mut().is_err()
-    }
-
-    fn type_name(&self) -> &'static str {
-        std::any::type_name::<H>()
-    }
-
-    fn event_names(&self) -> Vec<Name> {
-        let mut names: Vec<Name> = self.table.borrow().names().collect();
-        names.sort_unstable();
-        names
-    }
-
-    fn option(&self, option: SessionOption, value: Option<bool>) -> Option<bool> {
-        let mut options = self.options.get();
-        let before = options.get(option)?;
-        if let Some(value) = value {
-            options.set(option, value);
-            self.options.set(options);
-        }
-        Some(before)
-    }
-}
-
-impl<H> Body<H> {
-    #[cold]
-    fn unhandled(&self, delivery: &Delivery<'_>) -> Result<(), Failure> {
-        if self.options.get().default && !is_predefined(delivery.event) {
-            delivery.kernel.report(&Diagnostic::Unhandled {
-                session: delivery.session,
-                sender: delivery.sender,
-                event: delivery.event,
-                caller: delivery.caller,
-            });
-        }
-        Err(Failure::Unhandled)
-    }
-}
-
-#[cold]
-fn trace(delivery: &Delivery<'_>) -> Diagnostic<'static> {
-    Diagnostic::Trace { session: delivery.session, event: delivery.event, caller: delivery.caller }
-}
-
-/// Events that a session may well leave unhandled.
-fn is_predefined(event: Name) -> bool {
-    matches!(event.as_str(), "_start" | "_stop" | "_child" | "_parent")
-}
-
-/// A session's options.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Options {
-    pub(crate) trace: bool,
-    pub(crate) debug: bool,
-    pub(crate) default: bool,
-}
-
-impl Options {
-    fn get(self, option: SessionOption) -> Option<bool> {
-        match option {
-            SessionOption::Trace => Some(self.trace),
-            SessionOption::Debug => Some(self.debug),
-            SessionOption::Default => Some(self.default),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn set(&mut self, option: SessionOption, on: bool) {
-        match option {
-            SessionOption::Trace => self.trace = on,
-            SessionOption::Debug => self.debug = on,
-            SessionOption::Default => self.default = on,
-            _ => {}
-        }
     }
 }

@@ -1,26 +1,27 @@
 //! Which handler an event's name means.
 
+use std::fmt;
 use std::rc::Rc;
 
 use poe_kernel::{Failure, Name, ReplyTo, Slot};
 
-use crate::Cx;
+use crate::{Cx, Kind};
 
 /// A handler, its payload's type hidden.
-pub(crate) type Handler<H> =
-    Rc<dyn Fn(&mut Cx<'_, H>, &mut dyn Slot, ReplyTo<'_>) -> Result<(), Failure>>;
+pub(crate) type Handler<H, K> =
+    Rc<dyn Fn(&mut Cx<'_, H, K>, &mut dyn Slot, ReplyTo<'_>) -> Result<(), Failure>>;
 
 /// Handlers by name: open addressing on the name's number.
-pub(crate) struct Table<H> {
+pub struct Table<H, K: Kind> {
     /// A power of two of places, at least half of them empty.
-    places: Vec<Option<(Name, Handler<H>)>>,
+    places: Vec<Option<(Name, Handler<H, K>)>>,
     len: usize,
-    pub(crate) default: Option<Handler<H>>,
+    pub(crate) default: Option<Handler<H, K>>,
 }
 
-impl<H> Table<H> {
+impl<H, K: Kind> Table<H, K> {
     #[inline]
-    pub(crate) fn get(&self, event: Name) -> Option<&Handler<H>> {
+    pub(crate) fn get(&self, event: Name) -> Option<&Handler<H, K>> {
         let mask = self.places.len().wrapping_sub(1);
         let mut place = Self::hash(event);
         while let Some(Some((name, handler))) = self.places.get(place & mask) {
@@ -33,7 +34,7 @@ impl<H> Table<H> {
     }
 
     /// Enters a handler; whether it replaces one.
-    pub(crate) fn insert(&mut self, event: Name, handler: Handler<H>) -> bool {
+    pub(crate) fn insert(&mut self, event: Name, handler: Handler<H, K>) -> bool {
         if let Some(place) = self.find(event)
             && let Some(entry) = &mut self.places[place]
         {
@@ -100,29 +101,36 @@ impl<H> Table<H> {
     }
 }
 
-impl<H> Default for Table<H> {
+impl<H, K: Kind> Default for Table<H, K> {
     fn default() -> Self {
         Self { places: Vec::new(), len: 0, default: None }
     }
 }
 
-impl<H> Clone for Table<H> {
+impl<H, K: Kind> Clone for Table<H, K> {
     fn clone(&self) -> Self {
         Self { places: self.places.clone(), len: self.len, default: self.default.clone() }
+    }
+}
+
+impl<H, K: Kind> fmt::Debug for Table<H, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Plain;
 
-    fn nothing() -> Handler<()> {
+    fn nothing() -> Handler<(), Plain> {
         Rc::new(|_, _, _| Ok(()))
     }
 
     #[test]
     fn holds_many_and_forgets_any_of_them() {
-        let mut table = Table::<()>::default();
+        let mut table = Table::<(), Plain>::default();
         assert!(table.get(Name::new("event")).is_none());
         let names: Vec<Name> = (0..300).map(|n| Name::from(format!("event-{n}"))).collect();
         for &name in &names {
