@@ -6,8 +6,9 @@ use warnings;
 use Exporter 'import';
 use Scalar::Util 'reftype';
 use POE;
+require POE::NFA;
 
-our @EXPORT = qw(scenario perform actor bare notes reply note run name slice child);
+our @EXPORT = qw(scenario perform actor bare machine survive notes reply note run name slice child);
 
 my (%scenario, %name, %child);
 
@@ -49,6 +50,22 @@ sub bare {
     return POE::Session->create(inline_states => \%states, args => $args || [])->ID;
 }
 
+# A state machine that notes its events and the states it gets them in; handlers by state and event.
+sub machine {
+    my ($name, %states) = @_;
+    my $options = delete $states{options};
+    for my $handlers (values %states) {
+        %$handlers = map { $_ => noted($name, $_, $handlers->{$_}, 'machine') } keys %$handlers;
+    }
+    return POE::NFA->spawn(inline_states => \%states, options => $options || {});
+}
+
+# Has the active machine note its deaths and go on.
+sub survive {
+    $poe_kernel->state(survived => sub { note("m died in $_[ARG1]{event}"); $poe_kernel->sig_handled });
+    $poe_kernel->sig(DIE => 'survived');
+}
+
 # Events that are noted, and that is all.
 sub notes {
     return map { $_ => sub { } } @_;
@@ -70,10 +87,11 @@ sub child {
 }
 
 sub noted {
-    my ($name, $event, $handler) = @_;
+    my ($name, $event, $handler, $is_machine) = @_;
     return sub {
         $name{ $_[SESSION]->ID } = $name;
-        my @line = ($name, $event, shown(@_[ARG0 .. $#_]), 'from', name($_[SENDER]));
+        my $who = $is_machine ? "$name:" . $_[SESSION]->get_current_state : $name;
+        my @line = ($who, $event, shown(@_[ARG0 .. $#_]), 'from', name($_[SENDER]));
         my $state = ref $_[ARG1] eq 'HASH' ? $_[ARG1]{from_state} : $_[CALLER_STATE];
         push @line, 'in', $state if defined $state && $event !~ /^_(?!default)/;
         note("@line");

@@ -37,6 +37,7 @@ mod deaths;
 mod events;
 mod handles;
 mod life;
+mod nfa;
 mod signals;
 mod timers;
 mod tree;
@@ -49,6 +50,7 @@ fn every_scenario_has_a_twin_and_a_trace_and_there_are_no_others() {
         events::scenario::ALL,
         handles::scenario::ALL,
         life::scenario::ALL,
+        nfa::scenario::ALL,
         signals::scenario::ALL,
         timers::scenario::ALL,
         tree::scenario::ALL,

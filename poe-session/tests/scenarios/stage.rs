@@ -6,11 +6,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-use poe_session::IntoOutcome;
 use poe_session::prelude::*;
+use poe_session::{Entry, IntoOutcome, Kind};
 
 /// What the handlers of actors get.
 pub(crate) type On<'a> = Cx<'a, ()>;
+
+/// What the handlers of machines get.
+pub(crate) type In<'a> = Cx<'a, (), Machine>;
 
 thread_local! {
     static LINES: RefCell<Vec<String>> = RefCell::default();
@@ -107,7 +110,7 @@ impl Actor {
         let name = self.name;
         self.session = self.session.on(event, move |cx: &mut On<'_>, payload: P| {
             NAMES.with_borrow_mut(|names| names.insert(cx.session(), name));
-            note_event(cx, event, &payload);
+            note_event(cx, name, event, &payload);
             handler(cx, payload)
         });
         self
@@ -131,8 +134,10 @@ impl Actor {
         mut self,
         handler: impl Fn(&mut On<'_>, Unhandled) -> R + 'static,
     ) -> Self {
+        let name = self.name;
         self.session = self.session.on_default(move |cx, unhandled| {
-            note_event(cx, "_default", &unhandled);
+            NAMES.with_borrow_mut(|names| names.insert(cx.session(), name));
+            note_event(cx, name, "_default", &unhandled);
             handler(cx, unhandled)
         });
         self
@@ -152,19 +157,107 @@ impl Actor {
     }
 
     /// Enters as a child of the session whose handler this is called in.
-    pub(crate) fn below(self, parent: &mut On<'_>) -> SessionId {
+    pub(crate) fn below<K: Kind>(self, parent: &mut Cx<'_, (), K>) -> SessionId {
         self.below_with(parent, ())
     }
 
-    pub(crate) fn below_with<A: 'static>(self, parent: &mut On<'_>, args: A) -> SessionId {
+    pub(crate) fn below_with<K: Kind, A: 'static>(
+        self,
+        parent: &mut Cx<'_, (), K>,
+        args: A,
+    ) -> SessionId {
         self.session.spawn_with(parent, args).expect("not spawned")
     }
 }
 
-fn note_event(cx: &On<'_>, event: &str, payload: &impl Show) {
-    let (session, sender) = (name(cx.session()), name(cx.sender()));
-    let mut line = format!("{session} {event}{} from {sender}", payload.show());
-    if let (false, Some(state)) = (payload.is_of_kernel(event), cx.caller().state) {
+/// A state machine that notes its events and the states it gets them in.
+pub(crate) fn machine(name: &'static str) -> Automaton {
+    Automaton { name, nfa: Nfa::build(()) }
+}
+
+/// A machine to be.
+pub(crate) struct Automaton {
+    name: &'static str,
+    nfa: Nfa<()>,
+}
+
+impl Automaton {
+    pub(crate) fn on<P: Show + 'static, R: IntoOutcome>(
+        mut self,
+        state: &'static str,
+        event: &'static str,
+        handler: impl Fn(&mut In<'_>, P) -> R + 'static,
+    ) -> Self {
+        let name = self.name;
+        let noted = move |cx: &mut In<'_>, payload: P| {
+            note_in_state(cx, name, event, &payload);
+            handler(cx, payload)
+        };
+        self.nfa = self.nfa.state(state, |handlers| handlers.on(event, noted));
+        self
+    }
+
+    pub(crate) fn on_default<R: IntoOutcome>(
+        mut self,
+        state: &'static str,
+        handler: impl Fn(&mut In<'_>, Unhandled) -> R + 'static,
+    ) -> Self {
+        let name = self.name;
+        let noted = move |cx: &mut In<'_>, unhandled: Unhandled| {
+            note_in_state(cx, name, "_default", &unhandled);
+            handler(cx, unhandled)
+        };
+        self.nfa = self.nfa.state(state, |handlers| handlers.on_default(noted));
+        self
+    }
+
+    /// Events that carry nothing and are noted in a state, and that is all.
+    pub(crate) fn notes<const N: usize>(
+        self,
+        state: &'static str,
+        events: [&'static str; N],
+    ) -> Self {
+        let with_state = Self { nfa: self.nfa.state(state, |handlers| handlers), ..self };
+        events.into_iter().fold(with_state, |machine, event| machine.on(state, event, |_, ()| {}))
+    }
+
+    pub(crate) fn immediate(mut self) -> Self {
+        self.nfa = self.nfa.option(SessionOption::Immediate, true);
+        self
+    }
+
+    pub(crate) fn enter(
+        self,
+        scope: impl Scope,
+        state: &'static str,
+        entry: impl Entry,
+    ) -> SessionId {
+        self.nfa.spawn(scope, state, entry).expect("not spawned")
+    }
+}
+
+/// Has a machine note its deaths and go on.
+pub(crate) fn survive(cx: &mut In<'_>) {
+    cx.sig("DIE", "survived").expect("DIE is no signal of the system");
+    cx.state("survived", |cx, signal: Signal| {
+        note(format!("m died in {}", signal.death().expect("no death").event));
+        cx.sig_handled();
+    });
+}
+
+fn note_in_state(cx: &In<'_>, name: &'static str, event: &str, payload: &impl Show) {
+    NAMES.with_borrow_mut(|names| names.insert(cx.session(), name));
+    note_event(cx, &format!("{name}:{}", cx.current_state()), event, payload);
+}
+
+fn note_event<K: Kind>(cx: &Cx<'_, (), K>, who: &str, event: &str, payload: &impl Show) {
+    let sender = name(cx.sender());
+    let mut line = format!("{who} {event}{} from {sender}", payload.show());
+    // The original does not say who asked for a transition.
+    let is_transition =
+        cx.kernel.active_event().is_some_and(|event| event.as_str().starts_with("poe_nfa_"));
+    let is_silent = is_transition || payload.is_of_kernel(event);
+    if let (false, Some(state)) = (is_silent, cx.caller().state) {
         line += &format!(" in {state}");
     }
     note(line);
