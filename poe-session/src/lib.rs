@@ -94,7 +94,7 @@
 //!
 //! - `_start` and `_stop` reach a machine's states, and `_child` and `_parent` need no handler there. An event of any other
 //!   name that has none is the machine's death, as in POE.
-//! - A machine is spawned into its first state, and is in no state never.
+//! - A machine is spawned into its first state; it is never in none.
 //! - A transition that cannot be made is an error where it is asked for, and no death later. That is so when there is no
 //!   such state, it cannot be entered with that event, or nothing is left to return to. A return event that has no
 //!   handler is found out when the call is made, not when it ends.
