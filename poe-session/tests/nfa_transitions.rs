@@ -275,6 +275,50 @@ fn calls_that_wait_are_counted() {
 }
 
 #[test]
+fn a_call_whose_leave_panics_is_not_counted() {
+    let kernel = kernel();
+    let deaths = Rc::new(Cell::new(0));
+    let count = deaths.clone();
+    Nfa::build(())
+        .state("one", |state| {
+            state
+                .on("begin", |cx, ()| -> HandlerResult {
+                    cx.sig("DIE", "died")?;
+                    cx.call_state((), "two", ())?;
+                    Ok(())
+                })
+                .on("leave", |_, ()| -> () { panic!("on purpose") })
+                .on("died", move |cx, _: Signal| {
+                    cx.sig_handled();
+                    count.set(count.get() + 1);
+                    assert!(matches!(cx.return_state(()), Err(StateError::NotCalled { .. })));
+                })
+        })
+        .state("two", |state| state)
+        .spawn(&kernel, "one", "begin")
+        .unwrap();
+    kernel.run().unwrap();
+    assert_eq!(deaths.get(), 1);
+}
+
+#[test]
+fn a_leave_that_removes_what_is_to_be_entered_with_is_a_death() {
+    let kernel = kernel();
+    Nfa::build(())
+        .any_state(|state| state.on("enter", |_, ()| {}))
+        .state("one", |state| {
+            state
+                .on("begin", |cx, ()| cx.goto_state("two", "enter"))
+                .on("leave", |cx, ()| cx.state_remove("enter"))
+        })
+        .state("two", |state| state)
+        .spawn(&kernel, "one", "begin")
+        .unwrap();
+    let death = death(&kernel);
+    assert!(matches!(state_error(&*death), StateError::NoEntry { .. }), "{death}");
+}
+
+#[test]
 fn a_return_that_waits_for_a_failed_call_is_a_death() {
     let kernel = kernel();
     let deaths = Rc::new(RefCell::new(Vec::new()));

@@ -9,7 +9,7 @@ use super::error::StateError;
 use super::machine::{Course, Machine, StateHandlers, Waiting};
 use crate::Cx;
 use crate::handlers::erase;
-use crate::table::Table;
+use crate::table::{Handler, Table};
 
 /// The events that transitions wait in the queue as; their names are POE's.
 pub(super) const GOTO: &str = "poe_nfa_goto_state";
@@ -120,7 +120,7 @@ impl<H: 'static> Cx<'_, H, Machine> {
     ) -> Result<(), StateError> {
         let (state, arrival) = (state.into(), entry.into_arrival());
         self.course().entrance(state, arrival.as_ref().map(|arrival| arrival.event))?;
-        self.course().deepen(1);
+        self.course().wait_for(1);
         let return_event = return_event.into_name();
         self.transit(CALL, Transition::Call { return_event, state, arrival })
     }
@@ -137,7 +137,7 @@ impl<H: 'static> Cx<'_, H, Machine> {
         if self.course().depth() == 0 {
             return Err(StateError::NotCalled { state: self.current_state() });
         }
-        self.course().deepen(-1);
+        self.course().wait_for(-1);
         self.transit(RETURN, Transition::Return { args: Payload::new(args) })
     }
 
@@ -211,25 +211,23 @@ impl<H: 'static> Cx<'_, H, Machine> {
         arrival: Option<Arrival>,
     ) -> Result<(), BoxError> {
         let caller = Waiting { state: self.current_state(), return_event };
-        let can_return = self.course().entrance(caller.state, return_event);
-        let departed =
-            can_return.map_err(Into::into).and_then(|_| self.depart(state, arrival.as_ref()));
-        self.course().deepen(-1);
-        let handlers = departed?;
+        let waited = Waited { pending: &self.body.part.pending, by: 1 };
+        self.course().entrance(caller.state, return_event)?;
+        let handlers = self.depart(state, arrival.as_ref())?;
+        drop(waited);
         self.course().callers.borrow_mut().push(caller);
         self.enter(state, handlers, arrival)
     }
 
     fn ascend(&mut self, args: Payload) -> Result<(), BoxError> {
+        let waited = Waited { pending: &self.body.part.pending, by: -1 };
         let caller = self.course().callers.borrow().last().copied();
         let Some(Waiting { state, return_event }) = caller else {
-            self.course().deepen(1);
             return Err(StateError::NotCalled { state: self.current_state() }.into());
         };
         let arrival = return_event.map(|event| Arrival { event, args });
-        let departed = self.depart(state, arrival.as_ref());
-        self.course().deepen(1);
-        let handlers = departed?;
+        let handlers = self.depart(state, arrival.as_ref())?;
+        drop(waited);
         self.course().callers.borrow_mut().pop();
         self.enter(state, handlers, arrival)
     }
@@ -242,7 +240,10 @@ impl<H: 'static> Cx<'_, H, Machine> {
     ) -> Result<StateHandlers<H>, BoxError> {
         let handlers = self.course().entrance(to, arrival.map(|arrival| arrival.event))?;
         let _leaving = Leaving::new(&self.body.part.is_leaving);
-        self.invoke(Name::new("leave"), Payload::default())?;
+        let leave = Name::new("leave");
+        if let Some(handler) = self.body.find(leave) {
+            self.invoke(handler, leave, Payload::default())?;
+        }
         Ok(handlers)
     }
 
@@ -258,13 +259,22 @@ impl<H: 'static> Cx<'_, H, Machine> {
     }
 
     fn arrive(&mut self, Arrival { event, args }: Arrival) -> Result<(), BoxError> {
-        // Its `leave` may have stopped it.
-        if self.kernel.is_live(self.session()) { self.invoke(event, args) } else { Ok(()) }
+        // Its `leave` may have stopped it, or removed what was there for any state.
+        if !self.kernel.is_live(self.session()) {
+            return Ok(());
+        }
+        let state = self.current_state();
+        let handler = self.body.find(event).ok_or(StateError::NoEntry { state, event })?;
+        self.invoke(handler, event, args)
     }
 
     /// Runs a handler within the event of the transition.
-    fn invoke(&mut self, event: Name, args: Payload) -> Result<(), BoxError> {
-        let Some(handler) = self.body.find(event) else { return Ok(()) };
+    fn invoke(
+        &mut self,
+        handler: Handler<H, Machine>,
+        event: Name,
+        args: Payload,
+    ) -> Result<(), BoxError> {
         let (state, sent) = (self.current_state(), args.type_name());
         let mut envelope = *self.envelope;
         (envelope.event, envelope.sender) = (event, envelope.session);
@@ -293,9 +303,21 @@ impl<H: 'static> Cx<'_, H, Machine> {
 }
 
 impl<H> Course<H> {
-    /// Counts a call that is asked for, or a return that is made; and the other way round.
-    fn deepen(&self, by: isize) {
+    /// Counts a call that waits; or a return, for which there will be a caller less.
+    fn wait_for(&self, by: isize) {
         self.pending.set(self.pending.get() + by);
+    }
+}
+
+/// A call or a return that waits no more when this is dropped, be it that it failed.
+struct Waited<'a> {
+    pending: &'a Cell<isize>,
+    by: isize,
+}
+
+impl Drop for Waited<'_> {
+    fn drop(&mut self) {
+        self.pending.set(self.pending.get() - self.by);
     }
 }
 
