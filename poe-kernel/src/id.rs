@@ -1,6 +1,7 @@
 //! Identities: of the kernel, its sessions, timers and watchers. A stale one is refused, never mistaken for another of its
 //! kernel.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -95,13 +96,12 @@ pub struct KernelId(Arc<str>);
 impl KernelId {
     pub(crate) fn generate() -> Self {
         static SEQUENCE: AtomicU32 = AtomicU32::new(0);
-        let host = nix::unistd::gethostname().unwrap_or_default();
+        let system = nix::sys::utsname::uname();
+        let host = system.as_ref().map_or(OsStr::new(""), |system| system.nodename());
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let sequence = SEQUENCE.fetch_add(1, Ordering::Relaxed) + 1;
         let process = std::process::id();
-        Self(
-            format!("{}-{seconds:08x}-{process:08x}-{sequence:08x}", host.to_string_lossy()).into(),
-        )
+        Self(format!("{}-{seconds:08x}-{process:08x}-{sequence:08x}", host.display()).into())
     }
 
     /// The identity as text.

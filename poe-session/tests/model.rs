@@ -8,14 +8,11 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::io;
-use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use common::start;
-use poe_kernel::{EventLoop, Inspection, Interest, Key, Readiness, Wake};
+use common::{NoWait, start};
+use poe_kernel::Inspection;
 use poe_session::prelude::*;
 use proptest::prelude::*;
 
@@ -224,42 +221,6 @@ impl Real {
 fn steps(scripts: &Scripts, id: Id, handled: usize) -> Vec<Step> {
     let script = &scripts[id % scripts.len()];
     script.get(handled).cloned().unwrap_or_default()
-}
-
-/// An event loop that never waits, and says when it would have waited for ever.
-#[derive(Debug, Default)]
-struct NoWait(Rc<Cell<bool>>);
-
-impl EventLoop for NoWait {
-    fn name(&self) -> &'static str {
-        "no wait"
-    }
-
-    fn add(&mut self, _: Rc<dyn AsFd>, _: Key, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn modify(&mut self, _: Key, _: Interest) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn delete(&mut self, _: Key) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn wait(&mut self, _: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set(timeout.is_none());
-        Ok(())
-    }
-
-    fn waker(&self) -> Arc<dyn Wake> {
-        #[derive(Debug)]
-        struct Nobody;
-        impl Wake for Nobody {
-            fn wake(&self) {}
-        }
-        Arc::new(Nobody)
-    }
 }
 
 const TURNS: usize = 3000;

@@ -3,9 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use poe_kernel::{EventLoop, Interest, Key, Readiness, Wake};
 use poe_session::prelude::*;
 
 /// What happened, line by line, and what the sessions are called in it.
@@ -89,11 +93,48 @@ fn word(change: Change) -> &'static str {
 
 /// A kernel on a virtual clock, so that timers take no time, whose diagnostics are a failure.
 pub fn kernel() -> Kernel {
-    Kernel::builder()
-        .virtual_clock(start())
-        .diagnostics(|diagnostic| panic!("{diagnostic}"))
-        .build()
-        .unwrap()
+    let builder =
+        Kernel::builder().virtual_clock(start()).diagnostics(|diagnostic| panic!("{diagnostic}"));
+    // Miri has none of the calls that wait.
+    let builder =
+        if cfg!(miri) { builder.event_loop(Box::new(NoWait::default())) } else { builder };
+    builder.build().unwrap()
+}
+
+/// An event loop that never waits, and says when it would have waited for ever.
+#[derive(Debug, Default)]
+pub struct NoWait(pub Rc<Cell<bool>>);
+
+impl EventLoop for NoWait {
+    fn name(&self) -> &'static str {
+        "no wait"
+    }
+
+    fn add(&mut self, _: Rc<dyn AsFd>, _: Key, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn modify(&mut self, _: Key, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn delete(&mut self, _: Key) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wait(&mut self, _: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
+        self.0.set(timeout.is_none());
+        Ok(())
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        #[derive(Debug)]
+        struct Nobody;
+        impl Wake for Nobody {
+            fn wake(&self) {}
+        }
+        Arc::new(Nobody)
+    }
 }
 
 /// When a virtual clock begins.
