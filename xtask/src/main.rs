@@ -16,6 +16,7 @@ mod examples;
 mod failure;
 mod fmt;
 mod layers;
+mod miri;
 mod semantics;
 mod soak;
 mod test;
@@ -58,6 +59,11 @@ const COMMANDS: &[Command] = &[
         name: "loops",
         about: "the tests of sessions, wheels, components and examples on each of the other event loops",
         run: test::loops,
+    },
+    Command {
+        name: "miri",
+        about: "not part of ci: the tests of the kernel's structures and of sessions, on Miri",
+        run: miri::run,
     },
     Command {
         name: "soak",

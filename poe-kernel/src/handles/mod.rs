@@ -319,7 +319,7 @@ impl Kernel {
 }
 
 /// Whether the handle was blocking.
-fn set_nonblocking(handle: &impl AsFd) -> io::Result<bool> {
+pub(crate) fn set_nonblocking(handle: &impl AsFd) -> io::Result<bool> {
     let flags = OFlag::from_bits_retain(fcntl(handle, FcntlArg::F_GETFL)?);
     if flags.contains(OFlag::O_NONBLOCK) {
         return Ok(false);

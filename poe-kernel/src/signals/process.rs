@@ -85,6 +85,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri starts no programs")]
     fn a_status_is_what_the_standard_library_makes_of_it() {
         for (script, code, signal) in
             [("exit 0", Some(0), None), ("exit 5", Some(5), None), ("kill -9 $$", None, Some(9))]
@@ -108,6 +109,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no pidfd")]
     fn what_is_no_child_is_refused() {
         for pid in [0, 1, std::process::id(), i32::MAX.cast_unsigned(), u32::MAX] {
             let error = Process::open(pid).unwrap_err();
