@@ -1,0 +1,58 @@
+//! The place of the session whose handler runs in the tree, and the end of all.
+
+use poe_kernel::{Destination, DetachError};
+
+use super::Cx;
+use crate::Kind;
+
+impl<H: 'static, K: Kind> Cx<'_, H, K> {
+    /// As [`Kernel::detach_myself`](poe_kernel::Kernel::detach_myself).
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(())
+    ///     .on_start(|cx| {
+    ///         Session::build(()).on_start(|cx| cx.detach_myself()).spawn(&mut *cx)?;
+    ///         assert!(cx.kernel.children(cx.session()).is_empty());
+    ///         HandlerResult::Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DetachError`] when the session is at the top already.
+    #[track_caller]
+    pub fn detach_myself(&mut self) -> Result<(), DetachError> {
+        self.heap.release();
+        let result = self.kernel.detach_myself();
+        self.take_heap();
+        result
+    }
+
+    /// As [`Kernel::detach_child`](poe_kernel::Kernel::detach_child).
+    ///
+    /// # Errors
+    ///
+    /// [`DetachError`] when there is no such child.
+    #[track_caller]
+    pub fn detach_child(&mut self, child: impl Destination) -> Result<(), DetachError> {
+        self.heap.release();
+        let result = self.kernel.detach_child(child);
+        self.take_heap();
+        result
+    }
+
+    /// As [`Kernel::stop`](poe_kernel::Kernel::stop).
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.heap.release();
+        self.kernel.stop();
+        self.take_heap();
+    }
+}
