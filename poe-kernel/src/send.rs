@@ -190,15 +190,20 @@ impl Kernel {
         if !self.inner.sessions.borrow_mut().hold_event(to, from) {
             return false;
         }
+        self.push_event(kind, Envelope { session: to, sender: from, event, caller }, value);
+        true
+    }
+
+    /// Queues an event that holds its sessions already.
+    #[inline(always)]
+    pub(crate) fn push_event<P: 'static>(&self, kind: Kind, envelope: Envelope, value: P) {
         let mut queue = self.inner.queue.borrow_mut();
         let (due, sequence) = (self.inner.now.get(), self.next_sequence());
-        let envelope = Envelope { session: to, sender: from, event, caller };
         queue.push(Header { sequence, envelope, due, kind }, value);
         drop(queue);
         if self.inner.observing.get() {
             self.observe_enqueued(kind, &envelope, sequence);
         }
-        true
     }
 
     /// Dispatches a posted event, or another thing that was queued.
@@ -222,12 +227,13 @@ impl Kernel {
     fn dispatch_other(&self, kind: Kind, envelope: &Envelope, due: Nanos, payload: Payload) {
         let &Envelope { session: to, sender: from, event, caller } = envelope;
         let marks = self.inner.sessions.borrow().marks();
-        if from.is_kernel() || self.is_live(from) {
-            match kind {
-                Kind::Signal => self.dispatch_signal(to, event, caller, payload),
-                Kind::Post => payload.with(|slot| self.run_queued_observed(envelope, due, slot)),
-                Kind::Newborn => {}
+        let is_sent = || from.is_kernel() || self.is_live(from);
+        match kind {
+            Kind::Signal if is_sent() => self.dispatch_signal(to, event, caller, payload),
+            Kind::Post if is_sent() => {
+                payload.with(|slot| self.run_queued_observed(envelope, due, slot));
             }
+            _ => {}
         }
         self.inner.sessions.borrow_mut().release_event(to, from, marks);
     }

@@ -91,7 +91,6 @@ impl Kernel {
         }
         let inserted = self.inner.sessions.borrow_mut().insert(session, parent, location);
         let Some(id) = inserted else { return Err(SpawnError::TooMany(SessionId::MOST)) };
-        self.inner.sessions.borrow_mut().hold(id, Hold::EventTo);
         let caller = Caller::new(location, self.active_event());
         trace!(self, SESSIONS, id, "session {id} created below session {parent} at {location}");
         let mut value = Payload::default();
@@ -102,10 +101,12 @@ impl Kernel {
         if let Some(parent) = self.parent(id) {
             self.tell_child(parent, Change::Create, id, value, caller);
         }
-        // From here on this holds it, behind all that its start has sent.
-        let newborn = self.inner.names.newborn;
-        self.enqueue(Kind::Newborn, id, id, newborn, caller, Payload::default());
-        self.inner.sessions.borrow_mut().release(id, Hold::EventTo);
+        if self.is_live(id) {
+            // The hold that it was entered with is this event's from here on, behind all that its start has sent.
+            let event = self.inner.names.newborn;
+            let envelope = Envelope { session: id, sender: id, event, caller };
+            self.push_event(Kind::Newborn, envelope, ());
+        }
         Ok(id)
     }
 
@@ -376,7 +377,7 @@ impl Kernel {
         let aliases = (held(Hold::Alias) > 0).then(|| inner.aliases.borrow_mut().clear(id));
         let references =
             (held(Hold::Reference) > 0).then(|| inner.references.borrow_mut().clear(id));
-        let handles = held(Hold::Handle);
+        let (handles, processes) = (held(Hold::Handle), held(Hold::Process));
         let events = held(Hold::EventTo);
         let timers = if events > 0 {
             self.change_timers(|timers| timers.remove_all(id))
@@ -393,6 +394,9 @@ impl Kernel {
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);
+        if processes > 0 {
+            self.forget_children(id);
+        }
         if references.is_some() {
             self.forget_blocking(id);
         }

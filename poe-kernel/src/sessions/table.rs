@@ -159,7 +159,7 @@ impl Sessions {
         self.children(id).next()
     }
 
-    /// Enters a session, first marked for collection so that it goes if nothing ever holds it.
+    /// Enters a session, held as by an event to it, which the caller is to queue.
     pub(crate) fn insert(
         &mut self,
         body: Rc<dyn Dispatch>,
@@ -175,6 +175,7 @@ impl Sessions {
         let id = SessionId::new(self.numbered, slot);
         let mut entry = Entry::new(id, parent, created);
         entry.body = Some(body);
+        entry.hold(Hold::EventTo);
         if slot == self.entries.len() {
             self.entries.push(entry);
         } else {
@@ -182,7 +183,6 @@ impl Sessions {
         }
         self.live += 1;
         self.link(id, parent);
-        self.mark_if_unheld(id);
         Some(id)
     }
 
@@ -464,11 +464,13 @@ mod tests {
     fn marks_follow_the_last_release() {
         let mut sessions = Sessions::new(Location::caller(), Rc::default());
         let id = add(&mut sessions, SessionId::KERNEL);
-        sessions.hold(id, Hold::EventTo);
+        assert!(!sessions.has_marks(), "held by its birth");
+        sessions.release(id, Hold::EventTo);
+        sessions.hold(id, Hold::Alias);
         let mut marks = Vec::new();
         sessions.swap_marks(&mut marks);
         assert!(!sessions.is_collectable(id, marks[0].1), "held since it was marked");
-        sessions.release(id, Hold::EventTo);
+        sessions.release(id, Hold::Alias);
         marks.clear();
         sessions.swap_marks(&mut marks);
         assert!(sessions.is_collectable(id, marks[0].1));

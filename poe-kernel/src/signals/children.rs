@@ -307,12 +307,9 @@ impl Kernel {
     }
 
     /// Withdraws all that a stopped session asked. Its children are waited for nonetheless.
-    pub(super) fn forget_children(&self, session: SessionId) {
+    pub(crate) fn forget_children(&self, session: SessionId) {
         let withdrawn: Vec<Asked> = {
             let children = &mut self.inner.signals.borrow_mut().children;
-            if !children.is_awaited() {
-                return;
-            }
             let pids = children.iter().filter(|&(_, one, _)| one == session);
             let pids: Vec<u32> = pids.map(|(pid, ..)| pid).collect();
             pids.into_iter().filter_map(|pid| children.withdraw(pid, session)).collect()

@@ -338,9 +338,8 @@ impl Kernel {
         }
     }
 
-    /// Ends all of a session's watches, of signals and of children.
+    /// Ends all of a session's watches of signals.
     pub(crate) fn forget_signals(&self, session: SessionId) {
-        self.forget_children(session);
         let mut unwatched = Vec::new();
         self.inner.signals.borrow_mut().watches.retain(|signal, watches| {
             watches.remove(&session);
