@@ -74,6 +74,7 @@
 //! # Features
 //!
 //! - `regex`: line terminators that are regular expressions.
+//! - `storable`: structures of data in the format of Perl's Storable.
 //!
 //! # Differences from POE
 //!
@@ -121,6 +122,8 @@ mod record;
 #[cfg(feature = "regex")]
 mod regexp;
 mod sink;
+#[cfg(feature = "storable")]
+pub mod storable;
 mod stream;
 
 pub use block::{Block, BlockBuilder};
