@@ -286,9 +286,13 @@ pub(crate) fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
     output
 }
 
+/// Chooses our event loop. The original would look for one of that name of its own.
+const OUR_LOOP: &str = "POE_EVENT_LOOP";
+
 /// Whether a program that nobody here wrote is installed; says so if not.
 pub(crate) fn is_installed(program: &str, arguments: &[&str], package: &str) -> bool {
     let mut command = Command::new(program);
+    command.env_remove(OUR_LOOP);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let installed = command.status().is_ok_and(|status| status.success());
     if !installed {
@@ -321,6 +325,7 @@ pub(crate) fn perl<I: IntoIterator<Item: AsRef<OsStr>>>(
         return None;
     }
     let mut command = Command::new("perl");
+    command.env_remove(OUR_LOOP);
     command.arg(format!("{}/tests/perl/{script}", env!("CARGO_MANIFEST_DIR"))).args(arguments);
     Some(command)
 }
