@@ -172,6 +172,10 @@ impl Filter for Block {
         self.buffer.copy_all()
     }
 
+    fn pending_len(&self) -> usize {
+        self.buffer.len()
+    }
+
     fn take_pending(&mut self) -> Bytes {
         if let Framing::Prefixed(prefixed) = &mut self.framing {
             prefixed.next = None;

@@ -163,6 +163,19 @@ pub enum ConfigError {
         needed: usize,
     },
 
+    /// A layer of a stack does not take what its neighbour gives.
+    #[error(
+        "{giver} gives records of type {gives} where {wanted} is wanted; put a Map between the two"
+    )]
+    LayerMismatch {
+        /// The layer that gives the record.
+        giver: &'static str,
+        /// What it gives.
+        gives: &'static str,
+        /// What the layer next to it takes.
+        wanted: &'static str,
+    },
+
     /// The regular expression does not compile.
     #[error("input_regexp {pattern:?} is not a regular expression: {reason}")]
     BadRegexp {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 
-use crate::{FilterError, Sink};
+use crate::{FilterError, Sink, Then, Transform};
 
 /// Turns a stream of octets into records, and records into octets. POE's `POE::Filter`.
 ///
@@ -125,6 +125,23 @@ pub trait Filter: Debug {
     /// [`take_pending`](Filter::take_pending).
     fn get_pending(&self) -> Bytes;
 
+    /// How many octets [`get_pending`](Filter::get_pending) would give.
+    ///
+    /// A stack of filters asks this for each record, so a filter had better know without copying.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// let mut filter = Line::new();
+    /// filter.get_one_start("one\ntwo".into())?;
+    /// assert_eq!(filter.get_one()?.unwrap(), "one");
+    /// assert_eq!(filter.pending_len(), 3);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    fn pending_len(&self) -> usize {
+        self.get_pending().len()
+    }
+
     /// Takes the input that no record was made of yet out of the filter.
     ///
     /// Fed to another filter, it lets that one go on exactly behind the last record.
@@ -155,6 +172,39 @@ pub trait Filter: Debug {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn fresh(&self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>>;
+
+    /// Puts a layer on this filter, which turns its records into others, and back. The two are a
+    /// filter again. POE's `POE::Filter::Stackable`; see [`Stackable`](crate::Stackable) for a stack
+    /// that changes at run time.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Grep, IntoRecord, Line, Map, RecordBlock};
+    ///
+    /// let mut filter = Line::literal("!")?
+    ///     .then(Map::new(|line: bytes::Bytes| line.len(), |length| "x".repeat(length).into_record()))
+    ///     .then(Grep::both(|length: &usize| *length > 0))
+    ///     .then(RecordBlock::new(2)?);
+    /// assert_eq!(filter.get("a!!bb!ccc!".into())?, [[1, 2]]);
+    /// let mut out = Vec::<u8>::new();
+    /// filter.put(vec![1, 0, 2], &mut out)?;
+    /// assert_eq!(out, b"x!xx!");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// What does not fit does not compile:
+    ///
+    /// ```compile_fail,E0271
+    /// use poe_filter::{Filter, Grep, Line};
+    ///
+    /// let filter = Line::new().then(Grep::both(|number: &u32| *number > 0));
+    /// ```
+    fn then<T>(self, upper: T) -> Then<Self, T>
+    where
+        Self: Sized + 'static,
+        T: Transform<From = Self::In, To = Self::Out> + 'static,
+    {
+        Then::new(self, upper)
+    }
 
     /// The filter in a box. One that is in a box already is not put into another, so that calling
     /// it takes no detour.
@@ -198,6 +248,11 @@ impl<In: 'static, Out: 'static> Filter for Box<dyn Filter<In = In, Out = Out>> {
     #[inline]
     fn get_pending(&self) -> Bytes {
         (**self).get_pending()
+    }
+
+    #[inline]
+    fn pending_len(&self) -> usize {
+        (**self).pending_len()
     }
 
     #[inline]

@@ -8,7 +8,16 @@
 //! - [`Block`] makes records of blocks that have a fixed size, or their length before them.
 //! - [`Stream`] passes octets on as they are.
 //!
-//! All of these have [`Bytes`](bytes::Bytes) for records. Input that holds a whole record is not
+//! Upon these stand layers that turn records into other records, [`Transform`]s:
+//!
+//! - [`Map`] makes another record of each, and of octets whatever they stand for.
+//! - [`Grep`] lets some pass.
+//! - [`RecordBlock`] gathers a number of them.
+//!
+//! [`Filter::then`] puts a layer on a filter, and the two are a filter again; [`Stackable`] is a
+//! stack that can change at run time.
+//!
+//! [`Line`], [`Block`] and [`Stream`] have [`Bytes`](bytes::Bytes) for records. Input that holds a whole record is not
 //! copied: the record is a slice of it. What a filter serializes goes into a [`Sink`], such as a
 //! `Vec<u8>`. Where records are wanted, [`IntoRecord`] takes text and octets of all kinds.
 //!
@@ -62,6 +71,10 @@
 //! | the end of input within a line | none: the rest is a record | consumed |
 //! | the end of input within a block | [`Truncated`](FilterError::Truncated), fatal | stays |
 //!
+//! | the end of input within a block of records | [`Stream`](FilterError::Stream) | stays |
+//! | a record that a [`Map`] refuses | [`Record`](FilterError::Record) | consumed |
+//! | layers of a [`Stackable`] that do not fit | [`Stream`](FilterError::Stream) | stays |
+//!
 //! Other filters have [`Record`](FilterError::Record) and [`Stream`](FilterError::Stream) for their
 //! own errors.
 //!
@@ -69,7 +82,8 @@
 //!
 //! A filter without input holds no memory for it. One that waits for the rest of a record holds a
 //! copy of what is there, not the chunk it came with. A record, however, is a slice of its chunk and
-//! keeps all of it: what is to be kept for long had better be copied.
+//! keeps all of it: what is to be kept for long had better be copied. That is true also of the
+//! records that a [`RecordBlock`] gathers.
 //!
 //! # Features
 //!
@@ -103,6 +117,23 @@
 //!   block behind junk in the same call. Junk is counted or, if so asked, an error; POE warns.
 //! - [`Block`] refuses lengths that no 64-bit number can hold, and unending ones.
 //! - A [`LengthCodec`] looks at octets and says what it found; POE's edits the buffer.
+//! - [`Grep`], [`Map`] and [`RecordBlock`] are no filters by themselves, but layers that stand on one.
+//!   Their functions and sizes can not be left out or be something else, which the compiler sees to.
+//!
+//!   Difference: FGM-04, FGM-06, FGM-11 (such calls do not compile)
+//! - [`RecordBlock`] refuses a size of 0, both at first and when it is changed, where POE ignores the
+//!   change. What is no number at all does not compile.
+//!
+//!   Difference: FRB-03, FRB-04 (refused, with an error or by the compiler)
+//! - A record that a layer drops strands none behind it, wherever the layer stands.
+//! - A stack takes no more out of its lower layers than its next record needs, and gives back all that
+//!   is pending in any of them, as the octets it came from. POE gives back what the last layer holds,
+//!   and loses the rest.
+//! - [`Stackable`] has what is pending go through the changed stack. POE loses it, or dies. Layers are
+//!   checked against their neighbours, an empty stack passes octets on, and what is no layer does not
+//!   compile.
+//!
+//!   Difference: FST-09 (such calls do not compile, or are refused for records that do not fit)
 //! - One `put` puts one record; for a fixed-size [`Block`], each is passed on as it is.
 
 #![forbid(unsafe_code)]
@@ -113,25 +144,47 @@ mod buffer;
 mod chunk;
 mod error;
 mod filter;
+mod filter_layer;
+mod grep;
+mod integer_length;
+mod layer;
 mod length_codec;
 mod limits;
 mod line;
+mod map;
 mod newline;
+mod origin;
 pub mod prelude;
+mod queue;
 mod record;
+mod record_block;
 #[cfg(feature = "regex")]
 mod regexp;
 mod sink;
+mod stackable;
 #[cfg(feature = "storable")]
 pub mod storable;
 mod stream;
+mod then;
+mod transform;
 
 pub use block::{Block, BlockBuilder};
 pub use error::{ConfigError, FilterError};
 pub use filter::Filter;
+pub use filter_layer::FilterLayer;
+pub use grep::Grep;
+pub use integer_length::{IntegerLength, VarintLength};
+#[doc(hidden)]
+pub use layer::kind;
+pub use layer::{IntoLayer, Layer};
 pub use length_codec::{DecimalLength, DecodedLength, LengthCodec};
 pub(crate) use limits::{DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, check_limits};
 pub use line::{Line, LineBuilder};
+pub use map::Map;
 pub use record::IntoRecord;
+pub use record_block::RecordBlock;
 pub use sink::Sink;
+pub use stackable::Stackable;
 pub use stream::Stream;
+pub use then::Then;
+pub use transform::{BoxedTransform, Transform};

@@ -191,6 +191,10 @@ impl Filter for Line {
         self.buffer.copy_all()
     }
 
+    fn pending_len(&self) -> usize {
+        self.buffer.len()
+    }
+
     fn take_pending(&mut self) -> Bytes {
         self.discarding = false;
         self.newline.reset();

@@ -1,3 +1,6 @@
 //! What most users of this crate need: `use poe_filter::prelude::*`.
 
-pub use crate::{Block, Filter, FilterError, IntoRecord, Line, Sink, Stream};
+pub use crate::{
+    Block, Filter, FilterError, Grep, IntoRecord, Line, Map, RecordBlock, Sink, Stackable, Stream,
+    Transform,
+};

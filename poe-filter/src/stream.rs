@@ -59,6 +59,10 @@ impl Filter for Stream {
         self.buffer.copy_all()
     }
 
+    fn pending_len(&self) -> usize {
+        self.buffer.len()
+    }
+
     fn take_pending(&mut self) -> Bytes {
         self.buffer.take_all()
     }

@@ -4,7 +4,10 @@ mod common;
 
 use bytes::Bytes;
 use common::{Octets, check_hand_over, check_splits, chunk, chunks, octets, put, records_to_end};
-use poe_filter::{Block, DecodedLength, Filter, FilterError, LengthCodec, Line, Sink, Stream};
+use poe_filter::{
+    Block, DecodedLength, Filter, FilterError, FilterLayer, Grep, LengthCodec, Line, Map,
+    RecordBlock, Sink, Stackable, Stream,
+};
 use proptest::prelude::*;
 
 /// Two octets; an `x` before them is junk, and a `y` beyond understanding.
@@ -72,6 +75,44 @@ fn first_newline(input: &[u8]) -> &'static [u8] {
         Some((b'\r', _)) => b"\r",
         _ => b"\n",
     }
+}
+
+/// The items of blocks with a mark at the end of each block, so that a stack of them is of octets.
+fn joined(block: Vec<Bytes>) -> Bytes {
+    [block.join(&b','), b"|".to_vec()].concat().into()
+}
+
+fn parted(record: Bytes) -> Vec<Bytes> {
+    let items = record.strip_suffix(b"|").unwrap_or(&record);
+    items.split(|octet| *octet == b',').map(chunk).collect()
+}
+
+fn wanted(line: &Bytes) -> bool {
+    !line.contains(&b'b')
+}
+
+/// Lines by threes, but for some: put together by the compiler, at run time, and of several stacks.
+fn stacks() -> [fn() -> Box<Octets>; 3] {
+    [
+        || {
+            let lines = Line::literal("\n").unwrap().then(Grep::both(wanted));
+            Box::new(lines.then(RecordBlock::new(3).unwrap()).then(Map::new(joined, parted)))
+        },
+        || {
+            let mut stack: Stackable = Stackable::new();
+            stack.push(Line::literal("\n").unwrap()).unwrap();
+            stack.push(Grep::both(wanted)).unwrap();
+            stack.push(RecordBlock::<Bytes>::new(3).unwrap()).unwrap();
+            stack.push(Map::new(joined, parted)).unwrap();
+            Box::new(stack)
+        },
+        || {
+            let mut stack: Stackable = Stackable::new();
+            stack.push(Line::literal("\n").unwrap().then(Grep::both(wanted))).unwrap();
+            let upper = stack.then(RecordBlock::new(3).unwrap());
+            Box::new(upper.then(Map::new(joined, parted)))
+        },
+    ]
 }
 
 proptest! {
@@ -281,5 +322,78 @@ proptest! {
         prop_assert_eq!(&got[lines - 1], "block");
         prop_assert_eq!(&got[lines], &block);
         prop_assert_eq!(got[lines + 1..].concat(), rest);
+    }
+
+    #[test]
+    fn stacks_of_filters(input in chunks(b"ab,\n\n", 80), period in 1..5_usize) {
+        let whole = input.concat();
+        let mut lines: Vec<_> = lines(&whole, b"\n", 100).into_iter().map(Result::unwrap).collect();
+        lines.retain(wanted);
+        let mut model: Vec<_> =
+            lines.chunks_exact(3).map(|block| Ok(joined(block.to_vec()))).collect();
+        if !lines.len().is_multiple_of(3) {
+            model.push(Err("other"));
+        }
+        for make in stacks() {
+            check_splits(make, &input)?;
+            prop_assert_eq!(&records_to_end(&mut *make(), &input), &model);
+            check_hand_over(make, &input, period)?;
+        }
+    }
+
+    /// A layer is taken off and put on again while input is pending, at either end.
+    #[test]
+    fn stacks_that_change(
+        input in chunks(b"ab\n\n", 80),
+        turns in prop::collection::vec(0..4_u8, 1..10),
+    ) {
+        let expected = records_to_end(&mut *stacks()[1](), &input);
+        let mut stack: Stackable = Stackable::new();
+        stack.push(Line::literal("\n").unwrap()).unwrap();
+        stack.push(Grep::both(wanted)).unwrap();
+        stack.push(RecordBlock::<Bytes>::new(3).unwrap()).unwrap();
+        stack.push(Map::new(joined, parted)).unwrap();
+        let mut got = Vec::new();
+        for (octets, turn) in input.iter().zip(turns.iter().cycle()) {
+            stack.get_one_start(chunk(octets)).unwrap();
+            match turn {
+                0 => {
+                    let first = stack.shift().unwrap();
+                    stack.unshift(first).unwrap();
+                }
+                1 => {
+                    let (last, before) = (stack.pop().unwrap(), stack.pop().unwrap());
+                    stack.push(before).unwrap();
+                    stack.push(last).unwrap();
+                }
+                2 => got.extend(stack.get_one().unwrap().map(Ok)),
+                _ => common::drain(&mut stack, &mut got),
+            }
+            prop_assert_eq!(stack.pending_len(), stack.get_pending().len());
+        }
+        got.extend(records_to_end(&mut stack, &[]));
+        prop_assert_eq!(got, expected);
+    }
+
+    /// Filters on filters: the lower one's records are the upper one's chunks.
+    #[test]
+    fn nested_filters(input in chunks(b"ab\n\n", 80), sizes in prop::collection::vec(1..9_usize, 1..20)) {
+        let whole = input.concat();
+        let blocks: Vec<Bytes> = input.iter().map(chunk).collect();
+        let wire = put(&mut Block::new(), &blocks);
+        let pieces = common::split(&wire, &sizes);
+        let make = || -> Box<Octets> {
+            Box::new(Block::new().then(FilterLayer::new(Line::literal("\n").unwrap())))
+        };
+        check_splits(make, &pieces)?;
+        prop_assert_eq!(records_to_end(&mut *make(), &pieces), lines(&whole, b"\n", 100));
+        let make = || -> Box<Octets> {
+            let mut stack: Stackable = Stackable::new();
+            stack.push(Block::new()).unwrap();
+            stack.push(Line::literal("\n").unwrap()).unwrap();
+            Box::new(stack)
+        };
+        check_splits(make, &pieces)?;
+        prop_assert_eq!(records_to_end(&mut *make(), &pieces), lines(&whole, b"\n", 100));
     }
 }

@@ -8,7 +8,9 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use common::{Event, Log, kernel, once, own, pair, pair_with, read_all, run, spawn, wheel};
-use poe_filter::{Block, Filter, FilterError, IntoRecord, Line, Sink, Stream};
+use poe_filter::{
+    Block, Filter, FilterError, Grep, IntoRecord, Line, Map, RecordBlock, Sink, Stackable, Stream,
+};
 use poe_session::prelude::*;
 use poe_wheel::{Input, IoError, ReadWrite, ReadWriteEvent, WheelId};
 use proptest::prelude::*;
@@ -310,6 +312,61 @@ fn two_wheels_change_their_filters_together() {
     });
     run(&kernel);
     assert_eq!(log.take(), [&STEPS[1..], &["done"]].concat());
+}
+
+/// Items that end in `!`, but for comments, by twos.
+fn stack() -> Stackable {
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Line::literal("!").unwrap()).unwrap();
+    stack.push(Grep::both(|item: &Bytes| !item.starts_with(b"#"))).unwrap();
+    stack.push(RecordBlock::<Bytes>::new(2).unwrap()).unwrap();
+    let joined = |block: Vec<Bytes>| Bytes::from(block.join(&b','));
+    let parted = |record: Bytes| {
+        record.split(|octet| *octet == b',').map(|item| record.slice_ref(item)).collect::<Vec<_>>()
+    };
+    stack.push(Map::new(joined, parted)).unwrap();
+    stack
+}
+
+#[test]
+fn a_stack_comes_and_goes_while_data_is_pending() {
+    let (kernel, log) = (kernel(), Log::default());
+    let (ours, theirs) = pair();
+    let theirs = RefCell::new(theirs);
+    let l = log.clone();
+    spawn(&kernel, wheel(ours), move |cx, event| {
+        use std::io::Write;
+        if !matches!(event, Event::Flushed) {
+            l.push(&event);
+        }
+        match event {
+            Event::Start => {
+                theirs.borrow_mut().write_all(b"hello\na!#x!b!c!#y!d").unwrap();
+            }
+            Event::Input(record) if record == "hello" => own(cx).set_filter(stack()),
+            Event::Input(record) if record == "a,b" => {
+                own(cx).put("1,2");
+                cx.yield_event("do", "look");
+            }
+            // The stack holds one item of two, and has dropped another.
+            Event::Do(_) if own(cx).get_pending().is_empty() => cx.yield_event("do", "look"),
+            Event::Do(_) => {
+                l.take();
+                own(cx).set_filter(Line::literal("\n").unwrap());
+                theirs.borrow_mut().write_all(b"\ne\n").unwrap();
+            }
+            Event::Input(record) if record == "e" => {
+                use std::io::Read;
+                let mut answer = [0; 4];
+                theirs.borrow_mut().read_exact(&mut answer).unwrap();
+                l.push(answer.escape_ascii());
+                *cx.heap = None;
+            }
+            _ => {}
+        }
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["input c!d", "input e", "1!2!"]);
 }
 
 /// Lines of numbers.

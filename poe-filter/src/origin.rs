@@ -1,0 +1,91 @@
+//! Which octets the records came from that a stack of filters holds.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::buffer::InputBuffer;
+
+/// The octets of the records that the lowest filter has given and an upper layer still holds.
+///
+/// A stack has to hand these over when it is replaced: no record of its own was made of them.
+#[derive(Debug, Default)]
+pub(crate) struct Origin {
+    /// The same octets as are pending in the lowest filter.
+    pending: InputBuffer,
+}
+
+impl Origin {
+    /// Follows a chunk that was added to the filter.
+    pub(crate) fn append(&mut self, chunk: Bytes) {
+        // Without a limit it is no error.
+        _ = self.pending.append(chunk, usize::MAX);
+    }
+
+    /// Follows the filter, which has so many octets left; gives what it has used up.
+    pub(crate) fn take_used(&mut self, left: usize) -> Bytes {
+        let used = self.pending.len().saturating_sub(left);
+        self.pending.take(used).unwrap_or_default()
+    }
+
+    /// All that is pending.
+    pub(crate) fn take_all(&mut self) -> Bytes {
+        self.pending.take_all()
+    }
+
+    pub(crate) fn copy_all(&self) -> Bytes {
+        self.pending.copy_all()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Lets go of the chunk that the filter has parsed.
+    pub(crate) fn starve(&mut self) {
+        while self.pending.next_chunk() {}
+    }
+}
+
+/// The octets of each record that a layer holds.
+#[derive(Debug, Default)]
+pub(crate) struct Held(VecDeque<Bytes>);
+
+impl Held {
+    pub(crate) fn push(&mut self, octets: Bytes) {
+        self.0.push_back(octets);
+    }
+
+    /// Keeps those of the last `count` records; gives the others.
+    pub(crate) fn release(&mut self, count: usize) -> Bytes {
+        let released = self.0.len().saturating_sub(count);
+        let octets = if released == 1 {
+            self.0.pop_front().unwrap_or_default()
+        } else {
+            join(self.0.drain(..released))
+        };
+        if self.0.is_empty() {
+            self.0 = VecDeque::new();
+        }
+        octets
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Bytes> {
+        self.0.iter().cloned()
+    }
+}
+
+/// Chunks in one piece, without copying if it is one.
+pub(crate) fn join(chunks: impl Iterator<Item = Bytes>) -> Bytes {
+    let mut chunks = chunks.filter(|chunk| !chunk.is_empty());
+    let Some(first) = chunks.next() else { return Bytes::new() };
+    let Some(second) = chunks.next() else { return first };
+    let mut all = BytesMut::from(first);
+    all.extend_from_slice(&second);
+    chunks.for_each(|chunk| all.extend_from_slice(&chunk));
+    all.freeze()
+}

@@ -1,0 +1,235 @@
+//! Stacks of filters, case by case.
+
+mod common;
+
+use bytes::Bytes;
+use common::chunk;
+use poe_filter::{
+    Block, ConfigError, Filter, FilterError, FilterLayer, Grep, IntoLayer, IntoRecord, Line, Map,
+    RecordBlock, Stackable, Stream,
+};
+
+type Blocks = Stackable<Vec<Bytes>, Vec<Bytes>>;
+
+fn wrap(line: Bytes) -> Bytes {
+    [b"(((", &line[..], b")))"].concat().into_record()
+}
+
+fn stack() -> Blocks {
+    let mut stack = Blocks::new();
+    stack.push(Line::literal("!").unwrap()).unwrap();
+    stack.push(Map::new(wrap, |line: Bytes| line)).unwrap();
+    let has_one = |line: &Bytes| line.contains(&b'1');
+    stack.push(Grep::new(has_one, |_: &Bytes| true)).unwrap();
+    stack.push(RecordBlock::<Bytes>::new(2).unwrap()).unwrap();
+    stack.check().unwrap();
+    stack
+}
+
+fn typed() -> impl Filter<In = Vec<Bytes>, Out = Vec<Bytes>> {
+    Line::literal("!")
+        .unwrap()
+        .then(Map::new(wrap, |line: Bytes| line))
+        .then(Grep::new(|line: &Bytes| line.contains(&b'1'), |_: &Bytes| true))
+        .then(RecordBlock::new(2).unwrap())
+}
+
+// Conformance: FST-04, FST-06
+#[test]
+fn a_stack_of_four() {
+    for mut stack in [stack().boxed(), typed().boxed(), stack().fresh(), typed().fresh()] {
+        assert!(stack.get("test one (1)!test two (2)!".into()).unwrap().is_empty());
+        let blocks = stack.get("test three (3)!test four (100)!".into()).unwrap();
+        assert_eq!(blocks, [["(((test one (1))))", "(((test four (100))))"]]);
+        let mut out = Vec::<u8>::new();
+        for block in [&blocks[0], &blocks[0]] {
+            stack.put(block.clone(), &mut out).unwrap();
+        }
+        assert_eq!(out, b"(((test one (1))))!(((test four (100))))!".repeat(2));
+    }
+}
+
+// Conformance: FST-07, FST-08
+#[test]
+fn layers_are_taken_off_and_put_on() {
+    let types = ["Line", "Map", "Grep", "RecordBlock"];
+    let mut stack = stack();
+    assert_eq!(stack.filter_types(), types);
+    let last: *const RecordBlock<Bytes> = stack.filters().last().unwrap().downcast_ref().unwrap();
+    let popped = stack.pop().unwrap();
+    assert_eq!(popped.name(), "RecordBlock");
+    let shifted = stack.shift().unwrap();
+    assert_eq!(shifted.name(), "Line");
+    assert_eq!(stack.filter_types(), ["Map", "Grep"]);
+    stack.push(popped).unwrap();
+    stack.unshift(shifted).unwrap();
+    assert_eq!(stack.filter_types(), types);
+    assert!(std::ptr::eq(last, stack.filters().last().unwrap().downcast_ref().unwrap()));
+    assert_eq!(stack.get("1!11!".into()).unwrap(), [["(((1)))", "(((11)))"]]);
+}
+
+#[test]
+fn a_layer_that_does_not_fit_is_refused() {
+    let mut stack = Stackable::<Bytes, Bytes>::new();
+    stack.push(Line::new()).unwrap();
+    let numbers = || Map::both(|number: u32| number);
+    for error in [stack.push(numbers()).unwrap_err(), stack.unshift(numbers()).unwrap_err()] {
+        assert!(matches!(error, ConfigError::LayerMismatch { .. }), "{error}");
+    }
+    // It takes what the line gives, but gives back what the line does not take.
+    assert!(stack.push(Map::new(|line: Bytes| line, |number: u32| number)).is_err());
+    assert_eq!(stack.filter_types(), ["Line"]);
+    assert_eq!(stack.get("a\n".into()).unwrap(), ["a"]);
+}
+
+#[test]
+fn a_stack_whose_ends_do_not_fit_fails_and_loses_nothing() {
+    let mut stack = stack();
+    let block = stack.pop().unwrap();
+    assert!(stack.check().is_err());
+    stack.get_one_start("1!11!".into()).unwrap();
+    for error in [
+        stack.get_one().unwrap_err(),
+        stack.finish().unwrap_err(),
+        stack.put(Vec::new(), &mut Vec::<u8>::new()).unwrap_err(),
+    ] {
+        assert!(matches!(error, FilterError::Stream(_)), "{error}");
+    }
+    stack.push(block).unwrap();
+    assert_eq!(stack.get_one().unwrap().unwrap(), ["(((1)))", "(((11)))"]);
+    let line = stack.shift().unwrap();
+    stack.get_one_start("1!1".into()).unwrap();
+    // A map next to the wire takes chunks, so these ends fit.
+    assert!(stack.get_one().unwrap().is_none());
+    stack.unshift(line).unwrap();
+    assert_eq!(stack.get("!".into()).unwrap(), [["(((1)))", "(((1)))"]]);
+}
+
+// Conformance: FST-10
+#[test]
+fn fresh_is_another_stack_of_the_same_layers() {
+    let mut one = stack();
+    one.get("1!pend".into()).unwrap();
+    let mut other = one.fresh();
+    assert!(other.get_pending().is_empty());
+    assert_eq!(other.get("1!".into()).unwrap().len(), 0);
+    assert_eq!(other.get("1!".into()).unwrap(), [["(((1)))", "(((1)))"]]);
+    assert_eq!(one.get_pending(), "1!pend");
+    assert_eq!(one.get("1!".into()).unwrap(), [["(((1)))", "(((pend1)))"]]);
+}
+
+#[test]
+fn an_empty_stack_passes_octets() {
+    let mut stack: Stackable = Stackable::default();
+    assert_eq!(stack.get("ab".into()).unwrap(), ["ab"]);
+    let mut out = Vec::<u8>::new();
+    stack.put("cd".into(), &mut out).unwrap();
+    assert_eq!(out, b"cd");
+    assert!(stack.pop().is_none() && stack.shift().is_none());
+    stack.get_one_start("x\ny".into()).unwrap();
+    stack.push(Line::new()).unwrap();
+    assert_eq!(stack.get_one().unwrap().unwrap(), "x");
+    assert_eq!(stack.finish().unwrap().unwrap(), "y");
+    assert!(stack.finish().unwrap().is_none());
+}
+
+#[test]
+fn what_layers_hold_goes_through_the_changed_stack() {
+    let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
+    stack.push(Line::literal("\n").unwrap()).unwrap();
+    stack.push(RecordBlock::<Bytes>::new(3).unwrap()).unwrap();
+    assert!(stack.get("a!b\nc!d\ne!".into()).unwrap().is_empty());
+    assert_eq!(stack.get_pending(), "a!b\nc!d\ne!");
+    assert_eq!(stack.pending_len(), 10);
+    stack.shift().unwrap();
+    stack.unshift(Line::literal("!").unwrap()).unwrap();
+    assert_eq!(stack.get_one().unwrap().unwrap(), ["a", "b\nc", "d\ne"]);
+    assert_eq!(stack.pending_len(), 0);
+
+    stack.get_one_start("f!g!".into()).unwrap();
+    assert!(stack.get_one().unwrap().is_none());
+    let blocks = stack.pop().unwrap();
+    let blocks = blocks.downcast_ref::<RecordBlock<Bytes>>().unwrap();
+    assert_eq!(blocks.get_pending().count(), 0);
+    stack.push(RecordBlock::<Bytes>::new(2).unwrap()).unwrap();
+    assert_eq!(stack.get_one().unwrap().unwrap(), ["f", "g"]);
+}
+
+#[test]
+fn filters_on_filters() {
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Block::new()).unwrap();
+    stack.push(Line::literal("\n").unwrap()).unwrap();
+    let typed = Block::new().then(FilterLayer::new(Line::literal("\n").unwrap()));
+    for mut filter in [stack.boxed(), typed.boxed()] {
+        let mut wire = Vec::<u8>::new();
+        filter.put("one".into(), &mut wire).unwrap();
+        assert_eq!(wire, b"4\0one\n");
+        wire.extend_from_slice(b"3\0t\nw1\0o1\0\n3\0x");
+        assert_eq!(filter.get(wire.into()).unwrap(), ["one", "t", "wo"]);
+        assert_eq!(filter.get_pending(), "3\0x");
+        // No line was made of these.
+        assert!(filter.get("yz".into()).unwrap().is_empty());
+        assert_eq!(filter.get_pending(), "3\0xyz");
+        assert_eq!(filter.take_pending(), "3\0xyz");
+        assert_eq!(filter.get("2\0a\n".into()).unwrap(), ["a"]);
+        assert!(matches!(filter.finish(), Ok(None)));
+    }
+}
+
+#[test]
+fn errors_come_through_a_stack_and_it_goes_on() {
+    let line = || Line::builder().literal("\n").max_length(2).build().unwrap();
+    let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
+    stack.push(line()).unwrap();
+    stack.push(RecordBlock::<Bytes>::new(2).unwrap()).unwrap();
+    for mut filter in [stack.boxed(), line().then(RecordBlock::new(2).unwrap()).boxed()] {
+        filter.get_one_start("a\ntoo long\nb\nc\nd".into()).unwrap();
+        assert!(matches!(filter.get_one(), Err(FilterError::LineTooLong { limit: 2 })));
+        assert_eq!(filter.get_one().unwrap().unwrap(), ["a", "b"]);
+        assert!(filter.get_one().unwrap().is_none());
+        assert_eq!(filter.take_pending(), "c\nd");
+    }
+}
+
+#[test]
+fn limits_of_a_lower_filter_hold() {
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Line::builder().max_length(4).max_buffer(4).build().unwrap()).unwrap();
+    _ = stack.get_one_start("a\nb\nc\n".into());
+    assert!(matches!(stack.get_one(), Err(FilterError::BufferTooLong { held: 6, limit: 4 })));
+    assert_eq!(stack.get_one().unwrap().unwrap(), "a");
+}
+
+/// A stack that gathers nothing keeps nothing but what its filter keeps.
+#[test]
+fn a_starved_stack_lets_the_chunk_go() {
+    let input = chunk("one\ntwo\nthr");
+    let mut typed = Line::new().then(Grep::both(|_: &Bytes| true));
+    drop(typed.get(input.clone()).unwrap());
+    assert!(input.is_unique());
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Line::new()).unwrap();
+    stack.push(Grep::both(|_: &Bytes| true)).unwrap();
+    drop(stack.get(input.clone()).unwrap());
+    assert!(input.is_unique());
+    assert_eq!(stack.get_pending(), "thr");
+}
+
+#[test]
+fn a_record_of_a_stack_is_not_copied() {
+    let input = chunk("one\ntwo\n");
+    let mut typed = Line::new().then(RecordBlock::new(2).unwrap());
+    let blocks = typed.get(input.clone()).unwrap();
+    assert_eq!(blocks[0][1].as_ptr(), input[4..].as_ptr());
+}
+
+#[test]
+fn boxes_are_filters_and_layers() {
+    let boxed: Box<dyn Filter<In = Bytes, Out = Bytes>> = Line::new().boxed();
+    let mut stack: Stackable = Stackable::new();
+    stack.push(boxed.into_layer()).unwrap();
+    stack.push(Stream::new()).unwrap();
+    assert_eq!(stack.get("a\nb\n".into()).unwrap(), ["a", "b"]);
+    assert!(format!("{stack:?}").contains("Stackable"));
+}
