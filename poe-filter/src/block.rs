@@ -109,7 +109,7 @@ impl Block {
         }
     }
 
-    fn prefixed(
+    pub(crate) fn prefixed(
         codec: Box<dyn LengthCodec>,
         max_length: usize,
         strict: bool,

@@ -88,6 +88,8 @@
 //! # Features
 //!
 //! - `regex`: line terminators that are regular expressions.
+//! - `reference`: records that are structures of data, by a filter that is POE's `Reference`.
+//! - `zlib`: the same, compressed.
 //! - `storable`: structures of data in the format of Perl's Storable.
 //!
 //! # Differences from POE
@@ -116,6 +118,12 @@
 //! - [`Block`] finds its way after digits that do not end in a NUL; POE waits for ever. It finds the
 //!   block behind junk in the same call. Junk is counted or, if so asked, an error; POE warns.
 //! - [`Block`] refuses lengths that no 64-bit number can hold, and unending ones.
+//! - `Reference` reports octets that are no length as soon as they are not, and ends there. POE waits
+//!   for ever with them, as it does for `12x`.
+//!
+//!   Difference: FRF-09 (the octets stay pending, with an error)
+//! - `Reference` reports an image that is not compressed where one should be. POE makes an undefined
+//!   record of it. Records are what the codec is for, and never error messages, as with `NoFatals`.
 //! - A [`LengthCodec`] looks at octets and says what it found; POE's edits the buffer.
 //! - [`Grep`], [`Map`] and [`RecordBlock`] are no filters by themselves, but layers that stand on one.
 //!   Their functions and sizes can not be left out or be something else, which the compiler sees to.
@@ -158,6 +166,8 @@ pub mod prelude;
 mod queue;
 mod record;
 mod record_block;
+#[cfg(feature = "reference")]
+pub mod reference;
 #[cfg(feature = "regex")]
 mod regexp;
 mod sink;

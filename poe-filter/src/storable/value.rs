@@ -77,6 +77,11 @@ impl Value {
         Ok(image)
     }
 
+    #[cfg(feature = "reference")]
+    pub(crate) fn nfreeze_into(&self, image: &mut Vec<u8>) -> Result<(), FreezeError> {
+        freeze::nfreeze(self, image)
+    }
+
     /// What the reference that was frozen refers to.
     #[must_use]
     pub fn root(&self) -> Node<'_> {
