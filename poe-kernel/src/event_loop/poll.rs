@@ -47,7 +47,7 @@ impl EventLoop for PollLoop {
     }
 
     fn has_forked(&mut self) -> io::Result<()> {
-        self.wake.has_forked()?;
+        self.wake.replace(WakePipe::new()?)?;
         self.watched.clear();
         Ok(())
     }

@@ -25,10 +25,14 @@ const SET_SIZE: i32 = 1024;
 
 impl SelectLoop {
     pub(crate) fn new() -> io::Result<Self> {
-        let wake = WakePipe::new()?;
-        check(wake.reader().as_raw_fd())?;
-        Ok(Self { watched: WatchedList::default(), wake })
+        Ok(Self { watched: WatchedList::default(), wake: wake_pipe()? })
     }
+}
+
+fn wake_pipe() -> io::Result<WakePipe> {
+    let pipe = WakePipe::new()?;
+    check(pipe.reader().as_raw_fd())?;
+    Ok(pipe)
 }
 
 fn check(descriptor: i32) -> io::Result<()> {
@@ -59,7 +63,7 @@ impl EventLoop for SelectLoop {
     }
 
     fn has_forked(&mut self) -> io::Result<()> {
-        self.wake.has_forked()?;
+        self.wake.replace(wake_pipe()?)?;
         self.watched.clear();
         Ok(())
     }

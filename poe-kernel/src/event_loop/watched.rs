@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use super::{Interest, Key, Wake};
@@ -74,32 +74,40 @@ impl WatchedList {
 #[derive(Debug)]
 pub(super) struct WakePipe {
     reader: UnixStream,
-    writer: Arc<WakeWriter>,
+    writer: Arc<UnixStream>,
+    waker: Arc<WakeWriter>,
 }
 
-/// The other end, of another pipe in a child process.
+/// The other end, if the loop still has it: of another pipe in a child process.
 #[derive(Debug)]
-struct WakeWriter(RwLock<UnixStream>);
+struct WakeWriter(RwLock<Weak<UnixStream>>);
 
 impl Wake for WakeWriter {
     fn wake(&self) {
-        // A pipe that is full wakes as well as one with another octet.
-        let _ = (&*self.0.read().unwrap_or_else(PoisonError::into_inner)).write(&[0]);
+        let writer = self.0.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(writer) = writer {
+            // A pipe that is full wakes as well as one with another octet.
+            let _ = (&*writer).write(&[0]);
+        }
     }
 }
 
 impl WakePipe {
     pub(super) fn new() -> io::Result<Self> {
-        let (reader, writer) = nonblocking_pair()?;
-        Ok(Self { reader, writer: Arc::new(WakeWriter(RwLock::new(writer))) })
+        let (reader, writer) = UnixStream::pair()?;
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
+        let writer = Arc::new(writer);
+        let waker = Arc::new(WakeWriter(RwLock::new(Arc::downgrade(&writer))));
+        Ok(Self { reader, writer, waker })
     }
 
-    /// Has the wakers write into a pipe of this process, and not into its parent's.
-    pub(super) fn has_forked(&mut self) -> io::Result<()> {
-        let (reader, writer) = nonblocking_pair()?;
+    /// Puts another pipe in the place of this one, whose wakers then write there.
+    pub(super) fn replace(&mut self, by: Self) -> io::Result<()> {
         // Held by a thread that is not in this process, it could be waited for in vain.
-        *self.writer.0.try_write().map_err(|_| io::ErrorKind::WouldBlock)? = writer;
-        self.reader = reader;
+        let woken = self.waker.0.try_write();
+        *woken.map_err(|_| io::ErrorKind::WouldBlock)? = Arc::downgrade(&by.writer);
+        (self.reader, self.writer) = (by.reader, by.writer);
         Ok(())
     }
 
@@ -113,13 +121,6 @@ impl WakePipe {
     }
 
     pub(super) fn waker(&self) -> Arc<dyn Wake> {
-        Arc::clone(&self.writer) as Arc<dyn Wake>
+        Arc::clone(&self.waker) as Arc<dyn Wake>
     }
-}
-
-fn nonblocking_pair() -> io::Result<(UnixStream, UnixStream)> {
-    let (reader, writer) = UnixStream::pair()?;
-    reader.set_nonblocking(true)?;
-    writer.set_nonblocking(true)?;
-    Ok((reader, writer))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use polling::Poller;
@@ -32,14 +32,17 @@ pub(crate) struct PollingLoop {
     process: u32,
 }
 
-/// Wakes the loop's poller, which is another one in a child process.
+/// Wakes the loop's poller, which is another one in a child process, and gone with the loop.
 #[derive(Debug)]
-struct PollerWaker(RwLock<Arc<Poller>>);
+struct PollerWaker(RwLock<Weak<Poller>>);
 
 impl Wake for PollerWaker {
     fn wake(&self) {
-        // It fails only when the poller is gone, and then nobody waits.
-        let _ = self.0.read().unwrap_or_else(PoisonError::into_inner).notify();
+        let poller = self.0.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(poller) = poller {
+            // It fails only when the system has no descriptor for it, and that it has.
+            let _ = poller.notify();
+        }
     }
 }
 
@@ -47,7 +50,7 @@ impl PollingLoop {
     pub(crate) fn new() -> io::Result<Self> {
         let poller = Arc::new(Poller::new()?);
         let system = System::new(&poller)?;
-        let waker = Arc::new(PollerWaker(RwLock::new(Arc::clone(&poller))));
+        let waker = Arc::new(PollerWaker(RwLock::new(Arc::downgrade(&poller))));
         Ok(Self { poller, system, waker, handles: IdMap::default(), process: std::process::id() })
     }
 
@@ -82,7 +85,7 @@ impl EventLoop for PollingLoop {
         let system = System::new(&poller)?;
         // Held by a thread that is not in this process, it could be waited for in vain.
         let mut woken = self.waker.0.try_write().map_err(|_| io::ErrorKind::WouldBlock)?;
-        *woken = Arc::clone(&poller);
+        *woken = Arc::downgrade(&poller);
         drop(woken);
         self.system = system;
         disown(std::mem::replace(&mut self.poller, poller));
@@ -118,7 +121,7 @@ impl Drop for PollingLoop {
         if self.process != std::process::id() {
             return disown(Arc::clone(&self.poller));
         }
-        // The poller may outlive this in a waker: it must not keep descriptors whose handles go now.
+        // The poller may outlive this in a waker that is at work: it must not keep descriptors whose handles go now.
         for handle in self.handles.values() {
             let _ = self.poller.delete(handle.as_fd());
         }
