@@ -39,6 +39,24 @@ pub(crate) fn replace_file(descriptor: impl AsFd, by: impl AsFd) -> io::Result<(
     Ok(())
 }
 
+/// Has a child process do something, and end.
+#[cfg(feature = "testkit")]
+pub(crate) fn in_child_process(f: impl FnOnce()) -> io::Result<nix::unistd::Pid> {
+    use nix::unistd::ForkResult;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    // SAFETY: the child has this thread alone, on its own copy of the memory, and never leaves this function. What other
+    // threads hold stays held there. Of what `f` needs that is the allocator, which C libraries make good for the child;
+    // should it be anything else, the child waits for ever, and its parent ends it.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            let panicked = catch_unwind(AssertUnwindSafe(f)).is_err();
+            // SAFETY: it ends the process at once: nothing of its parent's is flushed, dropped or run a second time.
+            unsafe { nix::libc::_exit(i32::from(panicked)) }
+        }
+    }
+}
+
 /// Has a signal noted whenever it comes, until the action is unregistered.
 pub(crate) fn on_signal(number: i32, tally: Arc<Tally>) -> io::Result<SigId> {
     // SAFETY: the action runs in a signal handler. `Tally::note` does nothing but atomic operations, `getpid` and a

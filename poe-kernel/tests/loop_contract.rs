@@ -207,6 +207,7 @@ enum Flaw {
     FailsInterrupted,
     Panics,
     DescriptorIsMute,
+    StaysItsParents,
 }
 
 /// A loop that keeps the contract, but for one thing.
@@ -276,6 +277,10 @@ impl EventLoop for FlawedLoop {
             Flaw::CutsKeys => self.inner.delete(key & 0xffff),
             _ => self.inner.delete(key),
         }
+    }
+
+    fn has_forked(&mut self) -> io::Result<()> {
+        if self.flaw == Flaw::StaysItsParents { Ok(()) } else { self.inner.has_forked() }
     }
 
     fn wait(&mut self, ready: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
@@ -358,6 +363,7 @@ fn each_flaw_is_found() {
         (Flaw::TakesNoLongTime, "a wake ends the longest wait"),
         (Flaw::FailsInterrupted, "a signal is no error"),
         (Flaw::Panics, "a handle that can be read is reported until it was read"),
+        (Flaw::StaysItsParents, "it begins anew in a child process, or says that it cannot"),
         (Flaw::DescriptorIsMute, "its descriptor can be read when a wait would find something"),
     ] {
         assert!(Kit::checks().any(|known| known == check), "{check}");

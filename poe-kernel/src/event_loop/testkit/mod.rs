@@ -21,10 +21,12 @@
 //! # }
 //! ```
 //!
-//! The kit opens sockets on the loopback and descriptors, starts threads, and has the process handle the signal `URG`.
+//! The kit opens sockets on the loopback and descriptors, starts threads, forks, and has the process handle the signal
+//! `URG`.
 //! Descriptors that other threads of the process open or close meanwhile may take the numbers it wants to see used again,
 //! so that it finds less than it might; they never make it find more.
 
+mod forked;
 mod handles;
 mod readiness;
 mod trial;
@@ -144,7 +146,7 @@ impl fmt::Debug for Kit {
     }
 }
 
-const CHECKS: [&[Named]; 3] = [readiness::CHECKS, handles::CHECKS, waiting::CHECKS];
+const CHECKS: [&[Named]; 4] = [readiness::CHECKS, handles::CHECKS, waiting::CHECKS, forked::CHECKS];
 
 /// A check, and what it says of a loop that passes.
 type Named = (&'static str, Check);

@@ -75,6 +75,14 @@ impl Trial {
         })
     }
 
+    /// The next wait ends at once, and reports nothing.
+    pub(super) fn ends(&mut self) -> Outcome {
+        let begun = Instant::now();
+        let ready = self.wait(Some(self.limit))?;
+        ensure(begun.elapsed() < self.limit / 2, || String::from("the wait goes on"))?;
+        ensure(ready.is_empty(), || format!("nothing is ready, but {ready:?} is reported"))
+    }
+
     /// Looks several times: nothing is ready.
     pub(super) fn nothing(&mut self) -> Outcome {
         for _ in 0..3 {
