@@ -18,7 +18,9 @@ impl Kernel {
     ///
     /// The children that sessions asked for with [`Kernel::sig_child`] are the parent's: in the child nobody waits for
     /// them any more, and a session that lived for them alone stops. So it is with [blocking](Kernel::blocking) work that is
-    /// under way: the threads that do it are the parent's.
+    /// under way: the threads that do it are the parent's. What was done before the fork is told in both. A
+    /// [`SessionPoster`](crate::SessionPoster) that another thread has is dropped by nobody in the child, and holds its
+    /// session there until this is stopped.
     ///
     /// Call it first thing in the child: until then its loop is still its parent's, and a watch that ends in the child may
     /// end for the parent. [`Kernel::run`] and [`Kernel::stop`] call it by themselves, and a kernel may be dropped

@@ -94,6 +94,12 @@ pub(crate) struct Inner {
     pub(crate) dispatched: Cell<u64>,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.threads.close();
+    }
+}
+
 /// The names that the kernel itself uses.
 #[derive(Debug)]
 pub(crate) struct Names {

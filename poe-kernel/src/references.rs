@@ -137,12 +137,18 @@ impl Kernel {
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<u32, RefcountError> {
-        let tag = tag.into();
+        let count = self.give_back(session, tag.into());
+        self.returned("refcount_decrement", Asserts::RETVALS | Asserts::DATA, count)
+    }
+
+    /// As `refcount_decrement`, for what may be given back when the session has stopped: that is no fault then.
+    #[track_caller]
+    pub(crate) fn give_back(&self, session: SessionId, tag: Name) -> Result<u32, RefcountError> {
         let count = self.remove_reference(session, tag);
         if let Ok(count) = count {
             trace!(self, REFCNT, session, "- reference {tag:?} to session {session}, now {count}");
         }
-        self.returned("refcount_decrement", Asserts::RETVALS | Asserts::DATA, count)
+        count
     }
 
     fn remove_reference(&self, session: SessionId, tag: Name) -> Result<u32, RefcountError> {

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use poe_kernel::{
-    BlockingError, BlockingRefused, Delivery, Dispatch, Failure, Kernel, KernelBuilder, LoopKind,
-    PosterError, ReasonCause, SessionId, take,
+    Asserts, BlockingError, BlockingRefused, Delivery, Dispatch, Failure, Kernel, KernelBuilder,
+    LoopKind, PosterError, ReasonCause, SessionId, take,
 };
 
 /// A session that is a function.
@@ -358,5 +358,31 @@ fn a_handler_may_wait_for_a_result_in_turns_of_its_own() {
         kernel.post(session, "ask", ()).unwrap();
         kernel.run().unwrap();
         assert_eq!(answer.get(), 42);
+    }
+}
+
+#[test]
+fn work_that_outlives_its_session_is_no_fault() {
+    for builder in builders() {
+        let kernel = builder.asserts(Asserts::ALL).build().unwrap();
+        let (work, begun, finish) = lasting();
+        let work = Cell::new(Some(work));
+        let session = spawn(&kernel, move |delivery| {
+            if let Some(work) = work.take() {
+                delivery.kernel.blocking(work, "done").unwrap();
+            }
+        });
+        let other = spawn(&kernel, |_| {});
+        kernel.refcount_increment(other, "goes on").unwrap();
+        begun.recv().unwrap();
+        kernel.signal(session, "TERM", ()).unwrap();
+        while kernel.is_live(session) {
+            kernel.run_one_timeslice().unwrap();
+        }
+        finish.send(()).unwrap();
+        // This waits for what the work has to say.
+        kernel.run_one_timeslice().unwrap();
+        kernel.refcount_decrement(other, "goes on").unwrap();
+        kernel.run().unwrap();
     }
 }

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use poe_kernel::{
-    Delivery, Diagnostic, Dispatch, Failure, Kernel, KernelBuilder, LoopKind, Poster, PosterError,
-    ReasonCause, SessionId, SessionPoster, take,
+    Asserts, Delivery, Diagnostic, Dispatch, Failure, Kernel, KernelBuilder, LoopKind, Poster,
+    PosterError, ReasonCause, SessionId, SessionPoster, take,
 };
 
 /// A session that is a function.
@@ -414,4 +414,50 @@ fn payloads_of_a_kernel_that_goes_are_dropped_on_its_thread() {
     }
     drop(kernel);
     assert_eq!(dropped.load(Ordering::SeqCst), 5);
+}
+
+#[test]
+fn a_kernel_ends_with_a_session_that_waits_for_a_thread_that_posts() {
+    struct Worker(Option<thread::JoinHandle<()>>);
+
+    impl Drop for Worker {
+        fn drop(&mut self) {
+            let _ = self.0.take().map(thread::JoinHandle::join);
+        }
+    }
+
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || {
+        for builder in builders() {
+            let kernel = builder.poster_capacity(1).build().unwrap();
+            let poster = kernel.poster();
+            poster.try_post("nobody", "number", 0).unwrap();
+            // It waits for room, which there is none of any more.
+            let thread = thread::spawn(move || while poster.post("nobody", "number", 1).is_ok() {});
+            let worker = Worker(Some(thread));
+            spawn(&kernel, move |_| assert!(worker.0.is_some()));
+            drop(kernel);
+        }
+        ended.send(())
+    });
+    assert_eq!(end.recv_timeout(Duration::from_secs(30)), Ok(()));
+}
+
+#[test]
+fn a_poster_that_outlives_its_session_is_no_fault() {
+    for builder in builders() {
+        let kernel = builder.asserts(Asserts::ALL).build().unwrap();
+        let (session, other) = (listener(&kernel).0, listener(&kernel).0);
+        let poster = kernel.poster_for(session);
+        kernel.refcount_increment(other, "goes on").unwrap();
+        kernel.signal(session, "TERM", ()).unwrap();
+        while kernel.is_live(session) {
+            kernel.run_one_timeslice().unwrap();
+        }
+        drop(poster);
+        kernel.run_one_timeslice().unwrap();
+        assert!(kernel.is_live(other));
+        kernel.refcount_decrement(other, "goes on").unwrap();
+        kernel.run().unwrap();
+    }
 }

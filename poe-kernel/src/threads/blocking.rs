@@ -170,9 +170,11 @@ impl Kernel {
     pub(crate) fn disown_blocking(&self) {
         let threads = &self.inner.threads;
         if threads.pool.take().is_some() {
+            // What was done before the fork has come to both processes.
+            self.open_arrivals();
             let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
             for session in sessions {
-                while self.refcount_decrement(session, TAG).is_ok() {
+                while self.give_back(session, Name::new(TAG)).is_ok() {
                     threads.arrivals.expect_less(1);
                 }
             }
@@ -284,6 +286,6 @@ impl<T: Send + 'static> Parcel for Done<T> {
         kernel.inner.threads.arrivals.expect_less(1);
         // A session that has stopped wants no result, and has no count to give back.
         kernel.enqueue(Kind::Post, session, session, event, caller, result);
-        let _ = kernel.refcount_decrement(session, TAG);
+        let _ = kernel.give_back(session, Name::new(TAG));
     }
 }

@@ -23,7 +23,9 @@ pub(super) trait Parcel: Send {
 /// and there is a wake still to come or a wait about to end, after which it looks; or it has, under the lock, and took
 /// the parcel. Before it waits the kernel looks at the flag too, and does not wait if it is set, as it is when a wake
 /// came while it could take nothing in. It reads the flag without the lock, and what that read means is settled by the
-/// lock that it takes next; too early a read is made good by the wake.
+/// lock that it takes next; too early a read is made good by the wake. But a loop may make one wake of two, the second of
+/// which then comes to nothing while the first is being cleared: what the flag is set to before a wake has to be seen after
+/// the wait that it ended, so that all of this is in one order.
 pub(super) struct Inbox {
     state: Mutex<State>,
     /// There is room again, or there never will be.
@@ -100,7 +102,7 @@ impl Inbox {
 
     fn push(&self, mut state: MutexGuard<'_, State>, parcel: Box<dyn Parcel>) {
         state.parcels.push_back(parcel);
-        let is_first = !self.is_filled.swap(true, Ordering::Release);
+        let is_first = !self.is_filled.swap(true, Ordering::SeqCst);
         drop(state);
         if is_first {
             self.waker.wake();
@@ -138,7 +140,7 @@ impl Inbox {
     fn take(&self, into: &mut VecDeque<Box<dyn Parcel>>) {
         let mut state = self.lock();
         std::mem::swap(&mut state.parcels, into);
-        self.is_filled.store(false, Ordering::Release);
+        self.is_filled.store(false, Ordering::SeqCst);
         let was_full = std::mem::take(&mut state.posted) == self.capacity;
         drop(state);
         if was_full {
@@ -202,10 +204,9 @@ impl Arrivals {
     pub(super) fn expect_less(&self, count: usize) {
         self.expected.set(self.expected.get() - count);
     }
-}
 
-impl Drop for Arrivals {
-    fn drop(&mut self) {
+    /// Nothing is taken in any more, and nobody waits for room.
+    pub(super) fn close(&self) {
         if let Some(inbox) = self.inbox.get() {
             inbox.close();
         }
@@ -237,7 +238,7 @@ impl Kernel {
     pub(crate) fn has_arrivals(&self) -> bool {
         let arrivals = &self.inner.threads.arrivals;
         arrivals.inbox.get().is_some_and(|inbox| {
-            inbox.is_filled.load(Ordering::Acquire) || !arrivals.taken.borrow().is_empty()
+            inbox.is_filled.load(Ordering::SeqCst) || !arrivals.taken.borrow().is_empty()
         })
     }
 
@@ -251,9 +252,13 @@ impl Kernel {
     /// Not before what they had sent before has been dispatched: or a kernel that is slower than they are would queue
     /// without end what they, who find room again each time it looks, send to it.
     pub(crate) fn take_arrivals(&self) {
-        if !self.has_arrivals() || self.has_undispatched_arrivals() {
-            return;
+        if self.has_arrivals() && !self.has_undispatched_arrivals() {
+            self.open_arrivals();
         }
+    }
+
+    /// Takes in all that has come by now.
+    pub(super) fn open_arrivals(&self) {
         let arrivals = &self.inner.threads.arrivals;
         let is_empty = arrivals.taken.borrow().is_empty();
         if is_empty && let Some(inbox) = arrivals.inbox.get() {

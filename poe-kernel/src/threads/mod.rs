@@ -17,7 +17,6 @@ pub use self::poster::{Poster, PosterError, SessionPoster};
 #[derive(Debug)]
 pub(crate) struct Threads {
     settings: ThreadSettings,
-    /// Closed before the pool ends, so that no work waits there for a kernel that waits for the work.
     arrivals: Arrivals,
     pool: RefCell<Option<Rc<Pool>>>,
 }
@@ -39,5 +38,11 @@ impl Threads {
     pub(crate) fn new(settings: ThreadSettings) -> Self {
         let arrivals = Arrivals::new(settings.poster_capacity);
         Self { settings, arrivals, pool: RefCell::default() }
+    }
+
+    /// Has no thread wait for the kernel any more. This comes first at its end: whatever else goes then, a session or the
+    /// pool, may wait for such a thread.
+    pub(crate) fn close(&self) {
+        self.arrivals.close();
     }
 }

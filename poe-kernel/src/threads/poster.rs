@@ -81,8 +81,9 @@ impl Poster {
     /// # Errors
     ///
     /// [`PosterError::KernelGone`], at once or while it waits. [`PosterError::Deadlock`] instead of a wait that could not
-    /// end, because it is the kernel's own thread that would wait, or one it waits for. Two kernels that wait for room with each other wait
-    /// for ever: a handler uses [`Poster::try_post`].
+    /// end, because it is the kernel's own thread that would wait, or one it waits for in [`Kernel::blocking_wait`]. That
+    /// is all that is known of who waits for whom: two kernels that wait for room with each other wait for ever, so that a
+    /// handler uses [`Poster::try_post`]; and so do a handler that joins a thread and this thread, which waits for room.
     #[track_caller]
     pub fn post<P: Send + 'static>(
         &self,
@@ -355,6 +356,6 @@ impl Parcel for Release {
     fn open(self: Box<Self>, kernel: &Kernel) {
         kernel.inner.threads.arrivals.expect_less(1);
         // A session that has stopped has no count to give back.
-        let _ = kernel.refcount_decrement(self.0, TAG);
+        let _ = kernel.give_back(self.0, Name::new(TAG));
     }
 }
