@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::signal::{Signal as Os, raise};
+use nix::sys::signal::{Signal as Os, kill, raise};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::{ForkResult, Pid, alarm};
 use poe_kernel::{Asserts, EventLoop, Interest, KernelBuilder, Key, LoopKind, Readiness, Wake};
@@ -30,7 +30,7 @@ const LIMIT: u32 = 60;
 
 fn main() {
     alarm::set(LIMIT);
-    let tests: [(&str, Test); 12] = [
+    let tests: [(&str, Test); 14] = [
         ("both processes go on with all there was", both_go_on),
         ("what ends in a child goes on in its parent", ends_apart),
         ("a kernel that is dropped in a child goes on in its parent", dropped_in_child),
@@ -42,6 +42,8 @@ fn main() {
         ("a poster wakes the kernel of its process", own_waker),
         ("a fork that nobody tells of can be a fault", untold),
         ("a child has threads of its own for blocking work", own_threads),
+        ("no signal falls between two watches", between_watches),
+        ("what was done before a fork is told in both processes", done_before),
         ("a loop that cannot begin anew says so", stubborn_loop),
     ];
     for (name, test) in tests {
@@ -471,6 +473,71 @@ fn own_threads(builder: KernelBuilder) {
     work(&kernel);
     drop(kernel);
     child.into_iter().for_each(assert_ended_well);
+}
+
+fn done_before(builder: KernelBuilder) {
+    let kernel = builder.blocking_idle(Duration::from_millis(1)).build().unwrap();
+    let done = Rc::new(Cell::new(0));
+    let d = done.clone();
+    Session::build(())
+        .on_start(|cx| cx.blocking(|| 7, "done"))
+        .on("done", move |_, n: Result<i32, BlockingError>| d.set(d.get() + n.unwrap()))
+        .spawn(&kernel)
+        .unwrap();
+    while fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        std::thread::yield_now();
+    }
+    let child = fork();
+    kernel.has_forked().unwrap();
+    kernel.run().unwrap();
+    assert_eq!(done.get(), 7);
+    drop(kernel);
+    child.into_iter().for_each(assert_ended_well);
+}
+
+fn between_watches(_: KernelBuilder) {
+    for _ in 0..150 {
+        let ((sent, mut send), (mut ready, be_ready)) =
+            (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let Some(child) = fork() else {
+            sent.set_nonblocking(true).unwrap();
+            be_ready.set_nonblocking(true).unwrap();
+            process::exit(watches_until(be_ready, sent));
+        };
+        ready.read_exact(&mut [0]).unwrap();
+        kill(child, Os::SIGTERM).unwrap();
+        send.write_all(b"x").unwrap();
+        let ended = waitpid(child, None).unwrap();
+        let is_told = ended == WaitStatus::Exited(child, 0);
+        let has_acted = ended == WaitStatus::Signaled(child, Os::SIGTERM, false);
+        assert!(is_told || has_acted, "{ended:?}");
+    }
+}
+
+/// Watches `TERM` over and over until it is told of one; 1 if one that was sent is neither told nor ends the process.
+fn watches_until(ready: UnixStream, sent: UnixStream) -> i32 {
+    let (kernel, code) = (Kernel::new().unwrap(), Rc::new(Cell::new(2)));
+    let c = code.clone();
+    Session::build(())
+        .on_start(move |cx| -> HandlerResult {
+            let before = cx.kernel.get_event_count();
+            c.set(loop {
+                let is_sent = (&sent).read(&mut [0]).is_ok();
+                cx.sig("TERM", "told")?;
+                cx.sig_ignore("TERM");
+                if cx.kernel.get_event_count() > before {
+                    break 0;
+                }
+                if is_sent {
+                    break 1;
+                }
+                let _ = (&ready).write(b"x");
+            });
+            Ok(())
+        })
+        .spawn(&kernel)
+        .unwrap();
+    code.get()
 }
 
 /// A loop that never has anything.

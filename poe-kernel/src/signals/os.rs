@@ -52,10 +52,10 @@ impl Caught {
         usize::try_from(self.number).unwrap_or_default()
     }
 
-    /// From here on no handler notes the signal.
+    /// From here on no handler notes the signal. One that comes meanwhile does what it does by default, or is noted.
     fn end(&self) {
-        unregister(self.action);
         Dispositions::release(self.number);
+        unregister(self.action);
     }
 }
 
@@ -105,13 +105,13 @@ impl Kernel {
         }
         let failed = |source: io::Error| SignalError::Os { signal, source };
         let tally = self.intake().map_err(failed)?;
-        let caught = Dispositions::claim(number).and_then(|()| {
-            let action = crate::sys::on_signal(number, tally);
-            action.inspect_err(|_| Dispositions::release(number))
+        // Noted before its default action is taken from it, so that none does neither.
+        let caught = crate::sys::on_signal(number, tally).and_then(|action| {
+            Dispositions::claim(number).inspect_err(|_| _ = unregister(action))?;
+            Ok(Caught { number, action })
         });
         match caught {
-            Ok(action) => {
-                let caught = Caught { number, action };
+            Ok(caught) => {
                 self.inner.signals.borrow_mut().os.caught.insert(signal, caught);
                 Ok(())
             }
@@ -172,14 +172,13 @@ impl Kernel {
             (std::mem::take(&mut signals.os.caught), signals.os.intake.take(), watched)
         };
         caught.values().for_each(Caught::end);
-        watched.into_iter().try_for_each(|signal| self.watch_os_signal(signal))?;
         if let Some(old) = intake {
             self.unwatch(old.watch);
             for (&signal, caught) in &caught {
                 self.tell(signal, caught.number(), old.tally.take_in_child(caught.number()));
             }
         }
-        Ok(())
+        watched.into_iter().try_for_each(|signal| self.watch_os_signal(signal))
     }
 
     /// Tells of a signal as often as it came; of `CHLD`, what is to be said of children.
