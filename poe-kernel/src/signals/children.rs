@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::rc::Rc;
 
 use super::claims;
-use super::process::{Process, any_has_ended};
+use super::process::{Process, zombie};
 use crate::hash::IdMap;
 use crate::queue::Kind;
 use crate::sessions::table::Hold;
@@ -235,7 +235,7 @@ impl Kernel {
         if !self.is_live(session) {
             return Ok(());
         }
-        if !self.inner.signals.borrow().children.awaited.contains_key(&pid) {
+        if !self.awaits_child(pid) {
             let awaited = self.await_child(pid, caller);
             self.returned("sig_child", Asserts::RETVALS, awaited)?;
         }
@@ -332,23 +332,45 @@ impl Kernel {
         }
     }
 
-    /// `SIGCHLD` has come: looks after the children that only it tells of. If sessions watch `CHLD`, all others are looked
-    /// after as well, so that what has still ended then is a child that this kernel was not asked for.
+    /// `SIGCHLD` has come: looks after the children that only it tells of, and tells those sessions that watch `CHLD` if
+    /// some other child has ended.
     pub(super) fn sigchld(&self, chld: Name) {
-        let is_watched = self.inner.signals.borrow().watches.contains_key(&chld);
-        let pids: Vec<u32> = {
-            let children = &self.inner.signals.borrow().children;
-            let pids = children.awaited.iter();
-            pids.filter(|(_, child)| is_watched || child.watch.is_none())
-                .map(|(&pid, _)| pid)
-                .collect()
-        };
-        for pid in pids {
-            self.look_after(pid);
+        if self.inner.signals.borrow().children.need_sigchld() {
+            self.look_after_all(|child| child.watch.is_none());
         }
-        if is_watched && any_has_ended() {
+        let is_watched = self.inner.signals.borrow().watches.contains_key(&chld);
+        if is_watched && self.has_another_ended() {
             self.signal_all(chld);
         }
+    }
+
+    /// Whether a child has ended that this kernel was not asked for. Those that it was are looked after on the way, and so
+    /// are not found again.
+    fn has_another_ended(&self) -> bool {
+        while let Some(one) = zombie() {
+            match one.pid {
+                Some(pid) if self.awaits_child(pid) => self.look_after(pid),
+                Some(_) => return true,
+                None => {
+                    self.look_after_all(|_| true);
+                    return zombie().is_some();
+                }
+            }
+        }
+        false
+    }
+
+    fn awaits_child(&self, pid: u32) -> bool {
+        self.inner.signals.borrow().children.awaited.contains_key(&pid)
+    }
+
+    fn look_after_all(&self, which: impl Fn(&Awaited) -> bool) {
+        let pids: Vec<u32> = {
+            let children = &self.inner.signals.borrow().children;
+            let which = children.awaited.iter().filter(|(_, child)| which(child));
+            which.map(|(&pid, _)| pid).collect()
+        };
+        pids.into_iter().for_each(|pid| self.look_after(pid));
     }
 
     /// Begins to wait for a child.

@@ -44,10 +44,31 @@ impl Process {
     }
 }
 
-/// Whether some child has ended that nobody has waited for. It is left as it is.
-pub(super) fn any_has_ended() -> bool {
+/// A child that has ended, and that nobody has waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Zombie {
+    /// Which one, if the system says so.
+    pub(super) pid: Option<u32>,
+}
+
+/// Some zombie, if there is one. It is left as it is, and so found again.
+#[cfg(all(target_os = "linux", not(target_env = "uclibc")))]
+pub(super) fn zombie() -> Option<Zombie> {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    match waitid(Id::All, flags) {
+        Ok(status) => Some(Zombie { pid: Some(status.pid()?.as_raw().cast_unsigned()) }),
+        Err(nix::errno::Errno::ECHILD) => None,
+        // It died of a signal that has no name.
+        Err(_) => Some(Zombie { pid: None }),
+    }
+}
+
+/// Some zombie, if there is one. It is left as it is, and so found again.
+#[cfg(not(all(target_os = "linux", not(target_env = "uclibc"))))]
+pub(super) fn zombie() -> Option<Zombie> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::All, options), Ok(Some(_)))
+    waitid(WaitId::All, options).ok()?.map(|_| Zombie { pid: None })
 }
 
 #[cfg(target_os = "linux")]
@@ -100,7 +121,7 @@ mod tests {
                 assert_eq!((status.code(), status.signal()), (code, signal), "{script}");
             }
             let process = Process::open(child.id()).unwrap();
-            assert!(any_has_ended());
+            assert!(zombie().is_some_and(|zombie| zombie.pid.is_none_or(|pid| pid == child.id())));
             assert!(process.wait(false).unwrap().is_some());
             let error = process.wait(false).unwrap_err();
             assert_eq!(error.raw_os_error(), Some(nix::libc::ECHILD));
