@@ -180,7 +180,8 @@ fn write_line(to: &mut dyn Write, diagnostic: &Diagnostic<'_>) {
 /// use poe_kernel::{Kernel, Traces, to_tracing};
 ///
 /// let kernel = Kernel::builder().traces(Traces::EVENTS).diagnostics(to_tracing).build()?;
-/// # kernel.run()
+/// kernel.run()?;
+/// # Ok::<(), poe_kernel::KernelError>(())
 /// ```
 #[cfg(feature = "tracing")]
 pub fn to_tracing(diagnostic: &Diagnostic<'_>) {

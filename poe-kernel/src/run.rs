@@ -248,7 +248,7 @@ impl Kernel {
             || !self.inner.outputs.borrow().is_empty()
             || self.inner.is_fatal.get()
             || self.has_arrivals()
-            || self.inner.never_waits.get()
+            || (self.inner.never_waits.get() && self.active_session().is_kernel())
         {
             return Some(Duration::ZERO);
         }

@@ -1,5 +1,6 @@
 //! What the kernel says while traces are on, and what comes of faults while assertions are.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -77,8 +78,8 @@ impl Kernel {
         if self.inner.tracing.replace(true) {
             return;
         }
+        let _reporting = Reporting(&self.inner.tracing);
         self.report(&Diagnostic::Traced { trace, session, message, location });
-        self.inner.tracing.set(false);
     }
 
     /// Looks at what a method is about to return: an error is traced, and may be a fault.
@@ -178,5 +179,14 @@ impl Kernel {
         let failed = result.as_ref().is_err_and(|failure| !matches!(**failure, Failure::Unhandled));
         self.measure(envelope, latency, took, failed);
         result
+    }
+}
+
+/// A trace is being reported for as long as this lives, panics of whoever listens included.
+struct Reporting<'a>(&'a Cell<bool>);
+
+impl Drop for Reporting<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
     }
 }

@@ -305,3 +305,27 @@ fn the_descriptor_can_be_watched_by_anyone() {
     fn watchable<T: AsFd + 'static>() {}
     watchable::<Embedded>();
 }
+
+#[test]
+fn a_handler_that_waits_in_turns_of_its_own_waits() {
+    for (kernel, host) in hosts() {
+        let (turns, done) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let (t, d) = (turns.clone(), done.clone());
+        spawn(&kernel, move |delivery| {
+            let (kernel, t) = (delivery.kernel, &t);
+            match delivery.event.as_str() {
+                "_start" => kernel.yield_event("wait", ()).unwrap(),
+                "wait" => {
+                    let _ = kernel.delay("due", Duration::from_millis(30), ());
+                    let goes_on = || t.replace(t.get() + 1) < 1_000_000 && !d.get();
+                    kernel.run_while(goes_on).unwrap();
+                }
+                "due" => d.set(true),
+                _ => {}
+            }
+        });
+        host.run().unwrap();
+        assert!(done.get());
+        assert!(turns.get() < 10, "{} turns", turns.get());
+    }
+}

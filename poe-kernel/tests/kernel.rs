@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use poe_kernel::{
     CallError, Cause, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, SessionId,
-    Signal, SpawnError, Timeout, Watch, WatchId, take,
+    Signal, SpawnError, Timeout, Traces, Watch, WatchId, take,
 };
 
 /// A session that is a function.
@@ -324,4 +324,24 @@ fn a_programs_own_signal_handler_is_left_alone() {
     });
     kernel.run().unwrap();
     assert!(came.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_listener_that_panics_is_still_told_of_what_follows() {
+    let told = Rc::new(Cell::new(0));
+    let t = told.clone();
+    let kernel = Kernel::builder()
+        .traces(Traces::SIGNALS)
+        .diagnostics(move |_| {
+            if t.replace(t.get() + 1) == 0 {
+                std::panic::resume_unwind(Box::new("the listener's"));
+            }
+        })
+        .build()
+        .unwrap();
+    let sent = catch_unwind(AssertUnwindSafe(|| kernel.sig_ignore("MOOD")));
+    assert!(sent.is_err());
+    assert_eq!(told.get(), 1);
+    kernel.sig_ignore("MOOD");
+    assert_eq!(told.get(), 2);
 }
