@@ -345,3 +345,43 @@ fn a_listener_that_panics_is_still_told_of_what_follows() {
     kernel.sig_ignore("MOOD");
     assert_eq!(told.get(), 2);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_handle_gets_its_own_mode_back_whatever_else_has_its_inode() {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::sys::epoll::{Epoll, EpollCreateFlags};
+    use nix::sys::eventfd::{EfdFlags, EventFd};
+    use std::os::fd::AsFd;
+
+    struct Nothing;
+
+    impl Watch for Nothing {
+        fn ready(&self, _: &Kernel, _: Mode) {}
+    }
+
+    fn is_blocking(handle: &dyn AsFd) -> bool {
+        let flags = fcntl(handle.as_fd(), FcntlArg::F_GETFL).unwrap();
+        !OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK)
+    }
+
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap().0;
+    let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap();
+    let blocking: [Rc<dyn AsFd>; 2] = [Rc::new(writer), Rc::new(epoll)];
+    let nonblocking: [Rc<dyn AsFd>; 2] = [Rc::new(reader), Rc::new(event)];
+    let kernel = virtual_kernel();
+    let session = spawn(&kernel, |_| Ok(()));
+    let watch = |handle: &Rc<dyn AsFd>| {
+        kernel.watch(session, handle.clone(), Mode::Read, Rc::new(Nothing)).unwrap()
+    };
+    for (one, two) in blocking.iter().zip(&nonblocking) {
+        let watches = [watch(one), watch(two)];
+        assert!(!is_blocking(&**one) && !is_blocking(&**two));
+        kernel.unwatch(watches[0]);
+        assert!(is_blocking(&**one), "it was");
+        kernel.unwatch(watches[1]);
+        assert!(!is_blocking(&**two), "it was not");
+    }
+}

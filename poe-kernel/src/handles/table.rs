@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::panic::Location;
 use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc::{dev_t, ino_t};
-use nix::sys::stat::fstat;
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::hash::IdMap;
 use crate::{EventLoop, Interest, Key, Mode, Readiness, SessionId, Watch, WatchInfo};
@@ -72,8 +72,31 @@ pub(super) struct Entry {
     file: Option<FileId>,
 }
 
-/// What several descriptors may be of: device and inode. The mode is that of all of them.
-type FileId = (dev_t, ino_t);
+/// What several descriptors may be of, whose mode is that of all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum FileId {
+    Inode(dev_t, ino_t),
+    /// One end of a pipe: both have one inode, and each its own mode.
+    End(dev_t, ino_t, OFlag),
+    /// A timer, a counter or the like: all of them have one inode.
+    Anonymous(RawFd),
+}
+
+impl FileId {
+    fn of(handle: &impl AsFd) -> nix::Result<Self> {
+        let stat = fstat(handle)?;
+        let (device, inode) = (stat.st_dev, stat.st_ino);
+        let kind = stat.st_mode & SFlag::S_IFMT.bits();
+        Ok(if kind == SFlag::S_IFIFO.bits() {
+            let flags = OFlag::from_bits_retain(fcntl(handle, FcntlArg::F_GETFL)?);
+            Self::End(device, inode, flags & OFlag::O_ACCMODE)
+        } else if kind == 0 {
+            Self::Anonymous(handle.as_fd().as_raw_fd())
+        } else {
+            Self::Inode(device, inode)
+        })
+    }
+}
 
 #[derive(Debug, Default)]
 struct File {
@@ -338,7 +361,7 @@ impl Handles {
                 Err(error) => return Err(error),
             };
         // What does not say what it is, is not given its mode back.
-        let file = fstat(&handle).ok().map(|stat| (stat.st_dev, stat.st_ino));
+        let file = FileId::of(&handle).ok();
         if let Some(file) = file {
             self.files.entry(file).or_default().entries += 1;
         }
