@@ -72,6 +72,20 @@ impl InputBuffer {
         }
     }
 
+    /// The octet at this place, counted from the first one.
+    pub(crate) fn nth(&self, index: usize) -> Option<u8> {
+        let Some(mut index) = index.checked_sub(self.head.len()) else {
+            return self.head.get(index).copied();
+        };
+        for chunk in [&*self.chunk].into_iter().chain(self.later.iter().map(|chunk| &**chunk)) {
+            match index.checked_sub(chunk.len()) {
+                Some(rest) => index = rest,
+                None => return chunk.get(index).copied(),
+            }
+        }
+        None
+    }
+
     /// Moves the chunk to the head, so that it is let go, and goes on to the next chunk; `false` if
     /// there is none.
     pub(crate) fn next_chunk(&mut self) -> bool {
@@ -261,6 +275,7 @@ mod tests {
                     buffer.next_chunk();
                 }
                 assert_eq!(*buffer.peek(count), b"abcdefghi"[..count]);
+                assert_eq!(buffer.nth(count), b"abcdefghi".get(count).copied());
                 assert_eq!(buffer.take(count).unwrap(), "abcdefghi"[..count]);
                 assert_eq!(buffer.len(), 9 - count);
                 assert_eq!(buffer.copy_all(), "abcdefghi"[count..]);

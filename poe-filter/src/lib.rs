@@ -8,6 +8,13 @@
 //! - [`Block`] makes records of blocks that have a fixed size, or their length before them.
 //! - [`Stream`] passes octets on as they are.
 //!
+//! And as many protocols of today have it:
+//!
+//! - [`IntegerLength`] and [`VarintLength`] before a [`Block`], [`Line::nul_terminated`], and
+//!   [`Netstring`].
+//! - `JsonLines`, with the feature `json`, and `WebSocket`, with the feature `websocket`, whose
+//!   records are values and messages.
+//!
 //! Upon these stand layers that turn records into other records, [`Transform`]s:
 //!
 //! - [`Map`] makes another record of each, and of octets whatever they stand for.
@@ -17,7 +24,7 @@
 //! [`Filter::then`] puts a layer on a filter, and the two are a filter again; [`Stackable`] is a
 //! stack that can change at run time.
 //!
-//! [`Line`], [`Block`] and [`Stream`] have [`Bytes`](bytes::Bytes) for records. Input that holds a whole record is not
+//! [`Line`], [`Block`], [`Stream`] and [`Netstring`] have [`Bytes`](bytes::Bytes) for records. Input that holds a whole record is not
 //! copied: the record is a slice of it. What a filter serializes goes into a [`Sink`], such as a
 //! `Vec<u8>`. Where records are wanted, [`IntoRecord`] takes text and octets of all kinds.
 //!
@@ -67,6 +74,9 @@
 //! | a block longer than `max_length` | [`BlockTooLong`](FilterError::BlockTooLong) | skipped up to the block's end |
 //! | no length where one should be | [`Junk`](FilterError::Junk), if the filter is strict | skipped up to the next length |
 //! | a length beyond understanding | [`BadLength`](FilterError::BadLength), fatal | stays |
+//! | no [`Netstring`] | [`BadLength`](FilterError::BadLength), fatal | stays |
+//! | a line that is no value in JSON | [`Record`](FilterError::Record) | consumed |
+//! | a WebSocket frame against the protocol | [`Stream`](FilterError::Stream), fatal | stays, or is consumed |
 //! | more than `max_buffer` | [`BufferTooLong`](FilterError::BufferTooLong) | stays, and can be parsed |
 //! | the end of input within a line | none: the rest is a record | consumed |
 //! | the end of input within a block | [`Truncated`](FilterError::Truncated), fatal | stays |
@@ -87,6 +97,8 @@
 //!
 //! # Features
 //!
+//! - `json`: values in JSON, one a line.
+//! - `websocket`: WebSocket frames.
 //! - `regex`: line terminators that are regular expressions.
 //! - `reference`: records that are structures of data, by a filter that is POE's `Reference`.
 //! - `zlib`: the same, compressed.
@@ -155,11 +167,14 @@ mod filter;
 mod filter_layer;
 mod grep;
 mod integer_length;
+#[cfg(feature = "json")]
+mod json_lines;
 mod layer;
 mod length_codec;
 mod limits;
 mod line;
 mod map;
+mod netstring;
 mod newline;
 mod origin;
 pub mod prelude;
@@ -177,6 +192,8 @@ pub mod storable;
 mod stream;
 mod then;
 mod transform;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 pub use block::{Block, BlockBuilder};
 pub use error::{ConfigError, FilterError};
@@ -184,6 +201,8 @@ pub use filter::Filter;
 pub use filter_layer::FilterLayer;
 pub use grep::Grep;
 pub use integer_length::{IntegerLength, VarintLength};
+#[cfg(feature = "json")]
+pub use json_lines::JsonLines;
 #[doc(hidden)]
 pub use layer::kind;
 pub use layer::{IntoLayer, Layer};
@@ -191,6 +210,7 @@ pub use length_codec::{DecimalLength, DecodedLength, LengthCodec};
 pub(crate) use limits::{DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, check_limits};
 pub use line::{Line, LineBuilder};
 pub use map::Map;
+pub use netstring::Netstring;
 pub use record::IntoRecord;
 pub use record_block::RecordBlock;
 pub use sink::Sink;
@@ -198,3 +218,5 @@ pub use stackable::Stackable;
 pub use stream::Stream;
 pub use then::Then;
 pub use transform::{BoxedTransform, Transform};
+#[cfg(feature = "websocket")]
+pub use websocket::{CloseReason, WebSocket, WebSocketError, WebSocketMessage};

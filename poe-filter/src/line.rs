@@ -78,6 +78,26 @@ impl Line {
         Self::builder().literal(literal).build()
     }
 
+    /// A filter of texts that each end in a NUL.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Line};
+    ///
+    /// let mut filter = Line::nul_terminated();
+    /// assert_eq!(filter.get("one\0two\n\0three".into())?, ["one", "two\n"]);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    #[must_use]
+    pub fn nul_terminated() -> Self {
+        Self::ended_by(b"\0")
+    }
+
+    /// A filter of lines that end with these octets, which are not none.
+    pub(crate) fn ended_by(literal: &'static [u8]) -> Self {
+        let literal = Bytes::from_static(literal);
+        Self::with(Newline::Literal(literal.clone()), literal)
+    }
+
     /// A filter that takes what ends the first line of input for what ends all of them.
     ///
     /// ```

@@ -20,8 +20,9 @@ use crate::{ConfigError, Filter, FilterError, IntoLayer, Layer, Sink};
 /// not take what its neighbour gives is refused. Where the layers are known beforehand,
 /// [`then`](Filter::then) has the compiler check them, and is faster.
 ///
-/// What is pending in a stack that changes, the input of which no record was made, goes through the changed
-/// stack from its start.
+/// What is pending in a stack that changes, the input of which no record was made, goes through the
+/// changed stack from its start. That its first filter holds more than its `MaxBuffer` is told by
+/// [`get_one`](Filter::get_one).
 ///
 /// ```
 /// use bytes::Bytes;

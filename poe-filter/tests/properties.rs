@@ -5,8 +5,8 @@ mod common;
 use bytes::Bytes;
 use common::{Octets, check_hand_over, check_splits, chunk, chunks, octets, put, records_to_end};
 use poe_filter::{
-    Block, DecodedLength, Filter, FilterError, FilterLayer, Grep, LengthCodec, Line, Map,
-    RecordBlock, Sink, Stackable, Stream,
+    Block, DecodedLength, Filter, FilterError, FilterLayer, Grep, IntegerLength, LengthCodec, Line,
+    Map, Netstring, RecordBlock, Sink, Stackable, Stream, VarintLength,
 };
 use proptest::prelude::*;
 
@@ -252,6 +252,42 @@ proptest! {
     }
 
     #[test]
+    fn integer_lengths(input in chunks(b"\0\0\x01\x02\x05\x80\xff", 120), max_length in 1..16_usize) {
+        use IntegerLength as Length;
+        for codec in [Length::U8, Length::U16_BE, Length::U16_LE, Length::U32_BE, Length::U64_LE] {
+            check_splits(
+                || {
+                    let builder = Block::builder().length_codec(codec).max_length(max_length);
+                    Box::new(builder.build().unwrap())
+                },
+                &input,
+            )?;
+        }
+        check_splits(
+            || {
+                let builder = Block::builder().length_codec(VarintLength).max_length(max_length);
+                Box::new(builder.build().unwrap())
+            },
+            &input,
+        )?;
+    }
+
+    #[test]
+    fn netstrings(
+        records in prop::collection::vec(octets(b"0123:,a", 8), 0..8),
+        noise in octets(b"0123:,,a", 20),
+        sizes in prop::collection::vec(1..9_usize, 1..20),
+        period in 1..5_usize,
+    ) {
+        let records: Vec<_> = records.iter().map(chunk).collect();
+        let mut raw = put(&mut Netstring::new(), &records);
+        raw.extend(noise);
+        let pieces = common::split(&raw, &sizes);
+        check_splits(|| Box::new(Netstring::with_max_length(5).unwrap()), &pieces)?;
+        check_hand_over(|| Box::new(Netstring::new()), &pieces, period)?;
+    }
+
+    #[test]
     fn streams(input in chunks(b"ab", 80)) {
         let records = records_to_end(&mut Stream::new(), &input);
         let octets: Vec<_> = records.into_iter().flat_map(Result::unwrap).collect();
@@ -260,13 +296,15 @@ proptest! {
 
     #[test]
     fn what_is_put_is_got(
-        records in prop::collection::vec(octets(b"abc\r0\0", 12), 0..12),
+        records in prop::collection::vec(octets(b"abc\r0\0,", 12), 0..12),
         sizes in prop::collection::vec(1..9_usize, 1..20),
     ) {
         let records: Vec<_> = records.iter().map(chunk).collect();
-        let filters: [Box<Octets>; 4] = [
+        let filters: [Box<Octets>; 6] = [
             Box::new(Line::literal("\n").unwrap()),
             Box::new(Line::literal("END").unwrap()),
+            Box::new(Netstring::new()),
+            Box::new(Block::builder().length_codec(VarintLength).build().unwrap()),
             Box::new(Block::new()),
             Box::new(Block::builder().length_codec(Pair).build().unwrap()),
         ];
@@ -332,7 +370,7 @@ proptest! {
         let mut model: Vec<_> =
             lines.chunks_exact(3).map(|block| Ok(joined(block.to_vec()))).collect();
         if !lines.len().is_multiple_of(3) {
-            model.push(Err("other"));
+            model.push(Err("stream"));
         }
         for make in stacks() {
             check_splits(make, &input)?;

@@ -169,7 +169,7 @@ proptest! {
         pauses in prop::collection::vec(any::<bool>(), 1..5),
     ) {
         let (records, answers) = converse(&framings, sizes, pauses);
-        let mut expected = Vec::new();
+        let mut expected = Vec::<u8>::new();
         for (number, framing) in framings.iter().enumerate() {
             prop_assert_eq!(&records[number], &framing.record(number));
             framing.filter().put(framing.record(number).into_record(), &mut expected).unwrap();

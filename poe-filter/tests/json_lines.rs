@@ -1,0 +1,55 @@
+//! JSON in lines, case by case.
+#![cfg(feature = "json")]
+
+use poe_filter::{Filter, FilterError, JsonLines};
+use serde_json::{Value, json};
+
+#[test]
+fn there_and_back() {
+    let values =
+        [json!({"text": "two\nlines\u{2028}é\0"}), json!([1, -2.5, null]), json!(""), json!(true)];
+    let mut filter = JsonLines::<Value>::new();
+    let mut out = Vec::<u8>::new();
+    for value in &values {
+        filter.put(value.clone(), &mut out).unwrap();
+    }
+    assert_eq!(out.iter().filter(|octet| **octet == b'\n').count(), values.len());
+    for size in 1..out.len() {
+        let mut filter = filter.fresh();
+        let mut got = Vec::new();
+        for piece in out.chunks(size) {
+            got.extend(filter.get(piece.to_vec().into()).unwrap());
+        }
+        assert_eq!(got, values);
+    }
+}
+
+#[test]
+fn empty_lines_are_skipped_and_bad_ones_refused() {
+    let mut filter = JsonLines::<u32>::new();
+    filter.get_one_start("\n1\r\n \t\r\nx\n-1\n2 3\n\"\u{0}\n4\n5".into()).unwrap();
+    assert_eq!(filter.get_one().unwrap(), Some(1));
+    for _ in 0..4 {
+        assert!(matches!(filter.get_one(), Err(FilterError::Record(_))));
+    }
+    assert_eq!(filter.get_one().unwrap(), Some(4));
+    assert_eq!(filter.get_one().unwrap(), None);
+    assert_eq!(filter.get_pending(), "5");
+    assert_eq!(filter.finish().unwrap(), Some(5));
+    assert_eq!(filter.finish().unwrap(), None);
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let mut filter = JsonLines::<Value>::new();
+    let error = filter.get(("[".repeat(1 << 20) + "\n").into()).unwrap_err();
+    assert!(matches!(error, FilterError::Record(_)));
+}
+
+#[test]
+fn what_json_can_not_express_puts_nothing() {
+    let mut filter = JsonLines::<Value, std::collections::BTreeMap<Vec<u8>, u8>>::new();
+    let mut out = Vec::<u8>::new();
+    assert!(filter.put([(vec![1], 2)].into(), &mut out).is_err());
+    assert!(out.is_empty());
+}
