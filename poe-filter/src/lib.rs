@@ -7,6 +7,7 @@
 //!   expression.
 //! - [`Block`] makes records of blocks that have a fixed size, or their length before them.
 //! - [`Stream`] passes octets on as they are.
+//! - `Httpd`, with the feature `http`, makes records of requests, and has responses for output.
 //!
 //! And as many protocols of today have it:
 //!
@@ -103,6 +104,7 @@
 //! - `reference`: records that are structures of data, by a filter that is POE's `Reference`.
 //! - `zlib`: the same, compressed.
 //! - `storable`: structures of data in the format of Perl's Storable.
+//! - `http`: `Httpd`, on the types of the `http` crate.
 //!
 //! # Differences from POE
 //!
@@ -154,6 +156,17 @@
 //!   compile.
 //!
 //!   Difference: FST-09 (such calls do not compile, or are refused for records that do not fit)
+//! - `Httpd` reads chunked bodies, which POE's filter takes for the next request, and requests behind
+//!   one without a body, which POE's drops. A method may have a hyphen.
+//! - `Httpd` reads no header that POE skips in silence: a malformed one is 400, and so are folded
+//!   headers and lengths given twice, which POE reads. Behind an error that leaves the start of the
+//!   next request in doubt, it reads nothing more; POE takes what follows for requests.
+//! - The responses that `Httpd` gives for errors have nothing of the request in them. POE's quote it,
+//!   unescaped, as HTML.
+//! - `Httpd` adds `Content-Length`, or sends a response in chunks. The status line has the usual reason,
+//!   and HTTP/1.1 unless the response has another version.
+//!
+//!   Difference: FHT-24 (`HTTP/1.1 404 Not Found`, and the length of the body)
 //! - One `put` puts one record; for a fixed-size [`Block`], each is passed on as it is.
 
 #![forbid(unsafe_code)]
@@ -166,6 +179,8 @@ mod error;
 mod filter;
 mod filter_layer;
 mod grep;
+#[cfg(feature = "http")]
+mod httpd;
 mod integer_length;
 #[cfg(feature = "json")]
 mod json_lines;
@@ -200,6 +215,10 @@ pub use error::{ConfigError, FilterError};
 pub use filter::Filter;
 pub use filter_layer::FilterLayer;
 pub use grep::Grep;
+#[cfg(feature = "http")]
+pub use httpd::{
+    HttpProblem, HttpPutError, Httpd, HttpdBuilder, HttpdError, HttpdRecord, HttpdResponse,
+};
 pub use integer_length::{IntegerLength, VarintLength};
 #[cfg(feature = "json")]
 pub use json_lines::JsonLines;

@@ -1,0 +1,73 @@
+//! Where the body of a message ends, by its headers.
+
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Version};
+
+use super::error::HttpProblem;
+
+/// What the headers say of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// Nothing.
+    Unsaid,
+    /// It has so many octets.
+    Length(u64),
+    /// It is chunked.
+    Chunked,
+}
+
+impl Framing {
+    /// Reads the headers. Whatever two readers could understand in two ways is an error.
+    pub(crate) fn of(headers: &HeaderMap, version: Version) -> Result<Self, HttpProblem> {
+        let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+        let length = lengths.next();
+        if headers.contains_key(TRANSFER_ENCODING) {
+            if length.is_some() {
+                return Err(HttpProblem::LengthAndEncoding);
+            }
+            return chunked(headers, version);
+        }
+        if lengths.next().is_some() {
+            return Err(HttpProblem::RepeatedLength);
+        }
+        match length {
+            None => Ok(Self::Unsaid),
+            Some(length) => decimal(length.as_bytes()).map(Self::Length),
+        }
+    }
+}
+
+/// The one encoding there is here, which only HTTP/1.1 knows.
+fn chunked(headers: &HeaderMap, version: Version) -> Result<Framing, HttpProblem> {
+    if version != Version::HTTP_11 {
+        return Err(HttpProblem::BadEncoding);
+    }
+    let values = headers.get_all(TRANSFER_ENCODING).iter();
+    let codings: Vec<&[u8]> = values
+        .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
+        .map(<[u8]>::trim_ascii)
+        .collect();
+    let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    match codings.split_last() {
+        Some((last, others)) if is_chunked(last) => {
+            if others.is_empty() {
+                Ok(Framing::Chunked)
+            } else if others.iter().any(|other| is_chunked(other) || other.is_empty()) {
+                Err(HttpProblem::BadEncoding)
+            } else {
+                Err(HttpProblem::UnknownEncoding)
+            }
+        }
+        _ => Err(HttpProblem::BadEncoding),
+    }
+}
+
+/// Digits and nothing else. A number beyond 64 bits is as good as the greatest one.
+fn decimal(value: &[u8]) -> Result<u64, HttpProblem> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(HttpProblem::BadLength);
+    }
+    Ok(value.iter().fold(0_u64, |number, digit| {
+        number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))
+    }))
+}

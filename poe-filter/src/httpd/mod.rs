@@ -1,0 +1,471 @@
+//! The server's side of HTTP/1.
+
+mod body;
+mod builder;
+mod chunked;
+mod error;
+mod framing;
+mod head;
+mod record;
+mod response;
+mod write;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_ENCODING, EXPECT, HOST};
+use http::{HeaderMap, Request, Response, Version};
+
+use crate::buffer::InputBuffer;
+use crate::{DEFAULT_MAX_BUFFER, Filter, FilterError, Sink};
+use body::{BodyLimits, Collect, Piece, Pieces};
+pub use builder::HttpdBuilder;
+pub use error::{HttpProblem, HttpdError};
+use framing::Framing;
+use head::{HeadLimits, HeadScanner, parse_request};
+pub use record::HttpdRecord;
+use response::AnswersHead;
+pub use response::HttpdResponse;
+pub use write::HttpPutError;
+use write::{Otherwise, Writer, version_text};
+
+/// Requests of HTTP in, responses out. POE's `POE::Filter::HTTPD`.
+///
+/// A record is a whole request with its body, of a given length or chunked; with
+/// [`streaming`](HttpdBuilder::streaming) it is the head of one, a piece of a body, or its end.
+/// Requests may come without waiting for responses, which are then put in the order of the requests.
+///
+/// What is no request is a record as well, [`HttpdRecord::Error`], which becomes the response that
+/// says so. Behind it, input is dropped unread, as nobody can tell where the next request begins;
+/// only a body that is too long by its `Content-Length` is passed over.
+///
+/// | Status | for |
+/// |---|---|
+/// | 400 | a request line, a header or a chunk that is malformed; lengths in doubt; two `Host` |
+/// | 411 | `Content-Encoding` without anything that tells the length |
+/// | 413 | a body longer than [`max_content`](HttpdBuilder::max_content) |
+/// | 414 | a request line longer than [`max_request_line`](HttpdBuilder::max_request_line) |
+/// | 431 | headers longer, or more, than [allowed](HttpdBuilder::max_headers_length) |
+/// | 501 | another `Transfer-Encoding` than `chunked` |
+/// | 505 | HTTP/2 and such |
+///
+/// The filter knows no time: 408, for a request that takes too long, is for whoever has a timer, and
+/// so is 501 for methods, of which any word is one. `Host` may be missing.
+///
+/// Lines may end in LF alone, as far as the headers go. All that two readers may understand in two
+/// ways is refused: `Content-Length` given twice, or along with `Transfer-Encoding`; headers that are
+/// folded, or have white space before the colon; CR and NUL within lines; chunks whose lines do not
+/// end in CR LF, or whose size is no plain number.
+///
+/// The connection is yours: close it after a response if [`keep_alive`](Httpd::keep_alive) says so.
+/// After CONNECT or an `Upgrade`, exchange the filter in the handler of the request; what follows is
+/// pending then. While a body is being streamed, pending is the rest of it, with its chunk sizes; a
+/// request that is not complete is pending from its start, and if its client's expectation has been
+/// told, the next filter tells it again.
+///
+/// ```
+/// use http::{Method, Response};
+/// use poe_filter::{Filter, Httpd, HttpdRecord, HttpdResponse};
+///
+/// let mut filter = Httpd::new();
+/// let input = "POST /form HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello\
+///              GET / HTTP/1.1\r\n\r\n";
+/// let records = filter.get(input.into())?;
+/// let [HttpdRecord::Request(post), HttpdRecord::Request(get)] = &records[..] else {
+///     panic!("{records:?}");
+/// };
+/// assert_eq!((post.uri().path(), &post.headers()["host"]), ("/form", &"localhost".parse()?));
+/// assert_eq!(post.body(), "hello");
+/// assert_eq!(get.method(), Method::GET);
+///
+/// let mut out = Vec::<u8>::new();
+/// filter.put(HttpdResponse::answer(post, Response::new("thanks")), &mut out)?;
+/// assert_eq!(out, b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nthanks");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Httpd {
+    buffer: InputBuffer,
+    state: State,
+    writer: Writer,
+    limits: BodyLimits,
+    max_buffer: usize,
+    streaming: bool,
+}
+
+/// What the next octets of input belong to.
+#[derive(Debug)]
+enum State {
+    Head(HeadScanner),
+    /// A body of which something is missing. The octets of the head are for whoever takes what is
+    /// pending.
+    Collecting(Box<Collecting>),
+    Streaming(Pieces),
+    /// So many octets of a body that was refused.
+    Skipping(u64),
+    /// Nobody knows.
+    Lost,
+}
+
+#[derive(Debug)]
+struct Collecting {
+    head: Bytes,
+    request: Request<()>,
+    body: Collect,
+}
+
+impl Httpd {
+    /// A filter with the parameters that POE has by default.
+    #[must_use]
+    pub fn new() -> Self {
+        let limits = BodyLimits { head: HeadLimits::DEFAULT, content: Some(1024 * 1024) };
+        Self::with(limits, DEFAULT_MAX_BUFFER, false)
+    }
+
+    /// A filter with other parameters.
+    pub fn builder() -> HttpdBuilder {
+        HttpdBuilder::new()
+    }
+
+    /// Whether the client lets the connection go on after the response: unless it says
+    /// `Connection: close`, or is of HTTP/1.0 and does not say `Connection: keep-alive`.
+    ///
+    /// ```
+    /// use http::{Request, Version};
+    /// use poe_filter::Httpd;
+    ///
+    /// let request = Request::get("/").body(())?;
+    /// assert!(Httpd::keep_alive(&request));
+    /// let request = Request::get("/").version(Version::HTTP_10).body(())?;
+    /// assert!(!Httpd::keep_alive(&request));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn keep_alive<T>(request: &Request<T>) -> bool {
+        let says = |option: &str| {
+            let values = request.headers().get_all(CONNECTION).iter();
+            values
+                .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
+                .any(|said| said.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+        };
+        match request.version() {
+            Version::HTTP_11 => !says("close"),
+            Version::HTTP_10 => says("keep-alive") && !says("close"),
+            _ => false,
+        }
+    }
+
+    /// Whether the client waits for leave to send the body, if there is any.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use poe_filter::Httpd;
+    ///
+    /// let request = Request::put("/").header("Expect", "100-continue").body(())?;
+    /// assert!(Httpd::expects_continue(&request));
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn expects_continue<T>(request: &Request<T>) -> bool {
+        let expectation = request.headers().get(EXPECT);
+        request.version() == Version::HTTP_11
+            && expectation
+                .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    fn with(limits: BodyLimits, max_buffer: usize, streaming: bool) -> Self {
+        Self {
+            buffer: InputBuffer::default(),
+            state: State::Head(HeadScanner::default()),
+            writer: Writer::default(),
+            limits,
+            max_buffer,
+            streaming,
+        }
+    }
+
+    fn read(&mut self) -> Result<Option<HttpdRecord>, HttpdError> {
+        let refused = |problem| HttpdError::new(problem, None);
+        loop {
+            match &mut self.state {
+                State::Head(_) => return self.read_head(),
+                State::Collecting(collecting) => {
+                    return match collecting.body.get(&mut self.buffer, &self.limits) {
+                        Ok(None) => Ok(None),
+                        Ok(Some(body)) => {
+                            let request = self.end_collecting();
+                            Ok(request.map(|request| HttpdRecord::Request(request.map(|()| body))))
+                        }
+                        Err(problem) => Err(HttpdError::new(problem, self.end_collecting())),
+                    };
+                }
+                State::Streaming(pieces) => {
+                    let piece = pieces.get(&mut self.buffer, &self.limits).map_err(refused)?;
+                    return Ok(piece.map(|piece| match piece {
+                        Piece::Data(data) => HttpdRecord::Body(data),
+                        Piece::End(trailers) => {
+                            self.state = State::Head(HeadScanner::default());
+                            HttpdRecord::End(trailers)
+                        }
+                    }));
+                }
+                State::Skipping(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX);
+                    *left -= self.buffer.skip(count) as u64;
+                    if *left > 0 {
+                        return Ok(None);
+                    }
+                    self.state = State::Head(HeadScanner::default());
+                }
+                State::Lost => {
+                    self.buffer.skip(usize::MAX);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn read_head(&mut self) -> Result<Option<HttpdRecord>, HttpdError> {
+        let refused = |problem| HttpdError::new(problem, None);
+        let State::Head(scanner) = &mut self.state else { return Ok(None) };
+        if scanner.is_new() {
+            skip_white_space(&mut self.buffer);
+        }
+        let end = scanner.end(self.buffer.join(), &self.limits.head).map_err(refused)?;
+        let Some(head) = end.and_then(|end| self.buffer.take(end)) else { return Ok(None) };
+        let scanner = std::mem::take(scanner);
+        let request = parse_request(&head, &scanner).map_err(refused)?;
+        let length = match body_length(&request) {
+            Ok(length) => length,
+            Err(problem) => return Err(HttpdError::new(problem, Some(request))),
+        };
+        let expects = length != Framing::Length(0) && Self::expects_continue(&request);
+        if let Framing::Length(length) = length
+            && let Err(problem) = self.limits.check(length)
+        {
+            // A client that waits for leave may send the next request instead of this body.
+            self.state = if expects { State::Lost } else { State::Skipping(length) };
+            return Ok(Some(HttpdRecord::Error(HttpdError::new(problem, Some(request)))));
+        }
+        if self.streaming {
+            self.state = State::Streaming(match length {
+                Framing::Length(length) => Pieces::Length(length),
+                Framing::Chunked | Framing::Unsaid => Pieces::chunked(),
+            });
+            return Ok(Some(HttpdRecord::Head(request)));
+        }
+        let body = match length {
+            Framing::Length(0) => {
+                return Ok(Some(HttpdRecord::Request(request.map(|()| Bytes::new()))));
+            }
+            Framing::Length(length) => Collect::Length(length),
+            Framing::Chunked | Framing::Unsaid => Collect::chunked(),
+        };
+        if let (Collect::Length(length), false) = (&body, expects)
+            && let Some(body) = usize::try_from(*length).ok().and_then(|n| self.buffer.take(n))
+        {
+            return Ok(Some(HttpdRecord::Request(request.map(|()| body))));
+        }
+        // The head may have to wait, for which its chunk is not to be kept.
+        let head = Bytes::copy_from_slice(&head);
+        let request = parse_request(&head, &scanner).map_err(refused)?;
+        let expectation = expects.then(|| HttpdRecord::Expect(request.clone()));
+        self.state = State::Collecting(Box::new(Collecting { head, request, body }));
+        match expectation {
+            Some(expectation) => Ok(Some(expectation)),
+            None => self.read(),
+        }
+    }
+
+    fn end_collecting(&mut self) -> Option<Request<()>> {
+        match std::mem::replace(&mut self.state, State::Head(HeadScanner::default())) {
+            State::Collecting(collecting) => Some(collecting.request),
+            _ => None,
+        }
+    }
+
+    fn put_whole(
+        &mut self,
+        response: Response<Bytes>,
+        sends_body: bool,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HttpPutError> {
+        let line = status_line(&response)?;
+        let (parts, body) = response.into_parts();
+        let (headers, version) = (&parts.headers, parts.version);
+        match Kind::of(parts.status) {
+            Kind::Bodiless => self.writer.bodiless(&line, headers, sink),
+            Kind::HeadOnly => self.writer.head_only(&line, headers, version, None, sink),
+            Kind::Full if sends_body => self.writer.whole(&line, headers, version, body, sink),
+            Kind::Full => {
+                let length = (!body.is_empty()).then_some(body.len() as u64);
+                self.writer.head_only(&line, headers, version, length, sink)
+            }
+        }
+    }
+
+    fn put_head(
+        &mut self,
+        response: &Response<()>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HttpPutError> {
+        let line = status_line(response)?;
+        let (headers, version) = (response.headers(), response.version());
+        match Kind::of(response.status()) {
+            Kind::Bodiless => self.writer.bodiless(&line, headers, sink)?,
+            Kind::HeadOnly => self.writer.head_only(&line, headers, version, None, sink)?,
+            Kind::Full => {
+                let otherwise = match version {
+                    Version::HTTP_11 => Otherwise::Chunked,
+                    _ => Otherwise::UntilClose,
+                };
+                self.writer.head(&line, headers, version, otherwise, sink)?;
+                if response.extensions().get::<AnswersHead>().is_some() {
+                    self.writer.discard();
+                }
+                return Ok(());
+            }
+        }
+        if !response.status().is_informational() {
+            self.writer.expect_end();
+        }
+        Ok(())
+    }
+}
+
+impl Default for Httpd {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Filter for Httpd {
+    type In = HttpdRecord;
+    type Out = HttpdResponse;
+
+    fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
+        if matches!(self.state, State::Lost) {
+            return Ok(());
+        }
+        self.buffer.append(chunk, self.max_buffer)
+    }
+
+    fn get_one(&mut self) -> Result<Option<HttpdRecord>, FilterError> {
+        let record = self.read().unwrap_or_else(|error| {
+            self.state = State::Lost;
+            self.buffer.skip(usize::MAX);
+            Some(HttpdRecord::Error(error))
+        });
+        if record.is_none() {
+            while self.buffer.next_chunk() {}
+        }
+        Ok(record)
+    }
+
+    fn finish(&mut self) -> Result<Option<HttpdRecord>, FilterError> {
+        let held = match &self.state {
+            State::Head(scanner) => {
+                if scanner.is_new() {
+                    skip_white_space(&mut self.buffer);
+                }
+                if self.buffer.len() == 0 {
+                    return Ok(None);
+                }
+                self.buffer.len()
+            }
+            State::Collecting(collecting) => collecting.head.len() + self.buffer.len(),
+            State::Streaming(_) | State::Skipping(_) => self.buffer.len(),
+            State::Lost => return Ok(None),
+        };
+        Err(FilterError::Truncated { held })
+    }
+
+    fn put(&mut self, record: HttpdResponse, sink: &mut dyn Sink) -> Result<(), FilterError> {
+        match record {
+            HttpdResponse::Whole(response) => self.put_whole(response, true, sink)?,
+            HttpdResponse::HeadOnly(response) => self.put_whole(response, false, sink)?,
+            HttpdResponse::Head(response) => self.put_head(&response, sink)?,
+            HttpdResponse::Body(part) => self.writer.body(part, sink)?,
+            HttpdResponse::End(trailers) => self.writer.end(&trailers, sink)?,
+        }
+        Ok(())
+    }
+
+    fn get_pending(&self) -> Bytes {
+        match &self.state {
+            State::Collecting(collecting) => {
+                [&collecting.head[..], &self.buffer.copy_all()].concat().into()
+            }
+            _ => self.buffer.copy_all(),
+        }
+    }
+
+    fn take_pending(&mut self) -> Bytes {
+        if matches!(self.state, State::Lost) {
+            self.buffer.skip(usize::MAX);
+            return Bytes::new();
+        }
+        let pending = match &self.state {
+            State::Collecting(_) => self.get_pending(),
+            _ => self.buffer.take_all(),
+        };
+        self.buffer.skip(usize::MAX);
+        self.state = State::Head(HeadScanner::default());
+        pending
+    }
+
+    fn fresh(&self) -> Box<dyn Filter<In = HttpdRecord, Out = HttpdResponse>> {
+        Box::new(Self::with(self.limits, self.max_buffer, self.streaming))
+    }
+}
+
+/// Which body a response of some status has.
+enum Kind {
+    /// None, and nothing is said of one.
+    Bodiless,
+    /// None, but its length may be told.
+    HeadOnly,
+    Full,
+}
+
+impl Kind {
+    fn of(status: http::StatusCode) -> Self {
+        match status.as_u16() {
+            100..=199 | 204 => Self::Bodiless,
+            304 => Self::HeadOnly,
+            _ => Self::Full,
+        }
+    }
+}
+
+fn status_line<T>(response: &Response<T>) -> Result<Vec<u8>, HttpPutError> {
+    let version = version_text(response.version())?;
+    let status = response.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    Ok(format!("{version} {} {reason}", status.as_str()).into_bytes())
+}
+
+/// How the body of a request goes; what is said of none has no octets.
+fn body_length(request: &Request<()>) -> Result<Framing, HttpProblem> {
+    let headers: &HeaderMap = request.headers();
+    if headers.get_all(HOST).iter().nth(1).is_some() {
+        return Err(HttpProblem::RepeatedHost);
+    }
+    match Framing::of(headers, request.version())? {
+        Framing::Unsaid if headers.contains_key(CONTENT_ENCODING) => {
+            Err(HttpProblem::LengthRequired)
+        }
+        Framing::Unsaid => Ok(Framing::Length(0)),
+        framing => Ok(framing),
+    }
+}
+
+/// Drops empty lines, and other white space, before a request.
+fn skip_white_space(buffer: &mut InputBuffer) {
+    loop {
+        let octets = buffer.peek(64);
+        let count = octets.iter().take_while(|octet| octet.is_ascii_whitespace()).count();
+        if count == 0 {
+            return;
+        }
+        buffer.skip(count);
+    }
+}
