@@ -4,9 +4,11 @@
 mod common;
 
 use std::io::{BufReader, Write};
+use std::time::{Duration, UNIX_EPOCH};
 
 use common::{Program, connect, read_line};
 use nix::sys::signal::Signal;
+use poe_component::prelude::Kernel;
 
 #[test]
 fn a_signal_has_it_print_a_tree_json_and_a_graph() {
@@ -33,4 +35,13 @@ fn a_signal_has_it_print_a_tree_json_and_a_graph() {
     assert!(connection["type_name"].as_str().unwrap().ends_with("Connection"));
     let events = connection["events"].as_array().unwrap();
     assert!(events.iter().any(|entry| entry["event"] == "tcp_got_input"));
+}
+
+#[test]
+fn a_time_before_the_epoch_is_json_too() {
+    let start = UNIX_EPOCH - Duration::from_millis(1500);
+    let kernel = Kernel::builder().virtual_clock(start).build().unwrap();
+    let json = serde_json::to_value(kernel.inspect()).unwrap();
+    assert_eq!(json["time"]["secs_since_epoch"], -2);
+    assert_eq!(json["time"]["nanos_since_epoch"], 500_000_000);
 }

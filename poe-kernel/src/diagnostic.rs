@@ -1,12 +1,15 @@
 //! What the kernel and its sessions have to say besides errors.
 
+use std::any::Any;
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::death::Death;
+use crate::death::{Cause, Death, Panic};
 use crate::{Caller, Kernel, KernelError, Name, SessionId, Traces};
 
 /// Something worth a line in a log, that is no error of any call.
@@ -153,20 +156,33 @@ pub(crate) fn to_standard_error(diagnostic: &Diagnostic<'_>) {
     write_line(&mut std::io::stderr(), diagnostic);
 }
 
-/// Writes to a file, which is emptied first (POE: `TRACE_FILENAME`).
+/// Writes to a file, which the first kernel of a process empties, and to which all then append (POE: `TRACE_FILENAME`).
 pub(crate) fn to_file(path: PathBuf) -> Result<Listener, KernelError> {
-    let file = File::create(&path).map_err(|source| KernelError::TraceFile { path, source })?;
+    static EMPTIED: AtomicBool = AtomicBool::new(false);
+    let open = || {
+        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        if !EMPTIED.swap(true, Ordering::Relaxed) {
+            file.set_len(0)?;
+        }
+        Ok(file)
+    };
+    let opened = open();
+    let file = opened.map_err(|source| KernelError::TraceFile { path, source })?;
     Ok(Box::new(move |diagnostic| write_line(&mut &file, diagnostic)))
 }
 
 fn write_line(to: &mut dyn Write, diagnostic: &Diagnostic<'_>) {
     let process = std::process::id();
-    // At once, so that lines of several processes stay lines; nowhere is left to say that it failed.
-    let line = match diagnostic {
-        Diagnostic::Traced { .. } => format!("=== {process} === {diagnostic}\n"),
-        _ => format!("{process}: {diagnostic}\n"),
+    let mark = match diagnostic {
+        Diagnostic::Traced { .. } => format!("=== {process} === "),
+        _ => format!("{process}: "),
     };
-    let _ = to.write_all(line.as_bytes());
+    let mut text = String::new();
+    for line in diagnostic.to_string().lines() {
+        text.extend([&*mark, line, "\n"]);
+    }
+    // At once, so that lines of several processes stay lines; nowhere is left to say that it failed.
+    let _ = to.write_all(text.as_bytes());
 }
 
 /// Passes a diagnostic on to the crate `tracing`; to be given to
@@ -196,7 +212,50 @@ pub fn to_tracing(diagnostic: &Diagnostic<'_>) {
 
 impl Kernel {
     /// Passes a diagnostic to whoever listens; for those who write sessions and components.
+    ///
+    /// A listener that panics ends the run with its panic, once what is being dispatched has returned.
     pub fn report(&self, diagnostic: &Diagnostic<'_>) {
-        (self.inner.listener)(diagnostic);
+        // The kernel may be halfway through something.
+        let listen = || (self.inner.listener)(diagnostic);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(listen)) {
+            self.listener_failed(panic);
+        }
+    }
+
+    #[cold]
+    fn listener_failed(&self, panic: Box<dyn Any + Send>) {
+        if self.inner.is_fatal.get() {
+            // It would be told of that, too.
+            return;
+        }
+        let (session, state) = (self.active_session(), self.active_event());
+        let event = state.unwrap_or_else(|| Name::new("_diagnostic"));
+        let caller = Caller::new(Location::caller(), state);
+        let cause = Cause::Panic(Panic::new(panic));
+        self.halt(Arc::new(Death { session, sender: session, event, caller, cause }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_says_which_process_it_is_of() {
+        let mut text = Vec::new();
+        let location = Location::caller();
+        let diagnostic = Diagnostic::Traced {
+            trace: Traces::PROFILE,
+            session: SessionId::KERNEL,
+            message: format_args!("first\nsecond"),
+            location,
+        };
+        write_line(&mut text, &diagnostic);
+        let (process, at) = (std::process::id(), format!("{} line", location.file()));
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], format!("=== {process} === <pr> first"));
+        assert!(lines[1].starts_with(&format!("=== {process} === second at {at}")), "{text}");
+        assert_eq!(lines.len(), 2);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::nanos;
 
-/// How often each length of time occurred, to a fifth of it.
+/// How often each length of time occurred, to a quarter of it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -74,10 +74,10 @@ impl Histogram {
     /// Their mean, zero when there were none.
     #[must_use]
     pub fn mean(&self) -> Duration {
-        if self.count == 0 { Duration::ZERO } else { self.total.div_f64(self.count as f64) }
+        Duration::from_nanos_u128(self.total.as_nanos() / u128::from(self.count.max(1)))
     }
 
-    /// The time that this share of them (0.5 for the median) did not exceed, or up to a fifth more; zero when there were
+    /// The time that this share of them (0.5 for the median) did not exceed, or up to a quarter more; zero when there were
     /// none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> Duration {
@@ -188,5 +188,14 @@ mod tests {
         let empty = Histogram::default();
         assert_eq!((empty.mean(), empty.quantile(0.9)), (Duration::ZERO, Duration::ZERO));
         assert_eq!(empty.to_string(), "none");
+    }
+
+    #[test]
+    fn the_longest_times_have_a_mean() {
+        let mut long = Histogram::default();
+        long.record(Duration::MAX);
+        assert_eq!((long.mean(), long.quantile(f64::NAN)), (Duration::MAX, long.quantile(0.5)));
+        long.record(Duration::MAX);
+        assert_eq!(long.mean(), Duration::MAX / 2);
     }
 }

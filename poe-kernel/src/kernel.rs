@@ -289,6 +289,8 @@ impl KernelBuilder {
     }
 
     /// Takes what would be written to standard error, or to the file that the variable `POE_TRACE_FILENAME` names.
+    ///
+    /// It may call the kernel. If it panics, the run ends with its panic, once what is being dispatched has returned.
     pub fn diagnostics(mut self, listener: impl Fn(&Diagnostic<'_>) + 'static) -> Self {
         self.listener = Some(Box::new(listener));
         self
@@ -316,8 +318,9 @@ impl KernelBuilder {
     ///
     /// # Errors
     ///
-    /// [`KernelError::EventLoop`] when the operating system refuses the loop its descriptors, and
-    /// [`KernelError::UnknownLoop`] when the environment asks for one that there is not.
+    /// [`KernelError::EventLoop`] when the operating system refuses the loop its descriptors,
+    /// [`KernelError::UnknownLoop`] when the environment asks for one that there is not, and [`KernelError::TraceFile`]
+    /// when it names a file for traces that cannot be written.
     #[track_caller]
     pub fn build(self) -> Result<Kernel, KernelError> {
         let event_loop = match self.event_loop {

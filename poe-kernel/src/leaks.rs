@@ -3,6 +3,7 @@
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
+use crate::hash::IdMap;
 use crate::sessions::table::Hold;
 use crate::trace::trace;
 use crate::{Asserts, Diagnostic, Dispatch, Kernel, ReasonCause, SessionId};
@@ -63,23 +64,22 @@ impl Kernel {
             let message = String::from("this is a child process, and has_forked was not called");
             self.assertion_failed(Asserts::DATA, message);
         }
-        let reasons = self.why_alive(SessionId::KERNEL);
+        let mut found_of: IdMap<SessionId, [u32; Hold::ALL.len()]> = IdMap::default();
+        for reason in self.why_alive(SessionId::KERNEL) {
+            let hold = match &reason.cause {
+                ReasonCause::EventTo { .. } | ReasonCause::Timer { .. } => Hold::EventTo,
+                ReasonCause::EventFrom { .. } => Hold::EventFrom,
+                ReasonCause::Alias(_) => Hold::Alias,
+                ReasonCause::Handle { .. } => Hold::Handle,
+                ReasonCause::Reference { .. } => Hold::Reference,
+                ReasonCause::Process { .. } => Hold::Process,
+                ReasonCause::Child(_) => continue,
+            };
+            found_of.entry(reason.session).or_default()[hold as usize] += 1;
+        }
         let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
         for session in sessions {
-            let mine = reasons.iter().filter(|reason| reason.session == session);
-            let mut found = [0_u32; Hold::ALL.len()];
-            for reason in mine {
-                let hold = match &reason.cause {
-                    ReasonCause::EventTo { .. } | ReasonCause::Timer { .. } => Hold::EventTo,
-                    ReasonCause::EventFrom { .. } => Hold::EventFrom,
-                    ReasonCause::Alias(_) => Hold::Alias,
-                    ReasonCause::Handle { .. } => Hold::Handle,
-                    ReasonCause::Reference { .. } => Hold::Reference,
-                    ReasonCause::Process { .. } => Hold::Process,
-                    ReasonCause::Child(_) => continue,
-                };
-                found[hold as usize] += 1;
-            }
+            let found = found_of.remove(&session).unwrap_or_default();
             for hold in Hold::ALL {
                 let counted = self.inner.sessions.borrow().held(session, hold);
                 if counted != found[hold as usize] {

@@ -48,6 +48,7 @@ pub struct SlowHandler {
     /// How long it ran, together with what it called.
     pub took: Duration,
     /// When it had ended, by the kernel's time.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::time"))]
     pub ended: SystemTime,
     /// Whose handler it was.
     pub session: SessionId,
@@ -82,9 +83,18 @@ pub(crate) struct Measurements {
 const SLOWEST: usize = 16;
 
 impl Measurements {
-    fn record(&mut self, run: &Envelope, latency: Option<Duration>, took: Duration, failed: bool) {
-        let meters = self.by_session.entry(run.session).or_default();
-        let meter = meters.entry(run.event).or_default();
+    fn record(
+        &mut self,
+        (session, event): (Option<SessionId>, Name),
+        latency: Option<Duration>,
+        took: Duration,
+        failed: bool,
+    ) {
+        let meters = match session {
+            Some(session) => self.by_session.entry(session).or_default(),
+            None => &mut self.ended,
+        };
+        let meter = meters.entry(event).or_default();
         meter.handler.record(took);
         if let Some(latency) = latency {
             meter.latency.record(latency);
@@ -177,7 +187,9 @@ impl Kernel {
     ) {
         let mut measurements = self.inner.measurements.borrow_mut();
         let Some(measurements) = &mut *measurements else { return };
-        measurements.record(run, latency, took, failed);
+        // Its handler may have stopped it.
+        let session = Some(run.session).filter(|&session| self.is_live(session));
+        measurements.record((session, run.event), latency, took, failed);
         if measurements.is_slow(took) {
             let (session, event, sent) = (run.session, run.event, run.caller.location);
             let ended = self.time();
@@ -203,5 +215,37 @@ impl fmt::Display for Profile {
             writeln!(f, "  {took:.1?} session {session}, {event} (sent at {sent})")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::{Delivery, Dispatch, Failure};
+
+    struct Brief;
+
+    impl Dispatch for Brief {
+        fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+            if delivery.event == "enough" {
+                delivery.kernel.session_stop(delivery.session);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_session_that_its_handler_has_stopped() {
+        let kernel = Kernel::builder().profiling(true).build().unwrap();
+        let session = kernel.session_alloc(Rc::new(Brief), ()).unwrap();
+        kernel.post(session, "enough", ()).unwrap();
+        kernel.run().unwrap();
+        let profile = kernel.profile().unwrap();
+        let enough = profile.events.iter().find(|entry| entry.event == "enough").unwrap();
+        assert_eq!(enough.meter.handler.count(), 1);
+        let measurements = kernel.inner.measurements.borrow();
+        assert!(measurements.as_ref().unwrap().by_session.is_empty());
     }
 }

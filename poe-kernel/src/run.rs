@@ -114,7 +114,7 @@ impl Kernel {
         }
         self.forget_leftovers();
         self.report_end();
-        Ok(())
+        if self.inner.is_fatal.get() { self.end_if_fatal() } else { Ok(()) }
     }
 
     /// Runs one turn: waits for handles if nothing is due, dispatches those that are ready, then all that was due when
@@ -270,7 +270,8 @@ impl Kernel {
         if self.traces().contains(Traces::PROFILE)
             && let Some(profile) = self.profile()
         {
-            trace!(self, PROFILE, SessionId::KERNEL, "{profile}");
+            let profile = profile.to_string();
+            trace!(self, PROFILE, SessionId::KERNEL, "{}", profile.trim_end());
         }
         let (turns, dispatched) = (self.inner.turns.get(), self.inner.dispatched.get());
         trace!(

@@ -1,6 +1,5 @@
 //! What the kernel says while traces are on, and what comes of faults while assertions are.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -39,6 +38,9 @@ impl Kernel {
     /// Sets which traces are on from now on; those that were (POE: `TRACE_…`, which could not be changed).
     pub fn set_traces(&self, traces: Traces) -> Traces {
         let before = self.inner.traces.replace(traces);
+        if traces.contains(Traces::PROFILE) && self.inner.measurements.borrow().is_none() {
+            self.set_profiling(true);
+        }
         self.update_observing();
         before
     }
@@ -78,8 +80,8 @@ impl Kernel {
         if self.inner.tracing.replace(true) {
             return;
         }
-        let _reporting = Reporting(&self.inner.tracing);
         self.report(&Diagnostic::Traced { trace, session, message, location });
+        self.inner.tracing.set(false);
     }
 
     /// Looks at what a method is about to return: an error is traced, and may be a fault.
@@ -115,22 +117,28 @@ impl Kernel {
         let caller = Caller::new(Location::caller(), self.active_event());
         let cause = Cause::Error(AssertionFailed { assertion, message }.into());
         let death = Arc::new(Death { session, sender: session, event, caller, cause });
-        if session.is_kernel() { self.halt(death) } else { self.raise(&death) }
+        // Who is told of a death and is at fault again would be told of that, and so on.
+        let ends = session.is_kernel() || self.inner.signals.borrow().telling_death;
+        if ends { self.halt(death) } else { self.raise(&death) }
     }
 
     /// Says that an event was queued.
     #[cold]
     pub(crate) fn observe_enqueued(&self, kind: Kind, envelope: &Envelope, sequence: u64) {
         let &Envelope { session, sender, event, caller } = envelope;
-        if kind == Kind::Post
-            && self.asserts().contains(Asserts::USAGE)
-            && self.inner.names.are_for_events(event)
-        {
-            self.report(&Diagnostic::ReservedName { sender, event, caller });
+        if kind == Kind::Post {
+            self.observe_name(sender, event, caller);
         }
         let at = caller.location;
         trace!(self, EVENTS, session, at at, "event {sequence} {event:?} queued from session {sender} to session {session}");
         trace!(self, REFCNT, session, at at, "+ event to session {session} from session {sender}");
+    }
+
+    /// Says that a session sends what is the kernel's to send.
+    pub(crate) fn observe_name(&self, sender: SessionId, event: Name, caller: Caller) {
+        if self.asserts().contains(Asserts::USAGE) && self.inner.names.are_for_events(event) {
+            self.report(&Diagnostic::ReservedName { sender, event, caller });
+        }
     }
 
     /// Runs a handler, and takes down when and for how long.
@@ -147,7 +155,11 @@ impl Kernel {
         let &Envelope { session, sender, event, caller } = envelope;
         let (carried, at) = (payload.type_name(), caller.location);
         trace!(self, EVENTS, session, at at, "event {event:?} ({carried}) dispatched to session {session} from session {sender}");
-        if self.asserts().contains(Asserts::EVENTS) && !sender.is_kernel() && !self.is_live(sender)
+        // What the kernel itself sends may come of what a session did that is gone by now.
+        if self.asserts().contains(Asserts::EVENTS)
+            && !sender.is_kernel()
+            && !self.is_live(sender)
+            && !self.inner.names.are_for_events(event)
         {
             let message =
                 format!("event {event:?} to session {session} is of a session that is gone");
@@ -179,14 +191,5 @@ impl Kernel {
         let failed = result.as_ref().is_err_and(|failure| !matches!(**failure, Failure::Unhandled));
         self.measure(envelope, latency, took, failed);
         result
-    }
-}
-
-/// A trace is being reported for as long as this lives, panics of whoever listens included.
-struct Reporting<'a>(&'a Cell<bool>);
-
-impl Drop for Reporting<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
     }
 }

@@ -45,6 +45,7 @@ pub enum ReasonCause {
         /// The event it sends.
         event: Name,
         /// When it is due.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::time"))]
         due: SystemTime,
     },
     /// It has an alias. This keeps the session, but not the kernel.

@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use poe_kernel::{
-    Asserts, Delivery, Diagnostic, Dispatch, Failure, Kernel, KernelBuilder, LoopKind, Poster,
-    PosterError, ReasonCause, SessionId, SessionPoster, take,
+    Asserts, Delivery, Destination, Diagnostic, Dispatch, Failure, Kernel, KernelBuilder, LoopKind,
+    Poster, PosterError, ReasonCause, SessionId, SessionPoster, take,
 };
 
 /// A session that is a function.
@@ -226,12 +226,22 @@ fn events_for_nobody_are_counted_and_reported() {
 
 #[test]
 fn an_event_is_lost_to_no_other_events_panic() {
-    let kernel = Kernel::builder().diagnostics(|_| panic!("by whoever listens")).build().unwrap();
+    struct Nobody;
+    impl Destination for Nobody {
+        fn resolve(&self, _: &Kernel) -> Option<SessionId> {
+            panic!("nobody can be found")
+        }
+
+        fn describe(&self) -> String {
+            String::from("nobody")
+        }
+    }
+    let kernel = Kernel::new().unwrap();
     let (session, heard) = listener(&kernel);
     let poster = kernel.poster_for(session);
     for n in 0..3_u32 {
         poster.post("number", n).unwrap();
-        poster.poster().post("nobody", "astray", n).unwrap();
+        poster.poster().post(Nobody, "astray", n).unwrap();
     }
     drop(poster);
     for _ in 0..3 {

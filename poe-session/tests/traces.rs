@@ -196,12 +196,18 @@ fn a_reserved_name_is_told_of() {
     let (kernel, lines) = kernel(Traces::NONE, Asserts::USAGE);
     Session::build(())
         .on_start(|cx| cx.yield_event("again", ()))
-        .on("again", |cx, ()| cx.yield_event("_child", ()))
+        .on("again", |cx, ()| {
+            cx.yield_event("_child", ());
+            cx.delay_set("_parent", Duration::from_secs(1), ());
+        })
         .spawn(&kernel)
         .unwrap();
     kernel.run().unwrap();
-    assert_eq!(lines.borrow().len(), 1);
-    assert_all_in(&lines, &["session 1 sent \"_child\", which is the kernel's own name, at "]);
+    assert_eq!(lines.borrow().len(), 2);
+    assert_all_in(
+        &lines,
+        &["session 1 sent \"_child\", which is the kernel's own name, at ", "\"_parent\""],
+    );
 }
 
 #[test]

@@ -122,8 +122,9 @@ impl Kernel {
     /// handle that is not watched is no error.
     pub fn select_end<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) {
         let watcher = Watcher::Select(self.active_session());
+        let descriptor = handle.as_fd().as_raw_fd();
         let handles = self.inner.handles.borrow();
-        let slot = handles.slot_of(handle.as_fd().as_raw_fd());
+        let slot = handles.slot_of(descriptor);
         let id = slot.and_then(|slot| handles.find(slot, watcher, mode));
         drop(handles);
         if let Some(id) = id {
@@ -249,19 +250,14 @@ impl Kernel {
         }
         let watcher = Watcher::Select(session);
         let target = Rc::new(Selected { session, event, handle: Rc::clone(handle), args });
+        let descriptor = handle.as_fd().as_raw_fd();
         let mut handles = self.inner.handles.borrow_mut();
-        let slot = handles.slot_of(handle.as_fd().as_raw_fd());
+        let slot = handles.slot_of(descriptor);
         if let Some(id) = slot.and_then(|slot| handles.find(slot, watcher, mode)) {
             let old = handles.retarget(id, target);
             drop(handles);
             drop(old);
-            trace!(
-                self,
-                FILES,
-                session,
-                "descriptor {} watched anew ({mode:?})",
-                handle.as_fd().as_raw_fd()
-            );
+            trace!(self, FILES, session, "descriptor {descriptor} watched anew ({mode:?})");
             return Ok(());
         }
         drop(handles);

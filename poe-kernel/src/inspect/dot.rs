@@ -77,12 +77,26 @@ impl fmt::Display for Label<'_> {
             for character in line.chars() {
                 match character {
                     '"' | '\\' => write!(f, "\\{character}")?,
-                    '\n' => f.write_char(' ')?,
+                    // Graphviz reads entities.
+                    '&' => f.write_str("&amp;")?,
+                    _ if character.is_control() => f.write_char(' ')?,
                     _ => f.write_char(character)?,
                 }
             }
             f.write_str("\\l")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_reads_as_what_it_says() {
+        let lines = ["a \"b\\n\" &lt; &str".to_owned(), "two\nlines\0".to_owned()];
+        let label = Label(&lines).to_string();
+        assert_eq!(label, r#"a \"b\\n\" &amp;lt; &amp;str\ltwo lines \l"#);
     }
 }

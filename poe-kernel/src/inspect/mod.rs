@@ -6,6 +6,7 @@ mod tree;
 use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
+use crate::hash::IdMap;
 use crate::sessions::table::Hold;
 use crate::{
     Asserts, EventMeter, Kernel, KernelId, Mode, Name, Profile, Reason, SessionId, SessionOption,
@@ -45,6 +46,7 @@ pub struct Inspection {
     /// The name of its event loop.
     pub event_loop: &'static str,
     /// The kernel's time.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::time"))]
     pub time: SystemTime,
     /// How long the kernel has been there.
     pub age: Duration,
@@ -192,6 +194,7 @@ pub struct PendingTimer {
     /// The type of the event's payload.
     pub payload: &'static str,
     /// When it is due.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::serialize::time"))]
     pub due: SystemTime,
     /// Where it was set.
     #[cfg_attr(feature = "serde", serde(serialize_with = "place"))]
@@ -260,7 +263,10 @@ impl Kernel {
     #[must_use]
     pub fn inspect(&self) -> Inspection {
         let inner = &*self.inner;
-        let reasons = self.why_alive(SessionId::KERNEL);
+        let mut reasons: IdMap<SessionId, Vec<Reason>> = IdMap::default();
+        for reason in self.why_alive(SessionId::KERNEL) {
+            reasons.entry(reason.session).or_default().push(reason);
+        }
         let sessions = self.below(SessionId::KERNEL);
         Inspection {
             id: self.id().clone(),
@@ -277,7 +283,7 @@ impl Kernel {
             memory: self.memory(),
             sessions: sessions
                 .into_iter()
-                .filter_map(|id| self.inspect_session(id, &reasons))
+                .filter_map(|id| self.inspect_session(id, reasons.remove(&id).unwrap_or_default()))
                 .collect(),
             queue: self.inspect_queue(),
             timers: self.inspect_timers(),
@@ -287,15 +293,18 @@ impl Kernel {
         }
     }
 
-    fn inspect_session(&self, session: SessionId, reasons: &[Reason]) -> Option<SessionInfo> {
+    fn inspect_session(&self, session: SessionId, reasons: Vec<Reason>) -> Option<SessionInfo> {
         let (parent, created, body) = {
             let sessions = self.inner.sessions.borrow();
             (sessions.parent(session)?, sessions.created(session)?, sessions.body(session)?.clone())
         };
         let is_on = |option: &SessionOption| body.option(*option, None) == Some(true);
         let held = |hold| self.inner.sessions.borrow().held(session, hold);
-        let mine = reasons.iter().filter(|reason| reason.session == session);
-        let measurements = self.inner.measurements.borrow();
+        // Nothing is borrowed below: what is asked of the session may call the kernel.
+        let events = {
+            let measurements = self.inner.measurements.borrow();
+            measurements.as_ref().map(|all| all.of_session(session)).unwrap_or_default()
+        };
         Some(SessionInfo {
             session,
             parent,
@@ -314,9 +323,9 @@ impl Kernel {
                 tags: held(Hold::Reference),
                 processes: held(Hold::Process),
             },
-            reasons: mine.cloned().collect(),
+            reasons,
             memory: size_of_val(&*body),
-            events: measurements.as_ref().map(|all| all.of_session(session)).unwrap_or_default(),
+            events,
         })
     }
 

@@ -372,6 +372,10 @@ impl Kernel {
     /// Takes all that a stopped session held, and drops it where its drop may call the kernel again.
     fn free_session(&self, id: SessionId) {
         let inner = &self.inner;
+        if self.is_looking_at_freed() {
+            // First, as whoever listens may give it something.
+            self.observe_freed(id);
+        }
         // Most sessions end because nothing is left of all this, and what holds a session is counted.
         let held = |hold| inner.sessions.borrow().held(id, hold) as usize;
         let aliases = (held(Hold::Alias) > 0).then(|| inner.aliases.borrow_mut().clear(id));
@@ -388,9 +392,6 @@ impl Kernel {
             inner.has_stale_events.set(true);
         }
         inner.unsettled.set(true);
-        if self.is_looking_at_freed() {
-            self.observe_freed(id);
-        }
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);

@@ -104,6 +104,8 @@ pub(crate) struct SignalWatch {
 pub(crate) struct Signals {
     watches: IdMap<Name, IdMap<SessionId, SignalWatch>>,
     handled: bool,
+    /// Whether a handler of `DIE` runs.
+    pub(crate) telling_death: bool,
     os: OsSignals,
     pub(crate) children: Children,
 }
@@ -301,7 +303,9 @@ impl Kernel {
             trace!(self, SIGNALS, session, at at, "signal {name} sent to session {session} as {event:?}");
             let envelope = Envelope { session, sender, event, caller };
             if name == names.die {
+                let told = self.tell_death(true);
                 self.deliver_or_halt(&envelope, &mut signal, ReplyTo::nobody());
+                self.tell_death(told);
             } else {
                 self.deliver_or_die(&envelope, &mut signal, ReplyTo::nobody());
             }
@@ -326,6 +330,10 @@ impl Kernel {
             let kernel = SessionId::KERNEL;
             self.enqueue(Kind::Signal, kernel, kernel, names.zombie, caller, Payload::default());
         }
+    }
+
+    fn tell_death(&self, telling: bool) -> bool {
+        std::mem::replace(&mut self.inner.signals.borrow_mut().telling_death, telling)
     }
 
     /// Sends `IDLE` when nothing can happen any more: no event, timer, watched handle, awaited child or extra reference

@@ -284,10 +284,10 @@ impl Kernel {
     #[inline]
     fn enter_timer(&self, timer: Timer, due: Nanos) -> TimerId {
         let sequence = self.next_sequence();
-        let (session, event, at) = (timer.session, timer.event, timer.caller.location);
+        let (session, event, caller) = (timer.session, timer.event, timer.caller);
         let id = self.change_timers(|timers| timers.set(timer, due, sequence));
         if self.inner.observing.get() {
-            self.observe_timer(id, session, event, due, at);
+            self.observe_timer(id, session, event, due, caller);
         }
         id
     }
@@ -299,8 +299,10 @@ impl Kernel {
         session: SessionId,
         event: Name,
         due: Nanos,
-        at: &'static Location<'static>,
+        caller: Caller,
     ) {
+        self.observe_name(session, event, caller);
+        let at = caller.location;
         let after = self.inner.clock.until(due);
         trace!(
             self,
