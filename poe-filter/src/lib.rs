@@ -98,12 +98,14 @@
 //!
 //! # Features
 //!
-//! - `json`: values in JSON, one a line.
+//! - `json`: values in JSON, one a line, or as records of `reference`.
 //! - `websocket`: WebSocket frames.
 //! - `regex`: line terminators that are regular expressions.
 //! - `reference`: records that are structures of data, by a filter that is POE's `Reference`.
 //! - `zlib`: the same, compressed.
 //! - `storable`: structures of data in the format of Perl's Storable.
+//! - `serde`: any data in that format.
+//! - `msgpack`, `cbor`, `yaml`: other formats for the records of `reference`.
 //! - `http`: `Httpd`, on the types of the `http` crate.
 //!
 //! # Differences from POE
@@ -136,6 +138,10 @@
 //!   for ever with them, as it does for `12x`.
 //!
 //!   Difference: FRF-09 (the octets stay pending, with an error)
+//! - `Reference` takes YAML as it is specified, where a line of three dots ends a document. POE's YAML
+//!   refuses it.
+//!
+//!   Difference: FRF-11 (the record is well formed)
 //! - `Reference` reports an image that is not compressed where one should be. POE makes an undefined
 //!   record of it. Records are what the codec is for, and never error messages, as with `NoFatals`.
 //! - A [`LengthCodec`] looks at octets and says what it found; POE's edits the buffer.

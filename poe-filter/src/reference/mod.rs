@@ -1,16 +1,44 @@
 //! Structures of data as records, each frozen into an image with its length before it.
 
+#[cfg(feature = "cbor")]
+mod cbor;
 mod codec;
+#[cfg(feature = "json")]
+mod json;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 #[cfg(feature = "storable")]
 mod storable;
+#[cfg(all(feature = "storable", feature = "serde"))]
+mod storable_of;
+#[cfg(any(
+    feature = "json",
+    feature = "msgpack",
+    feature = "cbor",
+    feature = "yaml",
+    all(feature = "storable", feature = "serde")
+))]
+mod typed;
+#[cfg(feature = "yaml")]
+mod yaml;
 #[cfg(feature = "zlib")]
 mod zlib;
 
 use bytes::Bytes;
 
+#[cfg(feature = "cbor")]
+pub use self::cbor::Cbor;
 pub use self::codec::{Codec, CodecError};
+#[cfg(feature = "json")]
+pub use self::json::Json;
+#[cfg(feature = "msgpack")]
+pub use self::msgpack::MessagePack;
 #[cfg(feature = "storable")]
 pub use self::storable::Storable;
+#[cfg(all(feature = "storable", feature = "serde"))]
+pub use self::storable_of::StorableOf;
+#[cfg(feature = "yaml")]
+pub use self::yaml::Yaml;
 use crate::{
     Block, ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, DecimalLength, DecodedLength,
     Filter, FilterError, LengthCodec, Sink,

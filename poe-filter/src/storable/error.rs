@@ -66,3 +66,23 @@ pub enum FreezeError {
         length: usize,
     },
 }
+
+/// Why data could not be made a value, or a value data, by `serde`.
+#[cfg(feature = "serde")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Storable value does not fit the data: {0}")]
+pub struct SerdeError(String);
+
+#[cfg(feature = "serde")]
+impl serde::ser::Error for SerdeError {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::de::Error for SerdeError {
+    fn custom<T: std::fmt::Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+}

@@ -22,6 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! With the feature `serde`, `to_value` and `from_value` turn any data into a [`Value`] and back.
+//!
 //! # Images
 //!
 //! Read are network images (`nfreeze`, `nstore`) and native ones (`freeze`, `store`) of major
@@ -50,6 +52,8 @@
 
 mod builder;
 mod cells;
+#[cfg(feature = "serde")]
+mod de;
 mod error;
 mod freeze;
 mod header;
@@ -57,13 +61,21 @@ mod key;
 mod limits;
 mod node;
 mod number;
+#[cfg(feature = "serde")]
+mod ser;
 mod tag;
 mod thaw;
 mod value;
 
 pub use builder::{Builder, Id};
+#[cfg(feature = "serde")]
+pub use de::from_value;
+#[cfg(feature = "serde")]
+pub use error::SerdeError;
 pub use error::{FreezeError, ThawError};
 pub use key::Key;
 pub use limits::Limits;
 pub use node::{Kind, Node};
+#[cfg(feature = "serde")]
+pub use ser::to_value;
 pub use value::Value;

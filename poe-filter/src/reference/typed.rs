@@ -1,0 +1,70 @@
+//! What codecs of any data have in common.
+
+/// Defines a codec of records of any type that `serde` knows, by a function that freezes and one
+/// that thaws.
+macro_rules! typed_codec {
+    ($(#[$doc:meta])* $name:ident, $freeze:path, $thaw:path) => {
+        $(#[$doc])*
+        pub struct $name<In, Out = In> {
+            records: std::marker::PhantomData<fn(Out) -> In>,
+        }
+
+        impl<In, Out> $name<In, Out> {
+            /// The codec.
+            #[must_use]
+            pub fn new() -> Self {
+                Self { records: std::marker::PhantomData }
+            }
+        }
+
+        impl<In, Out> Default for $name<In, Out> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<In, Out> Clone for $name<In, Out> {
+            fn clone(&self) -> Self {
+                Self::new()
+            }
+        }
+
+        impl<In, Out> std::fmt::Debug for $name<In, Out> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl<In, Out> $crate::reference::Codec for $name<In, Out>
+        where
+            In: serde::de::DeserializeOwned + 'static,
+            Out: serde::Serialize + 'static,
+        {
+            type In = In;
+            type Out = Out;
+
+            fn freeze(
+                &self,
+                record: Out,
+                image: &mut Vec<u8>,
+            ) -> Result<(), $crate::reference::CodecError> {
+                Ok($freeze(&record, image)?)
+            }
+
+            fn thaw(&self, image: bytes::Bytes) -> Result<In, $crate::reference::CodecError> {
+                $thaw(image)
+            }
+        }
+    };
+}
+
+pub(super) use typed_codec;
+
+/// Fails if there is something behind the data.
+#[cfg(any(feature = "msgpack", feature = "cbor"))]
+pub(super) fn whole<T>(data: T, rest: &[u8]) -> Result<T, super::CodecError> {
+    if rest.is_empty() {
+        return Ok(data);
+    }
+    Err(format!("{} octets follow the data; one image is one record", rest.len()).into())
+}

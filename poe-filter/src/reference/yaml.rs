@@ -1,0 +1,33 @@
+//! Records in YAML.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::CodecError;
+use super::typed::typed_codec;
+
+typed_codec! {
+    /// YAML, by `yaml_serde`: a codec of records of any type, or of `yaml_serde::Value`.
+    ///
+    /// A record begins with three dashes, as in Perl's.
+    ///
+    /// ```
+    /// use poe_filter::Filter;
+    /// use poe_filter::reference::{Reference, Yaml};
+    ///
+    /// let mut filter = Reference::new(Yaml::<Vec<u32>>::new());
+    /// assert_eq!(filter.get("12\0---\n- 1\n- 2\n".into())?, [[1, 2]]);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    Yaml, freeze, thaw
+}
+
+fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> yaml_serde::Result<()> {
+    image.extend(b"---\n");
+    yaml_serde::to_writer(image, record)
+}
+
+fn thaw<T: DeserializeOwned>(image: Bytes) -> Result<T, CodecError> {
+    Ok(yaml_serde::from_slice(&image)?)
+}

@@ -1,0 +1,315 @@
+//! Records of any type, in each format.
+
+#![cfg(all(
+    feature = "storable",
+    feature = "reference",
+    feature = "json",
+    feature = "msgpack",
+    feature = "cbor",
+    feature = "yaml"
+))]
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use bytes::Bytes;
+use poe_filter::reference::{Cbor, Codec, Json, MessagePack, Reference, StorableOf, Yaml};
+use poe_filter::storable::{Builder, Value, from_value, to_value};
+use poe_filter::{Filter, FilterError};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Record {
+    truth: bool,
+    small: i8,
+    large: u64,
+    negative: i64,
+    short: f32,
+    double: f64,
+    letter: char,
+    text: String,
+    nothing: Option<String>,
+    something: Option<u32>,
+    list: Vec<(u8, String)>,
+    map: BTreeMap<String, Vec<i32>>,
+    numbers: BTreeMap<u16, Shape>,
+    tuple: Tuple,
+    unit: (),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Tuple(u8, Newtype);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Newtype(String);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Shape {
+    Point,
+    Circle(f64),
+    Line(i32, i32),
+    Box { width: u32, height: u32 },
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    prop_oneof![
+        Just(Shape::Point),
+        (-1e9..1e9_f64).prop_map(Shape::Circle),
+        any::<(i32, i32)>().prop_map(|(x, y)| Shape::Line(x, y)),
+        any::<(u32, u32)>().prop_map(|(width, height)| Shape::Box { width, height }),
+    ]
+}
+
+fn records() -> impl Strategy<Value = Record> {
+    let text = || "[ -~é☺]{0,9}";
+    let scalars = (any::<bool>(), any::<i8>(), any::<u64>(), any::<i64>(), -1e9..1e9_f32);
+    let others = (-1e300..1e300_f64, any::<char>(), text());
+    let options = (prop::option::of(text()), prop::option::of(any::<u32>()));
+    let many = (
+        prop::collection::vec((any::<u8>(), text()), 0..4),
+        prop::collection::btree_map(text(), prop::collection::vec(any::<i32>(), 0..4), 0..4),
+        prop::collection::btree_map(any::<u16>(), shapes(), 0..4),
+        (any::<u8>(), text()).prop_map(|(number, text)| Tuple(number, Newtype(text))),
+    );
+    (scalars, others, options, many).prop_map(
+        |(
+            (truth, small, large, negative, short),
+            (double, letter, text),
+            (nothing, something),
+            (list, map, numbers, tuple),
+        )| Record {
+            truth,
+            small,
+            large,
+            negative,
+            short,
+            double,
+            letter,
+            text,
+            nothing,
+            something,
+            list,
+            map,
+            numbers,
+            tuple,
+            unit: (),
+        },
+    )
+}
+
+fn there_and_back<C>(codec: C, record: &C::Out) -> C::In
+where
+    C: Codec<Out: Clone>,
+{
+    let mut filter = Reference::new(codec);
+    let mut out = Vec::<u8>::new();
+    filter.put(record.clone(), &mut out).unwrap();
+    let mut records = filter.get(out.into()).unwrap();
+    assert_eq!(records.len(), 1);
+    records.remove(0)
+}
+
+fn error<C: Codec<In: Debug>>(codec: C, image: &[u8]) -> String {
+    let mut frame = format!("{}\0", image.len()).into_bytes();
+    frame.extend(image);
+    let error = Reference::new(codec).get(frame.into()).unwrap_err();
+    assert!(matches!(error, FilterError::Record(_)), "{error}");
+    error.to_string()
+}
+
+/// Lists within lists, which each format nests as it likes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Nested(Vec<Nested>);
+
+fn nested(depth: usize) -> Nested {
+    (0..depth).fold(Nested(Vec::new()), |inner, _| Nested(vec![inner]))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: 64,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn what_is_put_is_got(record in records()) {
+        prop_assert_eq!(&there_and_back(StorableOf::<Record>::new(), &record), &record);
+        prop_assert_eq!(&there_and_back(MessagePack::<Record>::new(), &record), &record);
+        prop_assert_eq!(&there_and_back(Cbor::<Record>::new(), &record), &record);
+        prop_assert_eq!(&there_and_back(Yaml::<Record>::new(), &record), &record);
+        // JSON's digits may be another double's, by one in the last place.
+        let json: Record = there_and_back(Json::<Record>::new(), &record);
+        prop_assert!((json.double - record.double).abs() <= record.double.abs() * 1e-15);
+        prop_assert_eq!(json.map, record.map);
+    }
+
+    #[test]
+    fn any_octets_cost_nothing(octets in prop::collection::vec(any::<u8>(), 0..60)) {
+        let image = Bytes::from(octets);
+        let _ = Json::<serde_json::Value>::new().thaw(image.clone());
+        let _ = MessagePack::<serde_json::Value>::new().thaw(image.clone());
+        let _ = Cbor::<serde_json::Value>::new().thaw(image.clone());
+        let _ = Yaml::<serde_json::Value>::new().thaw(image.clone());
+        let _ = StorableOf::<serde_json::Value>::new().thaw(image);
+    }
+}
+
+// Conformance: FRF-10
+#[test]
+fn yaml_of_perl() {
+    let image = "---\nevent: poe://P/s/e\nparams:\n  - 1\n  - ~\n  - x\n";
+    let mut filter = Reference::new(Yaml::<serde_json::Value>::new());
+    let records = filter.get(format!("{}\0{image}", image.len()).into()).unwrap();
+    let expected = serde_json::json!({ "event": "poe://P/s/e", "params": [1, null, "x"] });
+    assert_eq!(records, [expected]);
+    // FRF-11 is a difference: this is one document of YAML.
+    let records = filter.get("19\0---\na: b\nc: d\n...\n\n".into()).unwrap();
+    assert_eq!(records, [serde_json::json!({ "a": "b", "c": "d" })]);
+    assert!(!error(Yaml::<serde_json::Value>::new(), b"---\na: [\n").is_empty());
+}
+
+#[test]
+fn one_image_is_one_record() {
+    assert!(error(Json::<u8>::new(), b"1 2").contains("trailing"));
+    assert!(error(MessagePack::<u8>::new(), b"\x01\x02").contains("1 octets follow"));
+    assert!(error(Cbor::<u8>::new(), b"\x01\x02").contains("1 octets follow"));
+    assert!(error(Yaml::<u8>::new(), b"--- 1\n--- 2\n").contains("more than one document"));
+}
+
+#[test]
+fn nesting_is_limited() {
+    let shallow = nested(50);
+    assert_eq!(there_and_back(StorableOf::<Nested>::new(), &shallow), shallow);
+    assert_eq!(there_and_back(Json::<Nested>::new(), &shallow), shallow);
+    assert_eq!(there_and_back(MessagePack::<Nested>::new(), &shallow), shallow);
+    assert_eq!(there_and_back(Cbor::<Nested>::new(), &shallow), shallow);
+    assert_eq!(there_and_back(Yaml::<Nested>::new(), &shallow), shallow);
+    error(Json::<Nested>::new(), &b"[".repeat(100_000));
+    error(MessagePack::<Nested>::new(), &b"\x91".repeat(100_000));
+    error(Cbor::<Nested>::new(), &b"\x81".repeat(100_000));
+    error(Yaml::<Nested>::new(), &b"[".repeat(10_000));
+    let mut build = Builder::new();
+    let deep = (0..300).fold(build.array([]), |inner, _| build.array([inner]));
+    let value = build.finish(deep).unwrap();
+    let image = value.nfreeze().unwrap();
+    assert!(error(StorableOf::<Nested>::new(), &image).contains("deeper than 128"));
+}
+
+#[test]
+fn what_is_within_itself_is_no_data() {
+    let itself = Value::thaw(&b"\x05\x0b\x02\0\0\0\x01\x04\0\0\0\0\0"[..]).unwrap();
+    let error = from_value::<Nested>(&itself).unwrap_err();
+    assert!(error.to_string().contains("within itself"), "{error}");
+    let reference = Value::thaw(&b"\x05\x0b\x04\0\0\0\0\0"[..]).unwrap();
+    assert!(from_value::<Nested>(&reference).is_err());
+    assert!(from_value::<Option<String>>(&reference).is_err());
+    assert!(from_value::<Shape>(&reference).is_err());
+}
+
+/// Forty arrays, each of which has the next one twice: a small image of 2^40 values.
+#[test]
+fn what_is_shared_does_not_expand_without_limit() {
+    let mut build = Builder::new();
+    let mut array = build.array([]);
+    for _ in 0..40 {
+        array = build.array([array, array]);
+    }
+    let image = build.finish(array).unwrap().nfreeze().unwrap();
+    assert!(image.len() < 1000);
+    let error = error(StorableOf::<Nested>::new(), &image);
+    assert!(error.contains("expands to too much"), "{error}");
+
+    let mut build = Builder::new();
+    let long = build.text(&"x".repeat(1 << 20));
+    let list = build.array([long; 1000]);
+    let value = build.finish(list).unwrap();
+    let error = from_value::<Vec<String>>(&value).unwrap_err();
+    assert!(error.to_string().contains("expands to too much"), "{error}");
+    assert!(from_value::<Vec<&str>>(&to_value(&vec!["x"; 1000]).unwrap()).is_ok());
+}
+
+#[test]
+fn scalars_are_what_they_are_needed_as() {
+    let mut build = Builder::new();
+    let pairs = [
+        ("truth", build.octets(b"0")),
+        ("small", build.octets(b"-5")),
+        ("large", build.octets(b"18446744073709551615")),
+        ("text", build.integer(42)),
+        ("latin", build.octets(b"caf\xe9")),
+        ("double", build.octets(b"1.5e3")),
+        ("whole", build.octets(b"1e3")),
+    ];
+    let hash = build.hash(pairs);
+    build.bless(hash, "Ignored");
+    let value = build.finish(hash).unwrap();
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Typed {
+        truth: bool,
+        small: i8,
+        large: u64,
+        text: String,
+        latin: String,
+        double: f64,
+        whole: u16,
+    }
+    let expected = Typed {
+        truth: false,
+        small: -5,
+        large: u64::MAX,
+        text: "42".into(),
+        latin: "café".into(),
+        double: 1500.0,
+        whole: 1000,
+    };
+    assert_eq!(from_value::<Typed>(&value).unwrap(), expected);
+    let back = Value::thaw(value.nfreeze().unwrap()).unwrap();
+    assert_eq!(from_value::<Typed>(&back).unwrap(), expected);
+    let error = from_value::<BTreeMap<String, u8>>(&value).unwrap_err();
+    assert!(error.to_string().contains("invalid"), "{error}");
+}
+
+/// A Perl program that thaws what this froze, and freezes what this thaws.
+#[test]
+fn perl_has_the_same_data() {
+    let records = [
+        BTreeMap::from([("a".to_owned(), vec![1.5, -2.0]), ("é☺".to_owned(), vec![])]),
+        BTreeMap::new(),
+    ];
+    for (module, name, code) in [
+        ("Storable", "storable", "Storable::nfreeze(Storable::thaw($_))"),
+        ("JSON::PP", "json", "JSON::PP::encode_json(JSON::PP::decode_json($_))"),
+    ] {
+        for record in &records {
+            let mut image = Vec::new();
+            match name {
+                "storable" => StorableOf::<(), _>::new().freeze(record.clone(), &mut image),
+                _ => Json::<(), _>::new().freeze(record.clone(), &mut image),
+            }
+            .unwrap();
+            let program = format!("local $/; $_ = <STDIN>; print {code}");
+            let mut command = Command::new("perl");
+            command.args([&format!("-M{module}"), "-e", &program]);
+            let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+            let Ok(mut child) = child else {
+                let _ = writeln!(std::io::stderr(), "SKIPPED: perl does not run; install perl");
+                return;
+            };
+            child.stdin.take().unwrap().write_all(&image).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success());
+            let image = Bytes::from(output.stdout);
+            let back: BTreeMap<String, Vec<f64>> = match name {
+                "storable" => StorableOf::<_, ()>::new().thaw(image),
+                _ => Json::<_, ()>::new().thaw(image),
+            }
+            .unwrap();
+            assert_eq!(back, *record, "{module}");
+        }
+    }
+}
