@@ -8,6 +8,7 @@
 //! - [`Block`] makes records of blocks that have a fixed size, or their length before them.
 //! - [`Stream`] passes octets on as they are.
 //! - `Httpd`, with the feature `http`, makes records of requests, and has responses for output.
+//!   `HttpClient` is the other side of it.
 //!
 //! And as many protocols of today have it:
 //!
@@ -106,7 +107,7 @@
 //! - `storable`: structures of data in the format of Perl's Storable.
 //! - `serde`: any data in that format.
 //! - `msgpack`, `cbor`, `yaml`: other formats for the records of `reference`.
-//! - `http`: `Httpd`, on the types of the `http` crate.
+//! - `http`: `Httpd` and `HttpClient`, on the types of the `http` crate.
 //!
 //! # Differences from POE
 //!
@@ -186,6 +187,8 @@ mod filter;
 mod filter_layer;
 mod grep;
 #[cfg(feature = "http")]
+mod http_client;
+#[cfg(feature = "http")]
 mod httpd;
 mod integer_length;
 #[cfg(feature = "json")]
@@ -221,6 +224,8 @@ pub use error::{ConfigError, FilterError};
 pub use filter::Filter;
 pub use filter_layer::FilterLayer;
 pub use grep::Grep;
+#[cfg(feature = "http")]
+pub use http_client::{HttpClient, HttpClientBuilder, HttpClientRecord, HttpClientRequest};
 #[cfg(feature = "http")]
 pub use httpd::{
     HttpProblem, HttpPutError, Httpd, HttpdBuilder, HttpdError, HttpdRecord, HttpdResponse,

@@ -30,7 +30,13 @@ impl BodyLimits {
 #[derive(Debug)]
 pub(crate) enum Collect {
     Length(u64),
-    Chunked { chunks: Chunked, scanned: usize, decoded: Vec<u8> },
+    Chunked {
+        chunks: Chunked,
+        scanned: usize,
+        decoded: Vec<u8>,
+    },
+    /// All that comes, to be taken at the end of the input.
+    UntilClose,
 }
 
 impl Collect {
@@ -49,6 +55,10 @@ impl Collect {
                 return Ok(usize::try_from(*length).ok().and_then(|length| buffer.take(length)));
             }
             Self::Chunked { chunks, scanned, decoded } => (chunks, scanned, decoded),
+            Self::UntilClose => {
+                limits.check(buffer.len() as u64)?;
+                return Ok(None);
+            }
         };
         let octets = buffer.join();
         loop {
@@ -84,6 +94,7 @@ impl Collect {
 pub(crate) enum Pieces {
     Length(u64),
     Chunked { chunks: Chunked, announced: u64 },
+    UntilClose { taken: u64 },
 }
 
 /// What [`Pieces`] takes out.
@@ -112,6 +123,16 @@ impl Pieces {
                 return Ok(data(piece));
             }
             Self::Chunked { chunks, announced } => (chunks, announced),
+            Self::UntilClose { taken } => {
+                // What is within the limit is given, however it is divided.
+                let left = limits.content.map_or(u64::MAX, |limit| limit.saturating_sub(*taken));
+                if left == 0 && buffer.len() > 0 {
+                    limits.check(u64::MAX)?;
+                }
+                let piece = take_up_to(left, buffer);
+                *taken = taken.saturating_add(piece.len() as u64);
+                return Ok(data(piece));
+            }
         };
         loop {
             let step = if chunks.in_trailers() {

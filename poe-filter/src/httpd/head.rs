@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use memchr::memchr_iter;
 
 use super::error::HttpProblem;
@@ -109,6 +109,26 @@ pub(crate) fn parse_request(
     *request.version_mut() = version;
     *request.headers_mut() = parse_headers(&head.slice(scanner.first_line()..), scanner.lines())?;
     Ok(request)
+}
+
+/// Parses the head of a response, of which the scanner has found the end.
+pub(crate) fn parse_response(
+    head: &Bytes,
+    scanner: &HeadScanner,
+) -> Result<Response<()>, HttpProblem> {
+    let line = without_newline(&head[..scanner.first_line()]);
+    let wrong = |reason| HttpProblem::FirstLine { reason };
+    if line.iter().any(|octet| octet.is_ascii_control() && *octet != b'\t') {
+        return Err(wrong("it has control characters"));
+    }
+    let mut words = line.splitn(3, |octet| *octet == b' ');
+    let version = version(words.next().unwrap_or_default())?;
+    let status = words.next().and_then(|word| StatusCode::from_bytes(word).ok());
+    let mut response = Response::new(());
+    *response.status_mut() = status.ok_or(wrong("its status is no number"))?;
+    *response.version_mut() = version;
+    *response.headers_mut() = parse_headers(&head.slice(scanner.first_line()..), scanner.lines())?;
+    Ok(response)
 }
 
 /// Parses lines of headers with the empty line behind them.

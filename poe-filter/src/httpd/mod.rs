@@ -1,14 +1,14 @@
 //! The server's side of HTTP/1.
 
-mod body;
+pub(crate) mod body;
 mod builder;
 mod chunked;
-mod error;
-mod framing;
-mod head;
+pub(crate) mod error;
+pub(crate) mod framing;
+pub(crate) mod head;
 mod record;
 mod response;
-mod write;
+pub(crate) mod write;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_ENCODING, EXPECT, HOST};

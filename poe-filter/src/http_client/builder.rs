@@ -1,0 +1,74 @@
+//! The parameters of the filter.
+
+use super::HttpClient;
+use crate::httpd::body::BodyLimits;
+use crate::httpd::head::HeadLimits;
+use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH};
+
+/// The parameters of an [`HttpClient`].
+///
+/// ```
+/// use poe_filter::{Filter, HttpClient};
+///
+/// let mut filter = HttpClient::builder().max_content(10).build()?;
+/// let error = filter.get("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n".into()).unwrap_err();
+/// assert!(error.is_fatal());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct HttpClientBuilder {
+    max_content: Option<u64>,
+    max_buffer: usize,
+    streaming: bool,
+}
+
+impl HttpClientBuilder {
+    pub(super) fn new() -> Self {
+        Self { max_content: None, max_buffer: DEFAULT_MAX_BUFFER, streaming: false }
+    }
+
+    /// How long a body may be, in octets. By default 64 MiB, or with
+    /// [`streaming`](HttpClientBuilder::streaming) any length.
+    pub fn max_content(mut self, octets: u64) -> Self {
+        self.max_content = Some(octets);
+        self
+    }
+
+    /// How much unparsed input may be held, in octets: 512 MiB by default.
+    pub fn max_buffer(mut self, octets: usize) -> Self {
+        self.max_buffer = octets;
+        self
+    }
+
+    /// Gives bodies piece by piece, as they come: [`Head`](super::HttpClientRecord::Head), any number
+    /// of [`Body`](super::HttpClientRecord::Body), then [`End`](super::HttpClientRecord::End).
+    pub fn streaming(mut self) -> Self {
+        self.streaming = true;
+        self
+    }
+
+    /// Makes the filter.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if `max_buffer` is 0, or can not hold the longest body.
+    pub fn build(self) -> Result<HttpClient, ConfigError> {
+        let max_buffer = self.max_buffer;
+        if max_buffer == 0 {
+            return Err(ConfigError::Zero { parameter: "max_buffer" });
+        }
+        let content = match self.max_content {
+            None if !self.streaming => Some(DEFAULT_MAX_LENGTH as u64),
+            given => given,
+        };
+        if let (Some(length), false) = (content, self.streaming) {
+            let needed = usize::try_from(length).unwrap_or(usize::MAX);
+            if max_buffer < needed {
+                return Err(ConfigError::BufferTooSmall { max_buffer, needed });
+            }
+        }
+        let limits = BodyLimits { head: HeadLimits::DEFAULT, content };
+        Ok(HttpClient::with(limits, max_buffer, self.streaming))
+    }
+}
