@@ -8,6 +8,7 @@
 //!   [filter](poe_filter) for the records.
 //! - [`SocketFactory`] listens for connections, or connects: TCP over IPv4 and IPv6, and UNIX sockets.
 //! - [`ListenAccept`] accepts connections on a socket that the program made itself.
+//! - [`pipe`] makes pipes, one way and both ways.
 //!
 //! Wheels talk to the kernel only, and so serve any kind of session.
 //!
@@ -160,6 +161,8 @@
 //!   POE tries one.
 //! - A wheel that has connected keeps no share of the socket. POE's keeps it open until the wheel goes.
 //! - Addresses and ports come as an [`Address`], for IPv6 too, instead of packed.
+//! - A pipe of a kind that is asked for is of that kind, or an error. POE makes one of another kind, and forgets for good the
+//!   kind that has failed. Pipes do not block, and no other program inherits them.
 //! - A mistake in parameters is an error of `spawn` or does not compile; POE warns of some, ignores some, and dies of others.
 //!
 //! Case by case:
@@ -173,6 +176,7 @@ mod error;
 mod input;
 mod listen_accept;
 mod listener;
+pub mod pipe;
 mod read_write;
 mod socket;
 mod socket_factory;

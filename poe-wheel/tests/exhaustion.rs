@@ -16,6 +16,7 @@ use common::sockets::{Event, factory, port, spawn};
 use common::{Log, kernel, run};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use poe_wheel::pipe::{OneWay, PipeKind, TwoWay};
 
 /// One test at a time.
 static LIMIT: Mutex<()> = Mutex::new(());
@@ -169,4 +170,46 @@ fn a_wheel_dropped_for_the_want_of_descriptors_tries_no_more() {
         other => panic!("{other:?}"),
     });
     run(&kernel);
+}
+
+#[test]
+fn pipes_without_descriptors_are_errors_and_leave_none_open() {
+    let _alone = LIMIT.lock().unwrap_or_else(PoisonError::into_inner);
+    let _limit = Limit::lower(64);
+    // From none left to so many that some kinds can be made half.
+    for left in 0..4 {
+        let mut hoard = take_all();
+        hoard.truncate(hoard.len() - left);
+        let free = || take_all().len();
+        assert_eq!(free(), left);
+        for kind in [PipeKind::Pipe, PipeKind::SocketPair, PipeKind::Inet] {
+            let needed = [2, 2, 3][kind as usize];
+            match OneWay::of(kind) {
+                Ok(_) => assert!(left >= needed, "one way, {kind}, with {left}"),
+                Err(error) => {
+                    assert!(left < needed, "{error} with {left}");
+                    assert_eq!((error.kind, error.errno()), (kind, Some(Errno::EMFILE as i32)));
+                }
+            }
+            let needed = [4, 2, 3][kind as usize];
+            match TwoWay::of(kind) {
+                Ok(_) => assert!(left >= needed, "two way, {kind}, with {left}"),
+                Err(error) => {
+                    assert!(left < needed, "{error} with {left}");
+                    assert_eq!((error.kind, error.errno()), (kind, Some(Errno::EMFILE as i32)));
+                }
+            }
+        }
+        assert_eq!(OneWay::new().is_ok(), left >= 2);
+        assert_eq!(TwoWay::new().is_ok(), left >= 2);
+        assert_eq!(free(), left);
+    }
+    let error = {
+        let _hoard = take_all();
+        TwoWay::new().unwrap_err()
+    };
+    assert!(
+        error.to_string().starts_with("cannot make a pipe of kind socketpair: socketpair: "),
+        "{error}"
+    );
 }
