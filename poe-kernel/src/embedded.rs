@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -76,15 +77,21 @@ pub enum Next {
     Wait(Option<Duration>),
 }
 
-/// The kernel's event loop has no descriptor that another loop could watch.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error(
-    "event loop {event_loop:?} has no descriptor that another loop could watch; use \"polling\""
-)]
+/// Why a kernel cannot run in another event loop.
+#[derive(Debug, Error)]
 #[non_exhaustive]
-pub struct EmbedError {
-    /// The loop's name.
-    pub event_loop: &'static str,
+pub enum EmbedError {
+    /// Its own loop has no descriptor to watch.
+    #[error(
+        "event loop {event_loop:?} has no descriptor that another loop could watch; use \"polling\""
+    )]
+    NoDescriptor {
+        /// The loop's name.
+        event_loop: &'static str,
+    },
+    /// The operating system gives no descriptor, as when the process has as many as it may.
+    #[error("no descriptor for another loop to watch: {0}")]
+    Os(#[source] io::Error),
 }
 
 impl Kernel {
@@ -92,13 +99,13 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`EmbedError`] when the kernel's own loop has no descriptor to watch, as those on `poll(2)` and `select(2)`, which
-    /// learn what is ready only by asking.
+    /// [`EmbedError::NoDescriptor`] of those on `poll(2)` and `select(2)`, which learn what is ready only by asking;
+    /// [`EmbedError::Os`] when there are no more descriptors.
     pub fn embed(&self) -> Result<Embedded, EmbedError> {
         let event_loop = self.inner.event_loop.borrow();
-        let descriptor = event_loop.descriptor();
-        let descriptor = descriptor.and_then(|descriptor| descriptor.try_clone_to_owned().ok());
-        let descriptor = descriptor.ok_or(EmbedError { event_loop: event_loop.name() })?;
+        let none = EmbedError::NoDescriptor { event_loop: event_loop.name() };
+        let descriptor = event_loop.descriptor().ok_or(none)?;
+        let descriptor = descriptor.try_clone_to_owned().map_err(EmbedError::Os)?;
         Ok(Embedded { kernel: self.clone(), descriptor })
     }
 }

@@ -154,6 +154,9 @@ impl Kernel {
         let mut slot = Some(payload);
         let mut reply: Option<R> = None;
         let envelope = Envelope { session: to, sender: from, event, caller };
+        if self.inner.observing.get() {
+            self.observe_name(from, event, caller);
+        }
         if to.is_kernel() {
             return no_reply(&envelope);
         }
@@ -348,6 +351,18 @@ impl Kernel {
         let envelope = Envelope { session, sender: SessionId::KERNEL, event: part, caller };
         let Some(death) = death(&envelope, "()", Failure::Panic(panic)) else { return };
         if session.is_kernel() { self.halt(death) } else { self.raise(&death) }
+    }
+
+    /// Has a run end with a panic in what a session left: it is too late for `DIE` there.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn drop_failed(&self, session: SessionId, panic: Box<dyn Any + Send>) {
+        let caller = Caller::new(Location::caller(), None);
+        let (sender, event) = (SessionId::KERNEL, self.inner.names.stop);
+        let envelope = Envelope { session, sender, event, caller };
+        if let Some(death) = death(&envelope, "()", Failure::Panic(panic)) {
+            self.halt(death);
+        }
     }
 
     /// Runs a handler whose failure raises `DIE` in its session.

@@ -144,6 +144,11 @@ fn what_is_too_much_is_given_back() {
         assert!(matches!(refused, BlockingRefused::Full { capacity: 3, .. }), "{refused:?}");
         assert!(refused.to_string().contains("3 pieces"), "{refused}");
         assert_eq!(refused.into_work()(), 100);
+        // Work that may be sent, but not shared, makes an error that can be neither.
+        let not_shared = std::cell::Cell::new(0);
+        let refused = kernel.blocking(move || not_shared.get(), "done").unwrap_err();
+        let error: Box<dyn std::error::Error + Send + Sync> = refused.without_work().into();
+        assert!(error.to_string().contains("3 pieces"), "{error}");
     });
     // Each that is let go begins or ends one.
     thread::spawn(move || held.iter().for_each(drop));

@@ -130,6 +130,12 @@ impl<H: 'static, K: Kind> Handlers<H, K> {
         self.table.get(event.into()).is_some()
     }
 
+    /// Whether there is no handler at all, not even a default one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     fn on_any<R: IntoOutcome>(
         mut self,
         event: &'static str,

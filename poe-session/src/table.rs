@@ -61,6 +61,10 @@ impl<H, K: Kind> Table<H, K> {
         true
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0 && self.default.is_none()
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
         self.places.iter().flatten().map(|(name, _)| *name)
     }

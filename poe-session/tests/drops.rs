@@ -326,6 +326,25 @@ fn a_payload_whose_drop_panics_does_not_take_the_kernel_with_it() {
 }
 
 #[test]
+fn a_heap_whose_drop_panics_keeps_no_other_session_from_its_end() {
+    let kernel = kernel();
+    let drops = Drops::default();
+    let alike = |heap: Option<OnDrop>, token| {
+        Session::build((heap, token)).on_start(|cx| cx.yield_event("last", ())).spawn(&kernel)
+    };
+    for _ in 0..2 {
+        alike(None, drops.token()).unwrap();
+        alike(Some(OnDrop::new(|| panic!("in drop"))), drops.token()).unwrap();
+        alike(None, drops.token()).unwrap();
+    }
+    let run = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| kernel.run()));
+    let panic = run().unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"in drop"));
+    assert_eq!((drops.count(), kernel.session_count()), (6, 0));
+    run().unwrap().unwrap();
+}
+
+#[test]
 fn what_a_stop_posts_vanishes_and_what_it_calls_is_heard() {
     let kernel = kernel();
     let heard = Rc::new(RefCell::new(Vec::new()));

@@ -120,6 +120,23 @@ fn traces_are_switched_while_the_kernel_runs() {
 }
 
 #[test]
+fn a_delay_that_takes_the_place_of_another_is_told_of_as_both() {
+    let (kernel, lines) = kernel(Traces::EVENTS, Asserts::NONE);
+    Session::build(())
+        .on_start(|cx| {
+            cx.delay("tick", Duration::from_secs(2), ());
+            cx.delay("tick", Duration::from_secs(1), ());
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let told = |what: &str| {
+        let is = |line: &&String| line.contains("\"tick\"") && line.contains(what);
+        lines.borrow().iter().filter(is).count()
+    };
+    assert_eq!((told(" set, due in "), told(" removed")), (2, 1));
+}
+
+#[test]
 fn a_listener_that_does_what_is_traced_does_not_go_round_in_circles() {
     let kernel: Rc<RefCell<Option<Kernel>>> = Rc::default();
     let its_own = kernel.clone();
@@ -199,14 +216,19 @@ fn a_reserved_name_is_told_of() {
         .on("again", |cx, ()| {
             cx.yield_event("_child", ());
             cx.delay_set("_parent", Duration::from_secs(1), ());
+            let _ = cx.call::<(), _>(cx.session(), "_stop", ());
         })
         .spawn(&kernel)
         .unwrap();
     kernel.run().unwrap();
-    assert_eq!(lines.borrow().len(), 2);
+    assert_eq!(lines.borrow().len(), 3);
     assert_all_in(
         &lines,
-        &["session 1 sent \"_child\", which is the kernel's own name, at ", "\"_parent\""],
+        &[
+            "session 1 sent \"_child\", which is the kernel's own name, at ",
+            "\"_parent\"",
+            "\"_stop\"",
+        ],
     );
 }
 

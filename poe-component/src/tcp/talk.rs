@@ -51,7 +51,7 @@ impl<H: Party> Talk<H> {
             && self.error.is_none()
             && self.flushed.is_none()
             && self.session.is_none()
-            && format!("{:?}", self.handlers) == "{}"
+            && self.handlers.is_empty()
     }
 
     pub(crate) fn on_pre_connect<D: IntoDriven>(

@@ -3,7 +3,7 @@
 pub(crate) mod table;
 
 use std::cell::Cell;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 
 use self::table::Hold;
@@ -404,7 +404,11 @@ impl Kernel {
         if handles > 0 {
             self.forget_handles(id);
         }
-        drop((aliases, references, timers, body));
+        let leftovers = (aliases, references, timers, body);
+        // One that panics is not to keep the others from being stopped.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(leftovers))) {
+            self.drop_failed(id, panic);
+        }
     }
 
     /// Whether a handler up the stack holds the session's heap.

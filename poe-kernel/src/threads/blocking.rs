@@ -74,7 +74,8 @@ impl Kernel {
     /// # Errors
     ///
     /// [`BlockingRefused`] gives the work back: when there is as much already as may be, when the system has no thread
-    /// for it, or when no session is active.
+    /// for it, or when no session is active. To return it from a handler, drop the work:
+    /// `.map_err(BlockingRefused::without_work)?`.
     #[track_caller]
     pub fn blocking<F, T>(
         &self,
@@ -222,6 +223,16 @@ pub enum BlockingRefused<F> {
 }
 
 impl<F> BlockingRefused<F> {
+    /// The same, with the work dropped: an error that a handler can return, whatever the work is made of.
+    #[must_use]
+    pub fn without_work(self) -> BlockingRefused<()> {
+        match self {
+            Self::NoSession { .. } => BlockingRefused::NoSession { work: () },
+            Self::Full { capacity, .. } => BlockingRefused::Full { work: (), capacity },
+            Self::NoThread { source, .. } => BlockingRefused::NoThread { work: (), source },
+        }
+    }
+
     /// The work.
     pub fn into_work(self) -> F {
         match self {

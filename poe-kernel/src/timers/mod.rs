@@ -256,11 +256,16 @@ impl Kernel {
         if !self.is_live(session) {
             return self.returned("a timer", Asserts::USAGE, Err(NoActiveSession("a timer")));
         }
-        let timer = Timer { session, event, caller: self.caller(), payload };
+        let caller = self.caller();
+        let timer = Timer { session, event, caller, payload };
         let sequence = self.next_sequence();
         let replaced = self.change_timers(|timers| timers.replace_only(timer, due, sequence));
         match replaced {
             Ok((id, old)) => {
+                if self.inner.observing.get() {
+                    self.observe_removal(session, event);
+                    self.observe_timer(id, session, event, due, caller);
+                }
                 drop(old);
                 Ok(id)
             }
@@ -314,6 +319,12 @@ impl Kernel {
         trace!(self, REFCNT, session, at at, "+ timer {id} {event:?} of session {session}");
     }
 
+    #[inline]
+    fn observe_removal(&self, session: SessionId, event: Name) {
+        trace!(self, EVENTS, session, "timer {event:?} of session {session} removed");
+        trace!(self, REFCNT, session, "- timer {event:?} of session {session}");
+    }
+
     fn set_due(&self, timer: TimerId, due: Nanos) -> SystemTime {
         let sequence = self.next_sequence();
         self.change_timers(|timers| timers.set_due(timer, due, sequence));
@@ -339,9 +350,7 @@ impl Kernel {
     #[inline]
     fn removed(&self, timer: Timer, due: Nanos) -> Alarm {
         self.inner.sessions.borrow_mut().release(timer.session, Hold::EventTo);
-        let (session, event) = (timer.session, timer.event);
-        trace!(self, EVENTS, session, "timer {event:?} of session {session} removed");
-        trace!(self, REFCNT, session, "- timer {event:?} of session {session}");
+        self.observe_removal(timer.session, timer.event);
         let time = self.inner.clock.to_wall(due);
         Alarm { event: timer.event, time, payload: timer.payload }
     }

@@ -1,5 +1,6 @@
 //! Other systems: all through the poller.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -45,15 +46,16 @@ impl System {
     ) -> io::Result<()> {
         self.events.clear();
         poller.wait(&mut self.events, timeout)?;
-        ready.extend(self.events.iter().map(|event| {
+        // A kqueue tells of each direction by itself.
+        let mut all: BTreeMap<Key, Interest> = BTreeMap::new();
+        for event in self.events.iter() {
             let broken = event.is_interrupt() || event.is_err() == Some(true);
-            let modes = Interest {
-                read: broken || event.readable,
-                write: broken || event.writable,
-                expedite: broken || event.is_priority(),
-            };
-            Readiness::new(event.key, modes)
-        }));
+            let modes = all.entry(event.key).or_default();
+            modes.read |= broken || event.readable;
+            modes.write |= broken || event.writable;
+            modes.expedite |= broken || event.is_priority();
+        }
+        ready.extend(all.into_iter().map(|(key, modes)| Readiness::new(key, modes)));
         Ok(())
     }
 }
