@@ -4,6 +4,7 @@
 //! until told that it is writable. It does not know who tells, and can be used by itself.
 //!
 //! - [`SysRw`] reads and writes plainly: sockets, pipes, terminals, files.
+//! - [`Memory`](memory::Memory) is for tests: it reads and writes memory, and has go wrong what they say.
 //! - [`ReadBuffer`] is the memory that input is read into, one for all the handles of a thread.
 //! - [`OutputQueue`] holds output, for drivers written elsewhere.
 //!
@@ -70,6 +71,7 @@
 mod calls;
 mod driver;
 mod error;
+pub mod memory;
 mod output_queue;
 pub mod prelude;
 mod read_buffer;
