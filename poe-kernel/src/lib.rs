@@ -261,6 +261,8 @@ pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
 pub use signals::{ChildExit, Signal, SignalClass, UiDestroy, signal_class};
 pub use switches::{Asserts, Traces};
-pub use threads::{BlockingError, BlockingRefused, Poster, PosterError, SessionPoster};
+pub use threads::{
+    BlockingCall, BlockingError, BlockingRefused, Poster, PosterError, SessionPoster,
+};
 pub use timers::{Alarm, Shift, Timeout};
 pub use why_alive::{Reason, ReasonCause};

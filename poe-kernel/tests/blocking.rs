@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,8 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use poe_kernel::{
-    Asserts, BlockingError, BlockingRefused, Delivery, Dispatch, Failure, Kernel, KernelBuilder,
-    LoopKind, PosterError, ReasonCause, SessionId, take,
+    Asserts, BlockingCall, BlockingError, BlockingRefused, Delivery, Dispatch, Failure, Kernel,
+    KernelBuilder, LoopKind, PosterError, ReasonCause, SessionId, take,
 };
 
 /// A session that is a function.
@@ -145,7 +146,7 @@ fn what_is_too_much_is_given_back() {
         assert!(refused.to_string().contains("3 pieces"), "{refused}");
         assert_eq!(refused.into_work()(), 100);
         // Work that may be sent, but not shared, makes an error that can be neither.
-        let not_shared = std::cell::Cell::new(0);
+        let not_shared = Cell::new(0);
         let refused = kernel.blocking(move || not_shared.get(), "done").unwrap_err();
         let error: Box<dyn std::error::Error + Send + Sync> = refused.without_work().into();
         assert!(error.to_string().contains("3 pieces"), "{error}");
@@ -390,4 +391,82 @@ fn work_that_outlives_its_session_is_no_fault() {
         kernel.refcount_decrement(other, "goes on").unwrap();
         kernel.run().unwrap();
     }
+}
+
+/// Begins a call for a session, whose result is kept.
+fn call(
+    kernel: &Kernel,
+    session: SessionId,
+    work: impl FnOnce() -> u32 + Send + 'static,
+) -> (BlockingCall, Rc<RefCell<Vec<String>>>) {
+    let results = Rc::new(RefCell::new(Vec::new()));
+    let r = Rc::clone(&results);
+    let then = move |kernel: &Kernel, result: Result<u32, BlockingError>| {
+        let result = result.map_or_else(|error| error.to_string(), |number| number.to_string());
+        r.borrow_mut().push(format!("{} {result}", kernel.active_session()));
+    };
+    (kernel.call_blocking(session, work, then).ok().expect("room and a thread"), results)
+}
+
+#[test]
+fn a_call_is_made_with_the_result_for_its_session() {
+    for builder in builders() {
+        let kernel = builder.build().unwrap();
+        let (session, events) = worker(&kernel, |_| ());
+        let (_, fine) = call(&kernel, session, || 7);
+        let (_, bad) = call(&kernel, session, || panic!("no number"));
+        kernel.run().unwrap();
+        assert_eq!(*fine.borrow(), [format!("{session} 7")]);
+        assert_eq!(*bad.borrow(), [format!("{session} blocking work panicked: no number")]);
+        assert!(events.borrow().is_empty());
+        assert!(kernel.call_blocking(session, || 1, |_, _| ()).is_err(), "it has stopped");
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_holds_neither_its_session_nor_the_kernel() {
+    let kernel = Kernel::builder().blocking_threads(1).build().unwrap();
+    let (session, _) = worker(&kernel, |_| ());
+    let (work, begun, _end) = lasting();
+    let (first, results) = call(&kernel, session, work);
+    let (never, is_dropped) = mpsc::channel::<()>();
+    let (second, others) = call(&kernel, session, move || {
+        never.send(()).unwrap();
+        8
+    });
+    begun.recv().unwrap();
+    kernel.cancel_blocking(second);
+    assert!(is_dropped.recv().is_err(), "what has not begun is dropped at once");
+    kernel.cancel_blocking(first);
+    kernel.cancel_blocking(first);
+    // The thread is still at work.
+    kernel.run().unwrap();
+    drop(kernel);
+    assert!(results.borrow().is_empty() && others.borrow().is_empty());
+}
+
+#[test]
+fn a_session_that_is_stopped_takes_its_calls_along() {
+    let kernel = Kernel::new().unwrap();
+    let (session, _) = worker(&kernel, |_| ());
+    let (work, begun, end) = lasting();
+    let (_, results) = call(&kernel, session, work);
+    begun.recv().unwrap();
+    kernel.stop();
+    end.send(()).unwrap();
+    let (_, others) = worker(&kernel, |kernel| kernel.blocking(|| 9_u32, "done").unwrap());
+    kernel.run().unwrap();
+    assert!(results.borrow().is_empty());
+    assert_eq!(*others.borrow(), [9]);
+}
+
+#[test]
+fn a_panic_in_a_call_is_a_death_of_its_session() {
+    let kernel = Kernel::new().unwrap();
+    let (session, _) = worker(&kernel, |_| ());
+    let then = |_: &Kernel, _: Result<u32, BlockingError>| panic!("called");
+    kernel.call_blocking(session, || 1, then).ok().unwrap();
+    let panic = catch_unwind(AssertUnwindSafe(|| kernel.run())).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"called"));
+    assert_eq!(kernel.session_count(), 0);
 }

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{self, Command, Stdio};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -30,7 +30,7 @@ const LIMIT: u32 = 60;
 
 fn main() {
     alarm::set(LIMIT);
-    let tests: [(&str, Test); 14] = [
+    let tests: [(&str, Test); 15] = [
         ("both processes go on with all there was", both_go_on),
         ("what ends in a child goes on in its parent", ends_apart),
         ("a kernel that is dropped in a child goes on in its parent", dropped_in_child),
@@ -43,6 +43,7 @@ fn main() {
         ("a fork that nobody tells of can be a fault", untold),
         ("a child has threads of its own for blocking work", own_threads),
         ("no signal falls between two watches", between_watches),
+        ("a call of a parent's thread is not the child's", call_under_way),
         ("what was done before a fork is told in both processes", done_before),
         ("a loop that cannot begin anew says so", stubborn_loop),
     ];
@@ -63,7 +64,7 @@ fn main() {
 
 /// The child's pid in the parent, `None` in the child.
 fn fork() -> Option<Pid> {
-    // SAFETY: the process has one thread.
+    // SAFETY: the process has one thread, or the other one waits and holds nothing that the child could want.
     match unsafe { nix::unistd::fork() }.unwrap() {
         ForkResult::Parent { child } => Some(child),
         ForkResult::Child => {
@@ -473,6 +474,42 @@ fn own_threads(builder: KernelBuilder) {
     work(&kernel);
     drop(kernel);
     child.into_iter().for_each(assert_ended_well);
+}
+
+fn call_under_way(builder: KernelBuilder) {
+    let kernel = builder.blocking_idle(Duration::from_millis(1)).build().unwrap();
+    let (begin, begun) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let session = Session::build(()).on_start(|cx| cx.yield_event("no more", ()));
+    let session = session.spawn(&kernel).unwrap();
+    let work = move || {
+        begin.send(()).unwrap();
+        let _ = ended.recv();
+        process::id()
+    };
+    let told = Rc::new(RefCell::new(None));
+    let t = told.clone();
+    let then = move |_: &Kernel, result| assert!(t.replace(Some(result)).is_none());
+    kernel.call_blocking(session, work, then).ok().unwrap();
+    begun.recv().unwrap();
+    let child = fork();
+    if child.is_none() {
+        kernel.has_forked().unwrap();
+    }
+    end.send(()).unwrap();
+    kernel.run().unwrap();
+    match (child, told.take().unwrap()) {
+        (Some(child), Ok(by)) => {
+            assert_eq!(by, process::id());
+            assert_ended_well(child);
+        }
+        (None, Err(BlockingError::LeftToParent)) => {}
+        other => panic!("{other:?}"),
+    }
+    drop(kernel);
+    while fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        std::thread::yield_now();
+    }
 }
 
 fn done_before(builder: KernelBuilder) {

@@ -14,7 +14,7 @@ use super::pool::{Job, NoRoom, Pool};
 use crate::queue::Kind;
 use crate::{Caller, EventFor, Kernel, KernelBuilder, Name, Panic, SessionId};
 
-const TAG: &str = "blocking";
+pub(super) const TAG: &str = "blocking";
 
 impl Kernel {
     /// Has another thread do what would hold up this one, and sends the active session the result.
@@ -86,7 +86,7 @@ impl Kernel {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.begin_blocking(work, event.name(), false)
+        self.blocking_event(work, event.name(), false)
     }
 
     /// As [`Kernel::blocking`], but if there is as much work already as may be, it waits here until some of it is done.
@@ -107,11 +107,11 @@ impl Kernel {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.begin_blocking(work, event.name(), true)
+        self.blocking_event(work, event.name(), true)
     }
 
     #[track_caller]
-    fn begin_blocking<F, T>(
+    fn blocking_event<F, T>(
         &self,
         work: F,
         event: Name,
@@ -122,6 +122,23 @@ impl Kernel {
         T: Send + 'static,
     {
         let (session, caller) = (self.active_session(), self.caller());
+        let done =
+            move |result| -> Box<dyn Parcel> { Box::new(Done { session, event, caller, result }) };
+        self.begin_blocking(session, work, done, Wants { room: waits, call: None })
+    }
+
+    #[track_caller]
+    pub(super) fn begin_blocking<F, T>(
+        &self,
+        session: SessionId,
+        work: F,
+        done: impl FnOnce(Result<T, BlockingError>) -> Box<dyn Parcel> + Send + 'static,
+        wants: Wants,
+    ) -> Result<(), BlockingRefused<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
         if !self.is_live(session) {
             return Err(BlockingRefused::NoSession { work });
         }
@@ -131,7 +148,7 @@ impl Kernel {
                 .get_or_insert_with(|| Rc::new(Pool::new(threads.settings.pool))),
         );
         let mut room = pool.room(false);
-        if waits && matches!(room, Err(NoRoom::Full)) {
+        if wants.room && matches!(room, Err(NoRoom::Full)) {
             inbox.set_home_waits(true);
             room = pool.room(true);
             inbox.set_home_waits(false);
@@ -149,9 +166,9 @@ impl Kernel {
             let result = inbox.work(|| catch_unwind(AssertUnwindSafe(work)));
             end();
             let result = result.map_err(|panic| BlockingError::Panicked(Panic::new(panic)));
-            inbox.put(Box::new(Done { session, event, caller, result }));
+            inbox.put(done(result));
         });
-        room.fill(Job { session, run });
+        room.fill(Job { session, call: wants.call, run });
         threads.arrivals.expect_one();
         // It lives, so that this is no error.
         let _ = self.refcount_increment(session, TAG);
@@ -163,8 +180,10 @@ impl Kernel {
         let threads = &self.inner.threads;
         let pool = threads.pool.borrow().as_ref().map(Rc::clone);
         if let Some(pool) = pool {
-            threads.arrivals.expect_less(pool.cancel(session));
+            let is_its = |job: &Job| job.session == session && job.call.is_none();
+            threads.arrivals.expect_less(pool.cancel(is_its));
         }
+        self.cancel_calls_of(session);
     }
 
     /// Waits for no work any more, because the threads that do it are those of a parent process.
@@ -173,6 +192,7 @@ impl Kernel {
         if threads.pool.take().is_some() {
             // What was done before the fork has come to both processes.
             self.open_arrivals();
+            self.leave_calls_to_parent();
             let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
             for session in sessions {
                 while self.give_back(session, Name::new(TAG)).is_ok() {
@@ -183,6 +203,15 @@ impl Kernel {
     }
 }
 
+/// What blocking work wants of the kernel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wants {
+    /// It waits for room, instead of being refused.
+    pub(super) room: bool,
+    /// Its result is for this call, and nobody waits for it at the kernel's end.
+    pub(super) call: Option<u64>,
+}
+
 /// Why there is no result of blocking work.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -190,6 +219,9 @@ pub enum BlockingError {
     /// It panicked.
     #[error("blocking work panicked: {}", .0.message())]
     Panicked(Panic),
+    /// It is done by a thread of the parent process (see [`Kernel::has_forked`]).
+    #[error("blocking work was left to the parent process; begin it again")]
+    LeftToParent,
 }
 
 /// Why blocking work was not begun. It gives the work back.

@@ -1,6 +1,7 @@
 //! What a kernel has to do with other threads: what they post to it, and the work it gives them.
 
 mod blocking;
+mod blocking_call;
 mod inbox;
 mod pool;
 mod poster;
@@ -9,6 +10,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 pub use self::blocking::{BlockingError, BlockingRefused};
+pub use self::blocking_call::BlockingCall;
+use self::blocking_call::BlockingCalls;
 use self::inbox::Arrivals;
 use self::pool::{Pool, PoolSettings};
 pub use self::poster::{Poster, PosterError, SessionPoster};
@@ -19,6 +22,7 @@ pub(crate) struct Threads {
     settings: ThreadSettings,
     arrivals: Arrivals,
     pool: RefCell<Option<Rc<Pool>>>,
+    calls: BlockingCalls,
 }
 
 /// How they are to be.
@@ -37,7 +41,7 @@ impl Default for ThreadSettings {
 impl Threads {
     pub(crate) fn new(settings: ThreadSettings) -> Self {
         let arrivals = Arrivals::new(settings.poster_capacity);
-        Self { settings, arrivals, pool: RefCell::default() }
+        Self { settings, arrivals, pool: RefCell::default(), calls: BlockingCalls::default() }
     }
 
     /// Has no thread wait for the kernel any more. This comes first at its end: whatever else goes then, a session or the

@@ -34,6 +34,8 @@ impl Default for PoolSettings {
 /// Work for a session, which has its result sent there itself.
 pub(super) struct Job {
     pub(super) session: SessionId,
+    /// The call that its result is for. The pool's end does not wait for such work.
+    pub(super) call: Option<u64>,
     /// Calls what it is given when the work is done, before the result is sent: whoever has the result finds room.
     pub(super) run: Work,
 }
@@ -83,6 +85,8 @@ struct State {
     queue: VecDeque<Job>,
     /// How much work has begun and not ended.
     busy: usize,
+    /// How much of it is for calls.
+    busy_for_calls: usize,
     threads: HashMap<u64, JoinHandle<()>>,
     last_thread: u64,
     is_closed: bool,
@@ -129,12 +133,11 @@ impl Pool {
         Ok(Room { shared: &self.shared, state })
     }
 
-    /// Drops the work of a session that has not begun; how much that was.
-    pub(super) fn cancel(&self, session: SessionId) -> usize {
+    /// Drops some of the work that has not begun; how much that was.
+    pub(super) fn cancel(&self, which: impl FnMut(&Job) -> bool) -> usize {
         let mut state = self.shared.lock();
         let queue = std::mem::take(&mut state.queue);
-        let (cancelled, kept): (VecDeque<Job>, _) =
-            queue.into_iter().partition(|job| job.session == session);
+        let (cancelled, kept): (VecDeque<Job>, _) = queue.into_iter().partition(which);
         state.queue = kept;
         drop(state);
         if !cancelled.is_empty() {
@@ -161,7 +164,7 @@ impl Drop for Pool {
         drop(queue);
         let until = Instant::now().checked_add(shared.settings.grace);
         let mut state = shared.lock();
-        while state.busy > 0 {
+        while state.busy > state.busy_for_calls {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let left = left.unwrap_or(Duration::MAX);
             if left.is_zero() {
@@ -196,6 +199,7 @@ impl Shared {
         loop {
             if let Some(job) = state.queue.pop_front() {
                 state.busy += 1;
+                state.busy_for_calls += usize::from(job.call.is_some());
                 drop(state);
                 self.run(job);
                 state = self.lock();
@@ -215,9 +219,13 @@ impl Shared {
 
     fn run(&self, job: Job) {
         let is_over = Cell::new(false);
+        let is_for_call = job.call.is_some();
         let end = || {
             if !is_over.replace(true) {
-                self.lock().busy -= 1;
+                let mut state = self.lock();
+                state.busy -= 1;
+                state.busy_for_calls -= usize::from(is_for_call);
+                drop(state);
                 self.room.notify_all();
                 self.ended.notify_all();
             }
