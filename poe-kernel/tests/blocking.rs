@@ -405,7 +405,7 @@ fn call(
         let result = result.map_or_else(|error| error.to_string(), |number| number.to_string());
         r.borrow_mut().push(format!("{} {result}", kernel.active_session()));
     };
-    (kernel.call_blocking(session, work, then).ok().expect("room and a thread"), results)
+    (kernel.call_blocking(session, work, then).expect("room and a thread"), results)
 }
 
 #[test]
@@ -465,7 +465,7 @@ fn a_panic_in_a_call_is_a_death_of_its_session() {
     let kernel = Kernel::new().unwrap();
     let (session, _) = worker(&kernel, |_| ());
     let then = |_: &Kernel, _: Result<u32, BlockingError>| panic!("called");
-    kernel.call_blocking(session, || 1, then).ok().unwrap();
+    kernel.call_blocking(session, || 1, then).unwrap();
     let panic = catch_unwind(AssertUnwindSafe(|| kernel.run())).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"called"));
     assert_eq!(kernel.session_count(), 0);

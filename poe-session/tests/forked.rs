@@ -490,7 +490,7 @@ fn call_under_way(builder: KernelBuilder) {
     let told = Rc::new(RefCell::new(None));
     let t = told.clone();
     let then = move |_: &Kernel, result| assert!(t.replace(Some(result)).is_none());
-    kernel.call_blocking(session, work, then).ok().unwrap();
+    kernel.call_blocking(session, work, then).unwrap();
     begun.recv().unwrap();
     let child = fork();
     if child.is_none() {

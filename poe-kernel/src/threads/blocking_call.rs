@@ -45,9 +45,9 @@ impl Kernel {
     /// # let session = kernel.session_alloc(Rc::new(Mute), ())?;
     /// let sum = Rc::new(Cell::new(0));
     /// let s = Rc::clone(&sum);
-    /// let then = move |_: &Kernel, result| s.set(result.unwrap_or(0));
+    /// let work = || (1..=100).sum::<i32>();
     /// kernel
-    ///     .call_blocking(session, || (1..=100).sum(), then)
+    ///     .call_blocking(session, work, move |_, sum| s.set(sum.unwrap_or(0)))
     ///     .map_err(BlockingRefused::without_work)?;
     /// kernel.run()?;
     /// assert_eq!(sum.get(), 5050);
