@@ -228,7 +228,8 @@ pub use grep::Grep;
 pub use http_client::{HttpClient, HttpClientBuilder, HttpClientRecord, HttpClientRequest};
 #[cfg(feature = "http")]
 pub use httpd::{
-    HttpProblem, HttpPutError, Httpd, HttpdBuilder, HttpdError, HttpdRecord, HttpdResponse,
+    AnyRequest, HttpProblem, HttpPutError, Httpd, HttpdBuilder, HttpdError, HttpdHeaders,
+    HttpdRecord, HttpdRequest, HttpdResponse,
 };
 pub use integer_length::{IntegerLength, VarintLength};
 #[cfg(feature = "json")]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use poe_filter::{
-    ConfigError, Filter, FilterError, HttpProblem, HttpPutError, Httpd, HttpdError, HttpdRecord,
-    HttpdResponse,
+    AnyRequest, ConfigError, Filter, FilterError, HttpProblem, HttpPutError, Httpd, HttpdError,
+    HttpdRecord, HttpdResponse,
 };
 
 fn get(filter: &mut Httpd, input: impl Into<Bytes>) -> Vec<HttpdRecord> {
@@ -26,7 +26,7 @@ fn request(input: impl Into<Bytes>) -> Request<Bytes> {
 
 fn expect_request(record: HttpdRecord) -> Request<Bytes> {
     match record {
-        HttpdRecord::Request(request) => request,
+        HttpdRecord::Request(request) => request.to_http().unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -85,7 +85,7 @@ fn headers_in_lines_that_end_in_lf() {
             ("connection", b"Keep-Alive"),
         ]
     );
-    assert!(Httpd::keep_alive(&request));
+    assert!(request.keep_alive());
 }
 
 // Conformance: FHT-03
@@ -134,7 +134,7 @@ fn multipart_form() {
 fn without_version() {
     let request = request("GET /\n\n");
     assert_eq!((request.uri().path(), request.version()), ("/", Version::HTTP_09));
-    assert!(!Httpd::keep_alive(&request));
+    assert!(!request.keep_alive());
 }
 
 // Conformance: FHT-08, FHT-09, FHT-10
@@ -715,4 +715,88 @@ fn upgrade() {
     let request = expect_request(filter.get_one().unwrap().unwrap());
     assert!(!request.headers().contains_key(HOST));
     assert_eq!(filter.take_pending(), "hello\n");
+}
+
+/// What can be asked of a request without making it one of the `http` crate.
+#[test]
+fn requests_are_looked_into() {
+    let of = |input: &'static str| match one(input) {
+        HttpdRecord::Request(request) => request,
+        other => panic!("{other:?}"),
+    };
+    for (target, path, query) in [
+        ("/", "/", None),
+        ("/a?b?c", "/a", Some("b?c")),
+        ("/a?", "/a", Some("")),
+        ("*", "*", None),
+        ("http://a:1/b/c?d", "/b/c", Some("d")),
+        ("http://a?d", "/", Some("d")),
+        ("http://a", "/", None),
+        ("/a://b/c", "/a://b/c", None),
+        ("/\u{e4}?\u{f6}", "/\u{e4}", Some("\u{f6}")),
+    ] {
+        let input = format!("OPTIONS {target} HTTP/1.1\r\n\r\n");
+        let HttpdRecord::Request(request) = one(input) else { panic!("{target}") };
+        assert_eq!((request.path(), request.query()), (path, query), "{target}");
+        assert_eq!(request.target(), target);
+        assert_eq!(request.uri().unwrap().query(), query, "{target}");
+        assert_eq!(request.uri().unwrap().path(), path, "{target}");
+    }
+    let request = of("GET / HTTP/1.1\r\nA: 1\r\naB:\t x y \t\r\nA:\r\nb: \u{e4}\r\n\r\n");
+    assert_eq!(request.header("AB"), Some(&b"x y"[..]));
+    assert_eq!(request.header("a"), Some(&b"1"[..]));
+    assert_eq!(request.header_str("B"), Some("\u{e4}"));
+    assert_eq!(request.header(HOST), None);
+    assert_eq!(request.header(""), None);
+    let names: Vec<_> = request.headers().map(|(name, value)| (name, value.len())).collect();
+    assert_eq!(names, [("A", 1), ("aB", 3), ("A", 0), ("b", 2)]);
+    let request = of("GET / HTTP/1.1\nConnection: a\nconnection: b , Upgrade,c\n\n");
+    for (word, is_there) in [("a", true), ("UPGRADE", true), ("up", false), ("b", true)] {
+        assert_eq!(request.header_has("Connection", word), is_there, "{word}");
+    }
+    assert!(format!("{request:?}").contains("Upgrade"));
+    assert_eq!(Request::<Bytes>::try_from(request).unwrap().headers().len(), 2);
+}
+
+/// Who has a timer answers a request that takes too long.
+#[test]
+fn requests_that_take_too_long() {
+    let mut filter = Httpd::new();
+    assert!(get(&mut filter, "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe").is_empty());
+    assert!(!filter.get_pending().is_empty());
+    let error = HttpdError::timeout();
+    assert_eq!(
+        (error.status(), error.problem()),
+        (StatusCode::REQUEST_TIMEOUT, HttpProblem::Timeout)
+    );
+    assert!(
+        put(error.to_response()).starts_with("HTTP/1.1 408 Request Timeout\r\nconnection: close")
+    );
+}
+
+/// A head in one chunk is parsed in another way than one that is spread, up to the same limits.
+#[test]
+fn limits_are_the_same_for_heads_that_are_spread() {
+    for (head, limit) in
+        [("GET /123456 HTTP/1.1\r\nA: b\r\n\r\n", 21), ("GET /123456 HTTP/1.1\nA: b\n\n", 20)]
+    {
+        for (request_line, headers) in
+            [(limit, 100), (limit - 1, 100), (100, 8), (100, 7), (100, 6), (100, 5)]
+        {
+            let statuses = [head.len(), 1].map(|size| {
+                let builder = Httpd::builder().max_request_line(request_line);
+                let mut filter = builder.max_headers_length(headers).build().unwrap();
+                let mut records = Vec::new();
+                for chunk in head.as_bytes().chunks(size) {
+                    records.extend(get(&mut filter, Bytes::copy_from_slice(chunk)));
+                }
+                match &records[..] {
+                    [HttpdRecord::Error(error)] => error.status().as_u16(),
+                    [HttpdRecord::Request(_)] => 200,
+                    other => panic!("{other:?}"),
+                }
+            });
+            assert_eq!(statuses[0], statuses[1], "{head:?} {request_line} {headers}");
+        }
+    }
 }

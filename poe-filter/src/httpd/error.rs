@@ -1,9 +1,9 @@
 //! What can be wrong with a message of HTTP.
 
 use http::header::{CONNECTION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode};
 
-use super::HttpdResponse;
+use super::{HttpdRequest, HttpdResponse};
 
 /// What is wrong with a message that came in.
 ///
@@ -69,6 +69,11 @@ pub enum HttpProblem {
     #[error("no content length found")]
     LengthRequired,
 
+    /// The request was not there in time: 408. The filter knows no time; see
+    /// [`HttpdError::timeout`].
+    #[error("request took too long")]
+    Timeout,
+
     /// The body is longer than `MaxContent`: 413.
     #[error("content of more than {limit} octets is not accepted")]
     ContentTooLarge {
@@ -112,6 +117,7 @@ impl HttpProblem {
             | Self::BadEncoding
             | Self::Chunk { .. } => StatusCode::BAD_REQUEST,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::ContentTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::FirstLineTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::HeadersTooLong { .. } | Self::TooManyHeaders { .. } => {
@@ -138,7 +144,7 @@ impl HttpProblem {
 /// let [HttpdRecord::Error(error)] = &records[..] else { panic!("{records:?}") };
 /// assert_eq!(error.status(), StatusCode::BAD_REQUEST);
 /// assert_eq!(error.to_string(), "Content-Length is not a number");
-/// assert_eq!(error.request().unwrap().uri(), "/");
+/// assert_eq!(error.request().unwrap().target(), "/");
 ///
 /// let mut out = Vec::<u8>::new();
 /// filter.put(error.to_response(), &mut out)?;
@@ -149,12 +155,34 @@ impl HttpProblem {
 #[error("{problem}")]
 pub struct HttpdError {
     problem: HttpProblem,
-    request: Option<Box<Request<()>>>,
+    request: Option<Box<HttpdRequest>>,
 }
 
 impl HttpdError {
-    pub(super) fn new(problem: HttpProblem, request: Option<Request<()>>) -> Self {
+    pub(super) fn new(problem: HttpProblem, request: Option<HttpdRequest>) -> Self {
         Self { problem, request: request.map(Box::new) }
+    }
+
+    /// A request that was not there in time, for whoever has a timer. Whether one has begun tells
+    /// [`get_pending`](crate::Filter::get_pending), of the filter or of its wheel; a connection on which
+    /// none has had better be closed without a word.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Httpd, HttpdError};
+    ///
+    /// let mut filter = Httpd::new();
+    /// filter.get("GET / HTTP/1.1\r\nX: ".into())?;
+    /// // A minute later:
+    /// let mut out = Vec::<u8>::new();
+    /// if !filter.get_pending().is_empty() {
+    ///     filter.put(HttpdError::timeout().to_response(), &mut out)?;
+    /// }
+    /// assert!(out.starts_with(b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"));
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    #[must_use]
+    pub fn timeout() -> Self {
+        Self::new(HttpProblem::Timeout, None)
     }
 
     /// What is wrong.
@@ -171,7 +199,7 @@ impl HttpdError {
 
     /// The request, without its body, if that much of it made sense.
     #[must_use]
-    pub fn request(&self) -> Option<&Request<()>> {
+    pub fn request(&self) -> Option<&HttpdRequest> {
         self.request.as_deref()
     }
 

@@ -19,32 +19,55 @@ pub(crate) enum Framing {
 impl Framing {
     /// Reads the headers. Whatever two readers could understand in two ways is an error.
     pub(crate) fn of(headers: &HeaderMap, version: Version) -> Result<Self, HttpProblem> {
-        let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+        let values = |name| headers.get_all(name).iter().map(|value| value.as_bytes());
+        Self::said(values(CONTENT_LENGTH), values(TRANSFER_ENCODING), version)
+    }
+
+    /// The same of headers that are in no map.
+    pub(super) fn of_fields(
+        fields: &[httparse::Header<'_>],
+        version: Version,
+    ) -> Result<Self, HttpProblem> {
+        let values = |name: &'static str| {
+            let named = move |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case(name);
+            fields.iter().filter(named).map(|field| field.value)
+        };
+        Self::said(values("content-length"), values("transfer-encoding"), version)
+    }
+
+    fn said<'a>(
+        mut lengths: impl Iterator<Item = &'a [u8]>,
+        encodings: impl Iterator<Item = &'a [u8]>,
+        version: Version,
+    ) -> Result<Self, HttpProblem> {
         let length = lengths.next();
-        if headers.contains_key(TRANSFER_ENCODING) {
+        let mut encodings = encodings.peekable();
+        if encodings.peek().is_some() {
             if length.is_some() {
                 return Err(HttpProblem::LengthAndEncoding);
             }
-            return chunked(headers, version);
+            return chunked(encodings, version);
         }
         if lengths.next().is_some() {
             return Err(HttpProblem::RepeatedLength);
         }
         match length {
             None => Ok(Self::Unsaid),
-            Some(length) => decimal(length.as_bytes()).map(Self::Length),
+            Some(length) => decimal(length).map(Self::Length),
         }
     }
 }
 
 /// The one encoding there is here, which only HTTP/1.1 knows.
-fn chunked(headers: &HeaderMap, version: Version) -> Result<Framing, HttpProblem> {
+fn chunked<'a>(
+    encodings: impl Iterator<Item = &'a [u8]>,
+    version: Version,
+) -> Result<Framing, HttpProblem> {
     if version != Version::HTTP_11 {
         return Err(HttpProblem::BadEncoding);
     }
-    let values = headers.get_all(TRANSFER_ENCODING).iter();
-    let codings: Vec<&[u8]> = values
-        .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
+    let codings: Vec<&[u8]> = encodings
+        .flat_map(|value| value.split(|octet| *octet == b','))
         .map(<[u8]>::trim_ascii)
         .collect();
     let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");

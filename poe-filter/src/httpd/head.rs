@@ -1,11 +1,17 @@
 //! The head of a message: its first line and its headers.
 
+use std::mem::MaybeUninit;
+
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use memchr::memchr_iter;
 
 use super::error::HttpProblem;
+use super::fields::{body_length, marks};
+use super::framing::Framing;
+use super::request::{HttpdRequest, Parts};
+use super::verb::Verb;
 
 /// How much of a head there may be.
 #[derive(Debug, Clone, Copy)]
@@ -96,19 +102,104 @@ fn check_headers_length(length: usize, limits: &HeadLimits) -> Result<(), HttpPr
     if length > limit { Err(HttpProblem::HeadersTooLong { limit }) } else { Ok(()) }
 }
 
+/// A request whose body is still to come, and how that goes.
+pub(super) struct Parsed {
+    pub(super) request: HttpdRequest,
+    pub(super) body: Result<Framing, HttpProblem>,
+}
+
+/// Where the parts of a head are that is at the start of some octets.
+pub(super) struct Plain {
+    pub(super) end: usize,
+    pub(super) method: Verb,
+    pub(super) parts: Parts,
+    pub(super) body: Result<Framing, HttpProblem>,
+}
+
+/// How many headers are looked at in one go.
+const MANY: usize = 100;
+
+/// Parses the head of a request if it is all there and as most are: without looking for its end first.
+/// `None` says nothing about it.
+#[inline]
+pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<Plain> {
+    let mut fields = [MaybeUninit::uninit(); MANY];
+    let fields = &mut fields[..limits.headers.min(MANY)];
+    let mut parsed = httparse::Request::new(&mut []);
+    let Ok(httparse::Status::Complete(end)) = parsed.parse_with_uninit_headers(octets, fields)
+    else {
+        return None;
+    };
+    let (method, target) = (parsed.method?, parsed.path?);
+    let version = if parsed.version? == 1 { Version::HTTP_11 } else { Version::HTTP_10 };
+    // It has one space on either side.
+    let start = method.len() + 1;
+    let line_end = start + target.len() + " HTTP/1.1".len();
+    let first_line = line_end + if octets[line_end] == b'\r' { 2 } else { 1 };
+    let is_plain = is_plain_path(target.as_bytes())
+        && method != "CONNECT"
+        && first_line - 1 <= limits.first_line
+        && end - first_line <= limits.headers_length;
+    if !is_plain {
+        return None;
+    }
+    let marks = marks(parsed.headers);
+    let body = body_length(parsed.headers, marks, version);
+    let parts = Parts {
+        target: (u32::try_from(start).ok()?, u32::try_from(target.len()).ok()?),
+        fields: u32::try_from(first_line).ok()?,
+        version,
+        marks,
+    };
+    Some(Plain { end, method: Verb::new(method)?, parts, body })
+}
+
+/// Whether a target that `httparse` has let pass is a path, with a query or not, for every parser of
+/// URIs.
+#[inline]
+fn is_plain_path(target: &[u8]) -> bool {
+    // Shorter than what the parser of URIs takes.
+    const MAX: usize = 32 * 1024;
+    target[0] == b'/'
+        && target.get(1) != Some(&b'/')
+        && target.len() <= MAX
+        && match target.last_chunk::<8>() {
+            Some(last) => {
+                let (words, _) = target.as_chunks::<8>();
+                words.iter().fold(is_odd(*last), |odd, word| odd | is_odd(*word)) == 0
+            }
+            None => target.iter().fold(0, |odd, octet| odd | is_odd([*octet; 8])) == 0,
+        }
+}
+
+/// Whether some of these are `"`, `#`, `<`, `>`, a backtick, or beyond ASCII: not 0 then. Eight at a
+/// time, as it is done for every request.
+#[inline]
+fn is_odd(octets: [u8; 8]) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let octets = u64::from_ne_bytes(octets);
+    let with = |octet: u8, ignored: u8| {
+        let same = (octets & !(ONES * u64::from(ignored))) ^ (ONES * u64::from(octet));
+        same.wrapping_sub(ONES) & !same
+    };
+    (with(b'"', 1) | with(b'<', 2) | with(b'`', 0) | octets) & HIGH
+}
+
 /// Parses the head of a request, of which the scanner has found the end.
-pub(crate) fn parse_request(
-    head: &Bytes,
-    scanner: &HeadScanner,
-) -> Result<Request<()>, HttpProblem> {
+pub(super) fn parse_request(head: Bytes, scanner: &HeadScanner) -> Result<Parsed, HttpProblem> {
     let line = without_newline(&head[..scanner.first_line()]);
     let (method, target, version) = request_line(line)?;
-    let mut request = Request::new(());
-    *request.method_mut() = method;
-    *request.uri_mut() = uri(request.method(), target, head)?;
-    *request.version_mut() = version;
-    *request.headers_mut() = parse_headers(&head.slice(scanner.first_line()..), scanner.lines())?;
-    Ok(request)
+    let target = uri(&method, target, &head)?;
+    let number = |place: usize| u32::try_from(place).map_err(|_| HttpProblem::Header);
+    let start = number(target.as_ptr().addr() - head.as_ptr().addr())?;
+    let target = (start, number(target.len())?);
+    let (marks, body) = with_fields(&head[scanner.first_line()..], scanner.lines(), |fields| {
+        let marks = marks(fields);
+        Ok((marks, body_length(fields, marks, version)))
+    })?;
+    let parts = Parts { target, fields: number(scanner.first_line())?, version, marks };
+    Ok(Parsed { request: HttpdRequest::new(head, method.into(), parts), body })
 }
 
 /// Parses the head of a response, of which the scanner has found the end.
@@ -133,31 +224,37 @@ pub(crate) fn parse_response(
 
 /// Parses lines of headers with the empty line behind them.
 pub(crate) fn parse_headers(octets: &Bytes, lines: usize) -> Result<HeaderMap, HttpProblem> {
-    const FEW: usize = 32;
-    if lines <= FEW {
-        header_map(octets, &mut [httparse::EMPTY_HEADER; FEW])
-    } else {
-        header_map(octets, &mut vec![httparse::EMPTY_HEADER; lines])
-    }
+    with_fields(octets, lines, |fields| {
+        let mut map = HeaderMap::with_capacity(fields.len());
+        for field in fields {
+            let name =
+                HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| HttpProblem::Header)?;
+            let value = HeaderValue::from_maybe_shared(octets.slice_ref(field.value))
+                .map_err(|_| HttpProblem::Header)?;
+            map.try_append(name, value).map_err(|_| HttpProblem::Header)?;
+        }
+        Ok(map)
+    })
 }
 
-fn header_map<'a>(
-    octets: &'a Bytes,
-    parsed: &mut [httparse::Header<'a>],
-) -> Result<HeaderMap, HttpProblem> {
-    let headers = match httparse::parse_headers(octets, parsed) {
-        Ok(httparse::Status::Complete((end, headers))) if end == octets.len() => headers,
-        _ => return Err(HttpProblem::Header),
+/// Does something with the headers in these lines, all of which have to be right.
+fn with_fields<T>(
+    octets: &[u8],
+    lines: usize,
+    use_them: impl FnOnce(&[httparse::Header<'_>]) -> Result<T, HttpProblem>,
+) -> Result<T, HttpProblem> {
+    const FEW: usize = 32;
+    let (mut few, mut many) = ([httparse::EMPTY_HEADER; FEW], Vec::new());
+    let fields = if lines <= FEW {
+        &mut few[..]
+    } else {
+        many.resize(lines, httparse::EMPTY_HEADER);
+        &mut many[..]
     };
-    let mut map = HeaderMap::with_capacity(headers.len());
-    for header in headers {
-        let name =
-            HeaderName::from_bytes(header.name.as_bytes()).map_err(|_| HttpProblem::Header)?;
-        let value = HeaderValue::from_maybe_shared(octets.slice_ref(header.value))
-            .map_err(|_| HttpProblem::Header)?;
-        map.try_append(name, value).map_err(|_| HttpProblem::Header)?;
+    match httparse::parse_headers(octets, fields) {
+        Ok(httparse::Status::Complete((end, fields))) if end == octets.len() => use_them(fields),
+        _ => Err(HttpProblem::Header),
     }
-    Ok(map)
 }
 
 /// The method, the target and the version. Any run of blanks divides them, and without a version it
@@ -189,7 +286,8 @@ pub(crate) fn version(word: &[u8]) -> Result<Version, HttpProblem> {
     }
 }
 
-fn uri(method: &Method, target: &[u8], head: &Bytes) -> Result<Uri, HttpProblem> {
+/// The target, if it is a URI, without slashes doubled at its start.
+fn uri<'a>(method: &Method, target: &'a [u8], head: &Bytes) -> Result<&'a [u8], HttpProblem> {
     let wrong = HttpProblem::FirstLine { reason: "its target is no URI" };
     // A parser of URIs may drop a fragment, which no request has.
     if target.iter().any(|octet| matches!(octet, 0..=b' ' | b'#' | 0x7f)) {
@@ -198,12 +296,15 @@ fn uri(method: &Method, target: &[u8], head: &Bytes) -> Result<Uri, HttpProblem>
     if target[0] == b'/' && method != Method::CONNECT {
         // What begins with two slashes could be taken for the name of a host.
         let slashes = target.iter().take_while(|octet| **octet == b'/').count();
-        let path = head.slice_ref(&target[slashes - 1..]);
-        return PathAndQuery::from_maybe_shared(path).map(Uri::from).map_err(|_| wrong);
+        let path = &target[slashes - 1..];
+        return match PathAndQuery::from_maybe_shared(head.slice_ref(path)) {
+            Ok(_) => Ok(path),
+            Err(_) => Err(wrong),
+        };
     }
     let uri = Uri::from_maybe_shared(head.slice_ref(target)).map_err(|_| wrong)?;
     let is_authority = uri.scheme().is_none() && uri.authority().is_some();
-    if is_authority == (method == Method::CONNECT) { Ok(uri) } else { Err(wrong) }
+    if is_authority == (method == Method::CONNECT) { Ok(target) } else { Err(wrong) }
 }
 
 pub(crate) fn without_newline(line: &[u8]) -> &[u8] {

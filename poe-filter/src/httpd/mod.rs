@@ -4,15 +4,17 @@ pub(crate) mod body;
 mod builder;
 mod chunked;
 pub(crate) mod error;
+mod fields;
 pub(crate) mod framing;
 pub(crate) mod head;
 mod record;
+mod request;
 mod response;
+mod verb;
 pub(crate) mod write;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_ENCODING, EXPECT, HOST};
-use http::{HeaderMap, Request, Response, Version};
+use http::{Response, Version};
 
 use crate::buffer::InputBuffer;
 use crate::{DEFAULT_MAX_BUFFER, Filter, FilterError, Sink};
@@ -20,8 +22,9 @@ use body::{BodyLimits, Collect, Piece, Pieces};
 pub use builder::HttpdBuilder;
 pub use error::{HttpProblem, HttpdError};
 use framing::Framing;
-use head::{HeadLimits, HeadScanner, parse_request};
+use head::{HeadLimits, HeadScanner, Parsed, parse_plain, parse_request};
 pub use record::HttpdRecord;
+pub use request::{AnyRequest, HttpdHeaders, HttpdRequest};
 use response::AnswersHead;
 pub use response::HttpdResponse;
 pub use write::HttpPutError;
@@ -47,15 +50,15 @@ use write::{Otherwise, Writer, version_text};
 /// | 501 | another `Transfer-Encoding` than `chunked` |
 /// | 505 | HTTP/2 and such |
 ///
-/// The filter knows no time: 408, for a request that takes too long, is for whoever has a timer, and
-/// so is 501 for methods, of which any word is one. `Host` may be missing.
+/// The filter knows no time: 408, for a request that takes too long, is for whoever has a timer, see
+/// [`HttpdError::timeout`]. Likewise 501 for methods, of which any word is one. `Host` may be missing.
 ///
 /// Lines may end in LF alone, as far as the headers go. All that two readers may understand in two
 /// ways is refused: `Content-Length` given twice, or along with `Transfer-Encoding`; headers that are
 /// folded, or have white space before the colon; CR and NUL within lines; chunks whose lines do not
 /// end in CR LF, or whose size is no plain number.
 ///
-/// The connection is yours: close it after a response if [`keep_alive`](Httpd::keep_alive) says so.
+/// The connection is yours: close it after a response if [`keep_alive`](HttpdRequest::keep_alive) says so.
 /// After CONNECT or an `Upgrade`, exchange the filter in the handler of the request; what follows is
 /// pending then. While a body is being streamed, pending is the rest of it, with its chunk sizes; a
 /// request that is not complete is pending from its start, and if its client's expectation has been
@@ -72,7 +75,7 @@ use write::{Otherwise, Writer, version_text};
 /// let [HttpdRecord::Request(post), HttpdRecord::Request(get)] = &records[..] else {
 ///     panic!("{records:?}");
 /// };
-/// assert_eq!((post.uri().path(), &post.headers()["host"]), ("/form", &"localhost".parse()?));
+/// assert_eq!((post.path(), post.header_str("host")), ("/form", Some("localhost")));
 /// assert_eq!(post.body(), "hello");
 /// assert_eq!(get.method(), Method::GET);
 ///
@@ -95,8 +98,7 @@ pub struct Httpd {
 #[derive(Debug)]
 enum State {
     Head(HeadScanner),
-    /// A body of which something is missing. The octets of the head are for whoever takes what is
-    /// pending.
+    /// A body of which something is missing.
     Collecting(Box<Collecting>),
     Streaming(Pieces),
     /// So many octets of a body that was refused.
@@ -107,8 +109,7 @@ enum State {
 
 #[derive(Debug)]
 struct Collecting {
-    head: Bytes,
-    request: Request<()>,
+    request: HttpdRequest,
     body: Collect,
 }
 
@@ -123,52 +124,6 @@ impl Httpd {
     /// A filter with other parameters.
     pub fn builder() -> HttpdBuilder {
         HttpdBuilder::new()
-    }
-
-    /// Whether the client lets the connection go on after the response: unless it says
-    /// `Connection: close`, or is of HTTP/1.0 and does not say `Connection: keep-alive`.
-    ///
-    /// ```
-    /// use http::{Request, Version};
-    /// use poe_filter::Httpd;
-    ///
-    /// let request = Request::get("/").body(())?;
-    /// assert!(Httpd::keep_alive(&request));
-    /// let request = Request::get("/").version(Version::HTTP_10).body(())?;
-    /// assert!(!Httpd::keep_alive(&request));
-    /// # Ok::<(), http::Error>(())
-    /// ```
-    #[must_use]
-    pub fn keep_alive<T>(request: &Request<T>) -> bool {
-        let says = |option: &str| {
-            let values = request.headers().get_all(CONNECTION).iter();
-            values
-                .flat_map(|value| value.as_bytes().split(|octet| *octet == b','))
-                .any(|said| said.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
-        };
-        match request.version() {
-            Version::HTTP_11 => !says("close"),
-            Version::HTTP_10 => says("keep-alive") && !says("close"),
-            _ => false,
-        }
-    }
-
-    /// Whether the client waits for leave to send the body, if there is any.
-    ///
-    /// ```
-    /// use http::Request;
-    /// use poe_filter::Httpd;
-    ///
-    /// let request = Request::put("/").header("Expect", "100-continue").body(())?;
-    /// assert!(Httpd::expects_continue(&request));
-    /// # Ok::<(), http::Error>(())
-    /// ```
-    #[must_use]
-    pub fn expects_continue<T>(request: &Request<T>) -> bool {
-        let expectation = request.headers().get(EXPECT);
-        request.version() == Version::HTTP_11
-            && expectation
-                .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
     }
 
     fn with(limits: BodyLimits, max_buffer: usize, streaming: bool) -> Self {
@@ -192,7 +147,10 @@ impl Httpd {
                         Ok(None) => Ok(None),
                         Ok(Some(body)) => {
                             let request = self.end_collecting();
-                            Ok(request.map(|request| HttpdRecord::Request(request.map(|()| body))))
+                            Ok(request.map(|mut request| {
+                                request.set_body(body);
+                                HttpdRecord::Request(request)
+                            }))
                         }
                         Err(problem) => Err(HttpdError::new(problem, self.end_collecting())),
                     };
@@ -232,12 +190,25 @@ impl Httpd {
         let end = scanner.end(self.buffer.join(), &self.limits.head).map_err(refused)?;
         let Some(head) = end.and_then(|end| self.buffer.take(end)) else { return Ok(None) };
         let scanner = std::mem::take(scanner);
-        let request = parse_request(&head, &scanner).map_err(refused)?;
-        let length = match body_length(&request) {
+        let Parsed { request, body } = parse_request(head, &scanner).map_err(refused)?;
+        self.begin(request, body)
+    }
+
+    /// Goes on behind a head.
+    #[inline(never)]
+    fn begin(
+        &mut self,
+        mut request: HttpdRequest,
+        length: Result<Framing, HttpProblem>,
+    ) -> Result<Option<HttpdRecord>, HttpdError> {
+        let length = match length {
+            Ok(Framing::Length(0)) if !self.streaming => {
+                return Ok(Some(HttpdRecord::Request(request)));
+            }
             Ok(length) => length,
             Err(problem) => return Err(HttpdError::new(problem, Some(request))),
         };
-        let expects = length != Framing::Length(0) && Self::expects_continue(&request);
+        let expects = length != Framing::Length(0) && request.expects_continue();
         if let Framing::Length(length) = length
             && let Err(problem) = self.limits.check(length)
         {
@@ -253,32 +224,48 @@ impl Httpd {
             return Ok(Some(HttpdRecord::Head(request)));
         }
         let body = match length {
-            Framing::Length(0) => {
-                return Ok(Some(HttpdRecord::Request(request.map(|()| Bytes::new()))));
-            }
             Framing::Length(length) => Collect::Length(length),
             Framing::Chunked | Framing::Unsaid => Collect::chunked(),
         };
         if let (Collect::Length(length), false) = (&body, expects)
             && let Some(body) = usize::try_from(*length).ok().and_then(|n| self.buffer.take(n))
         {
-            return Ok(Some(HttpdRecord::Request(request.map(|()| body))));
+            request.set_body(body);
+            return Ok(Some(HttpdRecord::Request(request)));
         }
-        // The head may have to wait, for which its chunk is not to be kept.
-        let head = Bytes::copy_from_slice(&head);
-        let request = parse_request(&head, &scanner).map_err(refused)?;
+        request.unshare();
         let expectation = expects.then(|| HttpdRecord::Expect(request.clone()));
-        self.state = State::Collecting(Box::new(Collecting { head, request, body }));
+        self.state = State::Collecting(Box::new(Collecting { request, body }));
         match expectation {
             Some(expectation) => Ok(Some(expectation)),
             None => self.read(),
         }
     }
 
-    fn end_collecting(&mut self) -> Option<Request<()>> {
+    fn end_collecting(&mut self) -> Option<HttpdRequest> {
         match std::mem::replace(&mut self.state, State::Head(HeadScanner::default())) {
             State::Collecting(collecting) => Some(collecting.request),
             _ => None,
+        }
+    }
+
+    /// Makes a record of an error, and lets the chunk go when there is no more to be had.
+    #[inline]
+    fn settle(
+        &mut self,
+        record: Result<Option<HttpdRecord>, HttpdError>,
+    ) -> Result<Option<HttpdRecord>, FilterError> {
+        match record {
+            Ok(Some(record)) => Ok(Some(record)),
+            Ok(None) => {
+                while self.buffer.next_chunk() {}
+                Ok(None)
+            }
+            Err(error) => {
+                self.state = State::Lost;
+                self.buffer.skip(usize::MAX);
+                Ok(Some(HttpdRecord::Error(error)))
+            }
         }
     }
 
@@ -349,15 +336,24 @@ impl Filter for Httpd {
     }
 
     fn get_one(&mut self) -> Result<Option<HttpdRecord>, FilterError> {
-        let record = self.read().unwrap_or_else(|error| {
-            self.state = State::Lost;
-            self.buffer.skip(usize::MAX);
-            Some(HttpdRecord::Error(error))
-        });
-        if record.is_none() {
-            while self.buffer.next_chunk() {}
+        if let State::Head(scanner) = &self.state
+            && scanner.is_new()
+        {
+            skip_white_space(&mut self.buffer);
+            if self.buffer.head().is_empty()
+                && let Some(plain) = parse_plain(self.buffer.chunk(), &self.limits.head)
+                && let Some(head) = self.buffer.take(plain.end)
+            {
+                let request = HttpdRequest::new(head, plain.method, plain.parts);
+                if plain.body == Ok(Framing::Length(0)) && !self.streaming {
+                    return Ok(Some(HttpdRecord::Request(request)));
+                }
+                let record = self.begin(request, plain.body);
+                return self.settle(record);
+            }
         }
-        Ok(record)
+        let record = self.read();
+        self.settle(record)
     }
 
     fn finish(&mut self) -> Result<Option<HttpdRecord>, FilterError> {
@@ -371,7 +367,7 @@ impl Filter for Httpd {
                 }
                 self.buffer.len()
             }
-            State::Collecting(collecting) => collecting.head.len() + self.buffer.len(),
+            State::Collecting(collecting) => collecting.request.head().len() + self.buffer.len(),
             State::Streaming(_) | State::Skipping(_) => self.buffer.len(),
             State::Lost => return Ok(None),
         };
@@ -392,7 +388,7 @@ impl Filter for Httpd {
     fn get_pending(&self) -> Bytes {
         match &self.state {
             State::Collecting(collecting) => {
-                [&collecting.head[..], &self.buffer.copy_all()].concat().into()
+                [&collecting.request.head()[..], &self.buffer.copy_all()].concat().into()
             }
             _ => self.buffer.copy_all(),
         }
@@ -443,23 +439,16 @@ fn status_line<T>(response: &Response<T>) -> Result<Vec<u8>, HttpPutError> {
     Ok(format!("{version} {} {reason}", status.as_str()).into_bytes())
 }
 
-/// How the body of a request goes; what is said of none has no octets.
-fn body_length(request: &Request<()>) -> Result<Framing, HttpProblem> {
-    let headers: &HeaderMap = request.headers();
-    if headers.get_all(HOST).iter().nth(1).is_some() {
-        return Err(HttpProblem::RepeatedHost);
-    }
-    match Framing::of(headers, request.version())? {
-        Framing::Unsaid if headers.contains_key(CONTENT_ENCODING) => {
-            Err(HttpProblem::LengthRequired)
-        }
-        Framing::Unsaid => Ok(Framing::Length(0)),
-        framing => Ok(framing),
+/// Drops empty lines, and other white space, before a request.
+#[inline]
+fn skip_white_space(buffer: &mut InputBuffer) {
+    if !buffer.head().is_empty() || buffer.chunk().first().is_none_or(|octet| *octet <= b' ') {
+        skip_all_white_space(buffer);
     }
 }
 
-/// Drops empty lines, and other white space, before a request.
-fn skip_white_space(buffer: &mut InputBuffer) {
+#[cold]
+fn skip_all_white_space(buffer: &mut InputBuffer) {
     loop {
         let octets = buffer.peek(64);
         let count = octets.iter().take_while(|octet| octet.is_ascii_whitespace()).count();

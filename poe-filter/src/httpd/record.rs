@@ -1,9 +1,9 @@
 //! What comes out of the filter.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 
-use super::HttpdError;
+use super::{HttpdError, HttpdRequest};
 
 /// What [`Httpd`](super::Httpd) makes of its input.
 ///
@@ -14,7 +14,7 @@ use super::HttpdError;
 /// fn answer(record: HttpdRecord) -> Option<HttpdResponse> {
 ///     match record {
 ///         HttpdRecord::Request(request) => {
-///             let body = format!("you asked for {}\n", request.uri());
+///             let body = format!("you asked for {}\n", request.target());
 ///             Some(HttpdResponse::answer(&request, Response::new(body)))
 ///         }
 ///         HttpdRecord::Expect(_) => Some(HttpdResponse::go_on()),
@@ -37,7 +37,7 @@ use super::HttpdError;
 #[non_exhaustive]
 pub enum HttpdRecord {
     /// A whole request. Its body is decoded if it came in chunks; trailers are dropped.
-    Request(Request<Bytes>),
+    Request(HttpdRequest),
 
     /// The client waits for leave to send the body of this request (`Expect: 100-continue`). Put
     /// [`HttpdResponse::go_on`](super::HttpdResponse::go_on) to give it, and the
@@ -45,14 +45,14 @@ pub enum HttpdRecord {
     /// why not, and close: whether such a client sends the body nevertheless, nobody knows.
     ///
     /// It comes whether or not the client did wait.
-    Expect(Request<()>),
+    Expect(HttpdRequest),
 
     /// A request that is refused. Put its [response](HttpdError::to_response), and close.
     Error(HttpdError),
 
     /// Streaming: a request, its body to follow. An expectation of its is for you to look up, with
-    /// [`Httpd::expects_continue`](super::Httpd::expects_continue).
-    Head(Request<()>),
+    /// [`expects_continue`](HttpdRequest::expects_continue).
+    Head(HttpdRequest),
 
     /// Streaming: a piece of the body, never empty. How the body is divided means nothing.
     Body(Bytes),

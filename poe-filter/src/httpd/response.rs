@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use http::header::CONNECTION;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
-use super::Httpd;
+use super::AnyRequest;
 
-/// What [`Httpd`] serializes: a response, whole or in parts.
+/// What [`Httpd`](super::Httpd) serializes: a response, whole or in parts.
 ///
 /// A whole response becomes one by `into`, or by [`answer`](HttpdResponse::answer), which knows
 /// the request. Its `Content-Length` is added. Responses of the statuses 1xx, 204 and 304 have no
@@ -70,7 +70,7 @@ impl HttpdResponse {
     /// assert_eq!(out, b"HTTP/1.0 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\n");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn answer<T, B: Into<Bytes>>(request: &Request<T>, response: Response<B>) -> Self {
+    pub fn answer<B: Into<Bytes>>(request: &impl AnyRequest, response: Response<B>) -> Self {
         let mut response = response.map(Into::into);
         fit(request, &mut response);
         let is_tunnel = request.method() == Method::CONNECT && response.status().is_success();
@@ -98,7 +98,7 @@ impl HttpdResponse {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn begin<T>(request: &Request<T>, mut response: Response<()>) -> Self {
+    pub fn begin(request: &impl AnyRequest, mut response: Response<()>) -> Self {
         fit(request, &mut response);
         if request.method() == Method::HEAD {
             response.extensions_mut().insert(AnswersHead);
@@ -128,12 +128,12 @@ impl HttpdResponse {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AnswersHead;
 
-fn fit<T, B>(request: &Request<T>, response: &mut Response<B>) {
+fn fit<B>(request: &impl AnyRequest, response: &mut Response<B>) {
     *response.version_mut() = request.version();
     if response.headers().contains_key(CONNECTION) || response.status().is_informational() {
         return;
     }
-    let option = match (Httpd::keep_alive(request), request.version()) {
+    let option = match (request.keep_alive(), request.version()) {
         (true, Version::HTTP_11) => return,
         (true, _) => "keep-alive",
         (false, _) => "close",

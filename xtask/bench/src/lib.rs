@@ -7,11 +7,14 @@
 pub mod anyevent_bench2;
 pub mod call;
 pub mod contest;
+pub mod http;
 pub mod idle;
 pub mod line_echo;
 pub mod load;
 #[cfg(feature = "ours")]
 pub mod ours;
+#[cfg(feature = "ours")]
+pub mod ours_http;
 pub mod peers;
 pub mod report;
 pub mod server;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use poe_bench::contest::Rounds;
 use poe_bench::report::Report;
-use poe_bench::{anyevent_bench2, call, idle, line_echo, sessions, system, timers, yield_event};
+use poe_bench::{
+    anyevent_bench2, call, http, idle, line_echo, sessions, system, timers, yield_event,
+};
 
 /// A benchmark: it measures, and adds what it found to the report.
 type Benchmark = fn(Rounds, &mut Report);
@@ -17,6 +19,7 @@ const BENCHMARKS: &[(&str, &str, Benchmark)] = &[
     ("sessions", "a million sessions created and stopped, and the memory of one", sessions::run),
     ("echo", "CPU time of a TCP line echo server, per line", line_echo::run),
     ("idle", "memory of an idle connection", idle::run),
+    ("http", "HTTP requests parsed", http::run),
     ("bench2", "AnyEvent's bench2, large and small", anyevent_bench2::run),
 ];
 

@@ -1,6 +1,7 @@
 //! What we are compared with.
 
 pub mod actix_actors;
+pub mod bare_httparse;
 pub mod boxed_closures;
 pub mod calloop_echo;
 pub mod delay_queue;
