@@ -100,7 +100,7 @@
 //! # Features
 //!
 //! - `json`: values in JSON, one a line, or as records of `reference`.
-//! - `websocket`: WebSocket frames.
+//! - `websocket`: WebSocket frames, and with `http` the handshake before them.
 //! - `regex`: line terminators that are regular expressions.
 //! - `reference`: records that are structures of data, by a filter that is POE's `Reference`.
 //! - `zlib`: the same, compressed.
@@ -251,3 +251,5 @@ pub use then::Then;
 pub use transform::{BoxedTransform, Transform};
 #[cfg(feature = "websocket")]
 pub use websocket::{CloseReason, WebSocket, WebSocketError, WebSocketMessage};
+#[cfg(all(feature = "websocket", feature = "http"))]
+pub use websocket::{WebSocketHandshake, WebSocketHandshakeError};

@@ -2,6 +2,8 @@
 
 mod error;
 mod frame;
+#[cfg(feature = "http")]
+mod handshake;
 mod message;
 
 use std::hash::{BuildHasher, RandomState};
@@ -10,6 +12,8 @@ use bytes::Bytes;
 
 pub use self::error::WebSocketError;
 use self::frame::{Header, MAX_HEADER, Opcode, apply};
+#[cfg(feature = "http")]
+pub use self::handshake::{WebSocketHandshake, WebSocketHandshakeError};
 pub use self::message::{CloseReason, WebSocketMessage};
 use crate::buffer::InputBuffer;
 use crate::origin::join;
@@ -21,7 +25,8 @@ const MAX_CONTROL: usize = 125;
 /// Messages in WebSocket frames. Needs the feature `websocket`.
 ///
 /// This is what follows the handshake, which is HTTP; a filter of HTTP hands its pending input over
-/// to this one. A client masks its frames, and a server does not, and each refuses the other
+/// to this one. With the feature `http`, `WebSocket::accept` and `WebSocketHandshake` are the two sides
+/// of that. A client masks its frames, and a server does not, and each refuses the other
 /// behaviour. Fragments become one message; control frames between them come at once, by
 /// themselves. There are no extensions.
 ///
