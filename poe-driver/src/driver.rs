@@ -21,6 +21,7 @@ use crate::{OutputQueue, ReadBuffer};
 ///   would block is no error.
 /// - Octets that a failed `flush` did not write stay in the queue; the
 ///   [`OutputQueue`] does the keeping.
+/// - An error that is [recoverable](Driver::is_recoverable) has dropped what it was about.
 /// - A driver that holds decoded input says so in [`has_input`](Driver::has_input), because the
 ///   handle may never become readable again.
 ///
@@ -97,6 +98,13 @@ pub trait Driver: Debug {
         false
     }
 
+    /// Whether the driver goes on after this error of [`get`](Driver::get) or [`flush`](Driver::flush): one message was
+    /// lost, and the others are none the worse. Of a stream nothing can be lost, so there an error is its end.
+    fn is_recoverable(&self, error: &io::Error) -> bool {
+        let _ = error;
+        false
+    }
+
     /// Tells the peer that no more output will come. This is for when the queue is empty; what is
     /// still queued can not be written afterwards.
     ///
@@ -162,6 +170,11 @@ impl Driver for Box<dyn Driver> {
     }
 
     #[inline]
+    fn is_recoverable(&self, error: &io::Error) -> bool {
+        (**self).is_recoverable(error)
+    }
+
+    #[inline]
     fn shutdown_output(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
         (**self).shutdown_output(handle)
     }
@@ -180,7 +193,7 @@ impl Driver for Box<dyn Driver> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Get {
-    /// Octets, at least one.
+    /// Octets, at least one. Of a driver that keeps messages apart, these are one message, which may have none.
     Octets(Bytes),
     /// Nothing now: the read would have blocked.
     Nothing,

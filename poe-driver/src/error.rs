@@ -7,4 +7,7 @@ pub enum ConfigError {
     /// The block size is 0, so that nothing could ever be read.
     #[error("block size must exceed 0")]
     BlockSizeZero,
+    /// Datagrams may have 0 octets at most, so that nothing could be told by them.
+    #[error("max datagram must exceed 0")]
+    MaxDatagramZero,
 }

@@ -4,6 +4,7 @@
 //! until told that it is writable. It does not know who tells, and can be used by itself.
 //!
 //! - [`SysRw`] reads and writes plainly: sockets, pipes, terminals, files.
+//! - [`Datagram`] sends and receives datagrams, which it keeps apart.
 //! - [`Memory`](memory::Memory) is for tests: it reads and writes memory, and has go wrong what they say.
 //! - [`ReadBuffer`] is the memory that input is read into, one for all the handles of a thread.
 //! - [`OutputQueue`] holds output, for drivers written elsewhere.
@@ -63,12 +64,15 @@
 //!   may have to read in order to write, and may hold input that no readiness announces.
 //! - [`shutdown_output`](Driver::shutdown_output) and [`discard_output`](Driver::discard_output) are
 //!   new. In POE, wheels shut the handle down over the driver's head.
+//! - [`Datagram`] is new: in POE, datagrams go through `SysRW`, which cuts long ones in silence, and ends with the first
+//!   error.
 //! - What may be read at once is limited by the read buffer as well as by `block_size`.
 
 #![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
 
 mod calls;
+mod datagram;
 mod driver;
 mod error;
 pub mod memory;
@@ -77,6 +81,7 @@ pub mod prelude;
 mod read_buffer;
 mod sys_rw;
 
+pub use datagram::{Datagram, DatagramBuilder};
 pub use driver::{Driver, Get, Wants};
 pub use error::ConfigError;
 pub use output_queue::OutputQueue;

@@ -51,6 +51,18 @@ pub struct OutputQueue {
     octets: usize,
     messages: Messages,
     writes: Calls,
+    empty: EmptyMessages,
+}
+
+/// Whether a message may have no octets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum EmptyMessages {
+    /// In a stream there would be nothing of it.
+    #[default]
+    AreNone,
+    AreSome,
+    /// The message that is being put together has none so far.
+    Begun,
 }
 
 impl OutputQueue {
@@ -58,6 +70,11 @@ impl OutputQueue {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty queue for messages that are sent one by one, some of which may have no octets.
+    pub(crate) fn of_messages() -> Self {
+        Self { empty: EmptyMessages::AreSome, ..Self::default() }
     }
 
     /// Adds octets to the message that is being put together, by copying them.
@@ -73,10 +90,19 @@ impl OutputQueue {
     /// Adds a chunk to the message that is being put together. One of 4 KiB or more is not copied.
     #[inline]
     pub fn put_bytes(&mut self, chunk: Bytes) {
-        if chunk.len() < LARGE {
+        if chunk.is_empty() {
+            self.put_nothing();
+        } else if chunk.len() < LARGE {
             self.put_slice(&chunk);
         } else {
             self.put_large(chunk);
+        }
+    }
+
+    #[cold]
+    fn put_nothing(&mut self) {
+        if self.empty == EmptyMessages::AreSome {
+            self.empty = EmptyMessages::Begun;
         }
     }
 
@@ -90,7 +116,13 @@ impl OutputQueue {
     /// octets there is no message.
     #[inline]
     pub fn end_message(&mut self) -> usize {
-        self.messages.end(self.octets);
+        let is_empty = !self.messages.end(self.octets);
+        if self.empty == EmptyMessages::Begun {
+            self.empty = EmptyMessages::AreSome;
+            if is_empty {
+                self.messages.end_empty();
+            }
+        }
         self.octets
     }
 
@@ -152,6 +184,36 @@ impl OutputQueue {
         Ok(count)
     }
 
+    /// Takes the first message to `send`, in pieces; `None` if there is no message that is ended.
+    pub(crate) fn first_message<R>(&self, send: impl FnOnce(&[IoSlice<'_>]) -> R) -> Option<R> {
+        let mut left = self.messages.first_len()?;
+        let mut slices = [IoSlice::new(&[]); VECTOR];
+        let mut count = 0;
+        let tail = &self.tail[self.tail_written..];
+        let mut pieces = self.chunks.iter().map(|chunk| &chunk[..]).chain([tail]);
+        while left > 0 && count < VECTOR {
+            let Some(piece) = pieces.next() else { break };
+            let piece = &piece[..piece.len().min(left)];
+            slices[count] = IoSlice::new(piece);
+            count += 1;
+            left -= piece.len();
+        }
+        if left == 0 {
+            return Some(send(&slices[..count]));
+        }
+        let mut whole: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        let behind = pieces.flatten().copied().take(left);
+        whole.extend(behind);
+        Some(send(&[IoSlice::new(&whole)]))
+    }
+
+    /// Drops the first message, if there is one that is ended.
+    pub(crate) fn drop_first_message(&mut self) {
+        if let Some(count) = self.messages.pop_first() {
+            self.drop_octets(count);
+        }
+    }
+
     /// Drops everything, and tells how many octets that was.
     pub fn clear(&mut self) -> usize {
         let octets = self.octets;
@@ -177,9 +239,13 @@ impl OutputQueue {
     }
 
     /// Notes that `count` octets are out.
-    fn advance(&mut self, mut count: usize) {
-        self.octets -= count;
+    fn advance(&mut self, count: usize) {
         self.messages.advance(count);
+        self.drop_octets(count);
+    }
+
+    fn drop_octets(&mut self, mut count: usize) {
+        self.octets -= count;
         while count > 0 {
             let Some(chunk) = self.chunks.front_mut() else { break };
             if count < chunk.len() {
@@ -190,7 +256,7 @@ impl OutputQueue {
             self.chunks.pop_front();
         }
         self.tail_written += count;
-        if self.octets == 0 {
+        if self.octets == 0 && self.messages.ends.is_empty() {
             self.rest();
         }
     }
@@ -255,16 +321,37 @@ struct Messages {
 }
 
 impl Messages {
-    /// Ends a message behind the `octets` queued.
+    /// Ends a message behind the `octets` queued, if there is one.
     #[inline]
-    fn end(&mut self, octets: usize) {
+    fn end(&mut self, octets: usize) -> bool {
         let end = self.written + octets as u64;
-        if end > self.last_end {
+        let is_some = end > self.last_end;
+        if is_some {
             self.last_end = end;
             if octets > 0 {
                 self.ends.push_back(end);
             }
         }
+        is_some
+    }
+
+    /// Ends a message without octets behind the last one.
+    #[cold]
+    fn end_empty(&mut self) {
+        self.ends.push_back(self.last_end);
+    }
+
+    /// How many octets the first message that is ended has.
+    fn first_len(&self) -> Option<usize> {
+        self.ends.front().map(|end| (end - self.written) as usize)
+    }
+
+    /// Notes that the first message is out, and tells how many octets it had.
+    fn pop_first(&mut self) -> Option<usize> {
+        let count = self.first_len()?;
+        self.ends.pop_front();
+        self.written += count as u64;
+        Some(count)
     }
 
     fn advance(&mut self, count: usize) {

@@ -1,3 +1,3 @@
 //! What most users of this crate need: `use poe_driver::prelude::*`.
 
-pub use crate::{Driver, Get, ReadBuffer, SysRw};
+pub use crate::{Datagram, Driver, Get, ReadBuffer, SysRw};

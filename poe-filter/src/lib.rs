@@ -6,7 +6,7 @@
 //! - [`Line`] makes records of lines, ended by any newline, by given octets, or by a regular
 //!   expression.
 //! - [`Block`] makes records of blocks that have a fixed size, or their length before them.
-//! - [`Stream`] passes octets on as they are.
+//! - [`Stream`] passes octets on as they are, and [`Packet`] chunk by chunk, as of datagrams.
 //! - `Httpd`, with the feature `http`, makes records of requests, and has responses for output.
 //!   `HttpClient` is the other side of it.
 //!
@@ -201,6 +201,7 @@ mod map;
 mod netstring;
 mod newline;
 mod origin;
+mod packet;
 pub mod prelude;
 mod queue;
 mod record;
@@ -242,6 +243,7 @@ pub(crate) use limits::{DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, check_limits};
 pub use line::{Line, LineBuilder};
 pub use map::Map;
 pub use netstring::Netstring;
+pub use packet::Packet;
 pub use record::IntoRecord;
 pub use record_block::RecordBlock;
 pub use sink::Sink;

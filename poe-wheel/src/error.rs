@@ -40,6 +40,7 @@ pub struct IoError {
     pub cause: IoCause,
     /// The wheel it happened to.
     pub wheel: WheelId,
+    is_tried_again: bool,
 }
 
 /// Why an operation of a wheel failed.
@@ -68,7 +69,12 @@ impl IoError {
     /// ```
     #[must_use]
     pub fn new(operation: &'static str, cause: IoCause, wheel: WheelId) -> Self {
-        Self { operation, cause, wheel }
+        Self { operation, cause, wheel, is_tried_again: false }
+    }
+
+    /// The same, of a wheel that tries again by itself.
+    pub(crate) fn tried_again(self) -> Self {
+        Self { is_tried_again: true, ..self }
     }
 
     /// The operating system's error number; 0 at the end of file, and for a filter's error. A name that cannot be resolved
@@ -97,12 +103,15 @@ impl IoError {
     }
 
     /// Whether the operation goes on after this: the filter has dropped one record, and takes the next; clients could not be
-    /// accepted, and the wheel tries again after a while.
+    /// accepted, and the wheel tries again after a while; one datagram was lost, and others come and go.
     #[must_use]
     pub fn is_recoverable(&self) -> bool {
         match &self.cause {
             IoCause::Filter(error) => !error.is_fatal(),
-            IoCause::Os(error) => self.operation == "accept" && listener::is_tried_again(error),
+            IoCause::Os(error) => {
+                self.is_tried_again
+                    || (self.operation == "accept" && listener::is_tried_again(error))
+            }
             IoCause::Eof { .. } => false,
         }
     }

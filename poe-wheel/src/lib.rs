@@ -114,6 +114,10 @@
 //! at the end of the turn, before anything is written; then one event tells when the queue has sunk to the low mark. When
 //! writing fails, output that waits is dropped, as is what is put from then on, and neither `Low` nor `Flushed` comes.
 //!
+//! Of datagrams, one may be lost and the next one not: a [`Datagram`](poe_driver::Datagram) driver, with a
+//! [`Packet`](poe_filter::Packet) filter to keep them apart, goes on after an error that
+//! [`is_recoverable`](IoError::is_recoverable).
+//!
 //! # Input
 //!
 //! One readiness gives one read, of up to 64 KiB, and up to 1024 records; what is left is handled in the next turn, after

@@ -36,6 +36,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
                 }
                 Ok(Get::Eof) => return self.end_input(kernel),
                 Ok(_) => break,
+                Err(error) if self.driver.borrow().is_recoverable(&error) => {
+                    self.lose_message(kernel, error);
+                }
                 Err(error) => {
                     state.peer_ended.set(true);
                     self.stop_input();

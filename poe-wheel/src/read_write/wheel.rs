@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::io;
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -385,12 +386,30 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     pub(super) fn fail(&self, kernel: &Kernel, operation: &'static str, cause: IoCause) {
+        self.report(kernel, IoError::new(operation, cause, self.id));
+    }
+
+    fn report(&self, kernel: &Kernel, error: IoError) {
         if !self.state.ended.get()
             && let Some(event) = self.events.get().error
         {
-            let error = IoError::new(operation, cause, self.id);
             kernel.deliver_event(self.session, event, error);
         }
+    }
+
+    /// Reports that the driver has lost a message, and goes on.
+    pub(super) fn lose_message(&self, kernel: &Kernel, error: io::Error) {
+        self.report(kernel, self.lost("read", error));
+    }
+
+    /// The same when no handler is running that it would interrupt.
+    pub(super) fn lose_message_later(&self, error: io::Error) {
+        self.failures.borrow_mut().push(self.lost("write", error));
+        self.schedule();
+    }
+
+    fn lost(&self, operation: &'static str, error: io::Error) -> IoError {
+        IoError::new(operation, IoCause::Os(error), self.id).tried_again()
     }
 
     /// Reports a failure when no handler is running that it would interrupt.
@@ -404,7 +423,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             return;
         }
         for error in self.failures.take() {
-            self.fail(kernel, error.operation, error.cause);
+            self.report(kernel, error);
         }
     }
 

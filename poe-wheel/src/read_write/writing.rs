@@ -17,10 +17,16 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             return;
         }
         let mut driver = self.driver.borrow_mut();
-        let any = driver.get_out_octets() > 0;
+        let any = driver.get_out_octets() > 0 || driver.get_out_messages_buffered() > 0;
         let output = self.output.borrow();
         let Some(handle) = &*output else { return };
-        match driver.flush(handle.as_fd()) {
+        let flushed = loop {
+            match driver.flush(handle.as_fd()) {
+                Err(error) if driver.is_recoverable(&error) => self.lose_message_later(error),
+                flushed => break flushed,
+            }
+        };
+        match flushed {
             Ok(left) => {
                 drop(driver);
                 state.written.set(state.written.get() | any);
@@ -62,10 +68,10 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             state.high.set(false);
             self.tell(kernel, self.events.get().low);
         }
-        if !state.ended.get() && self.queued() == 0 && state.written.replace(false) {
+        if !state.ended.get() && self.is_drained() && state.written.replace(false) {
             self.tell(kernel, self.events.get().flushed);
         }
-        if !state.ended.get() && state.closing.get() && self.queued() == 0 {
+        if !state.ended.get() && state.closing.get() && self.is_drained() {
             state.closing.set(false);
             self.stop_output();
             let result = self
@@ -84,6 +90,12 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     /// How many octets are queued, where the driver is not calling.
     fn queued(&self) -> usize {
         self.driver.borrow().get_out_octets()
+    }
+
+    /// Whether nothing is queued, not even a message without octets.
+    fn is_drained(&self) -> bool {
+        let driver = self.driver.borrow();
+        driver.get_out_octets() == 0 && driver.get_out_messages_buffered() == 0
     }
 
     /// Whether input and output are one handle.
