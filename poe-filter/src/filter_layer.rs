@@ -60,7 +60,7 @@ impl<F: Filter> FilterLayer<F> {
     fn untouched(&self) -> usize {
         let mut pending = self.filter.pending_len();
         let untouched = self.sizes.iter().rev().take_while(|size| {
-            let whole = **size <= pending;
+            let whole = pending > 0 && **size <= pending;
             pending = pending.saturating_sub(**size);
             whole
         });
@@ -75,9 +75,7 @@ impl<F: Filter + 'static> Transform for FilterLayer<F> {
     type To = Bytes;
 
     fn get_one_start(&mut self, record: Bytes) {
-        if !record.is_empty() {
-            self.sizes.push_back(record.len());
-        }
+        self.sizes.push_back(record.len());
         self.refused = self.filter.get_one_start(record).err();
     }
 

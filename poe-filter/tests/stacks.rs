@@ -233,3 +233,18 @@ fn boxes_are_filters_and_layers() {
     assert_eq!(stack.get("a\nb\n".into()).unwrap(), ["a", "b"]);
     assert!(format!("{stack:?}").contains("Stackable"));
 }
+
+/// A record without octets is one, too, though the filter above takes no notice of it.
+#[test]
+fn empty_records_do_not_shift_what_is_pending() {
+    let typed = Line::literal("\n").unwrap().then(FilterLayer::new(Block::fixed(4).unwrap()));
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Line::literal("\n").unwrap()).unwrap();
+    stack.push(Block::fixed(4).unwrap()).unwrap();
+    for mut filter in [typed.boxed(), stack.boxed()] {
+        assert!(filter.get("\nab\n\n\n".into()).unwrap().is_empty());
+        assert_eq!(filter.get_pending(), "ab\n\n\n");
+        assert_eq!(filter.get("cd\n\n".into()).unwrap(), ["abcd"]);
+        assert_eq!(filter.get_pending(), "");
+    }
+}
