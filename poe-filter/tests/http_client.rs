@@ -355,3 +355,23 @@ proptest! {
         }
     }
 }
+
+/// What is read a second time is read as the response to the same request.
+#[test]
+fn a_response_that_is_read_again_has_the_same_request() {
+    let mut filter = HttpClient::new();
+    ask(&mut filter, simple("GET"));
+    ask(&mut filter, simple("HEAD"));
+    let head = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+    let begun = format!("{head}a");
+    assert!(filter.get(begun.clone().into()).unwrap().is_empty());
+    assert_eq!(filter.pending_len(), begun.len());
+    let pending = filter.take_pending();
+    assert_eq!(pending, begun);
+    filter.get_one_start(pending).unwrap();
+    let records = filter.get(format!("bc{head}").into()).unwrap();
+    let [HttpClientRecord::Response(got), HttpClientRecord::Response(headed)] = &records[..] else {
+        panic!("{records:?}");
+    };
+    assert_eq!((&got.body()[..], &headed.body()[..]), (&b"abc"[..], &b""[..]));
+}

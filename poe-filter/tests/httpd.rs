@@ -800,3 +800,18 @@ fn limits_are_the_same_for_heads_that_are_spread() {
         }
     }
 }
+
+/// The next filter takes none of it for a request.
+#[test]
+fn a_refused_body_is_not_pending() {
+    let body = "GET /smuggled HTTP/1.1\r\n\r\n";
+    for expectation in ["", "Expect: 100-continue\r\n"] {
+        let mut filter = Httpd::builder().max_content(3).build().unwrap();
+        let head =
+            format!("POST / HTTP/1.1\r\n{expectation}Content-Length: {}\r\n\r\n", body.len());
+        filter.get_one_start(format!("{head}{body}").into()).unwrap();
+        assert!(matches!(filter.get_one(), Ok(Some(HttpdRecord::Error(_)))));
+        assert_eq!((filter.pending_len(), filter.get_pending()), (0, "".into()));
+        assert_eq!(filter.take_pending(), "");
+    }
+}

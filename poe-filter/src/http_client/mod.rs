@@ -69,6 +69,8 @@ enum State {
 struct Collecting {
     head: Bytes,
     response: Response<()>,
+    /// The method of the request that it is the response to.
+    asked: Option<Method>,
     body: Collect,
 }
 
@@ -137,7 +139,8 @@ impl HttpClient {
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Some(HttpClientRecord::Informational(response)));
         }
-        let body = body(&response, self.asked.pop_front().as_ref())?;
+        let asked = self.asked.pop_front();
+        let body = body(&response, asked.as_ref())?;
         if let Body::Length(length) = body {
             self.limits.check(length)?;
         }
@@ -163,7 +166,7 @@ impl HttpClient {
         // The head may have to wait, for which its chunk is not to be kept.
         let head = Bytes::copy_from_slice(&head);
         let response = parse_response(&head, &scanner)?;
-        self.state = State::Collecting(Box::new(Collecting { head, response, body }));
+        self.state = State::Collecting(Box::new(Collecting { head, response, asked, body }));
         self.read()
     }
 
@@ -274,9 +277,22 @@ impl Filter for HttpClient {
         }
     }
 
+    fn pending_len(&self) -> usize {
+        match &self.state {
+            State::Collecting(collecting) => collecting.head.len() + self.buffer.len(),
+            _ => self.buffer.len(),
+        }
+    }
+
     fn take_pending(&mut self) -> Bytes {
-        let pending = match &self.state {
-            State::Collecting(_) => self.get_pending(),
+        let pending = match &mut self.state {
+            State::Collecting(collecting) => {
+                // Its head will be read again, if by this filter.
+                if let Some(method) = collecting.asked.take() {
+                    self.asked.push_front(method);
+                }
+                self.get_pending()
+            }
             _ => self.buffer.take_all(),
         };
         self.buffer.skip(usize::MAX);

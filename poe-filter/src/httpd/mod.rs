@@ -165,19 +165,28 @@ impl Httpd {
                         }
                     }));
                 }
-                State::Skipping(left) => {
-                    let count = usize::try_from(*left).unwrap_or(usize::MAX);
-                    *left -= self.buffer.skip(count) as u64;
-                    if *left > 0 {
+                State::Skipping(0) => self.state = State::Head(HeadScanner::default()),
+                State::Skipping(_) | State::Lost => {
+                    self.skip();
+                    if !matches!(self.state, State::Skipping(0)) {
                         return Ok(None);
                     }
-                    self.state = State::Head(HeadScanner::default());
-                }
-                State::Lost => {
-                    self.buffer.skip(usize::MAX);
-                    return Ok(None);
                 }
             }
+        }
+    }
+
+    /// Drops what nobody is to see, such as a body that was refused.
+    fn skip(&mut self) {
+        match &mut self.state {
+            State::Skipping(left) => {
+                let count = usize::try_from(*left).unwrap_or(usize::MAX);
+                *left -= self.buffer.skip(count) as u64;
+            }
+            State::Lost => {
+                self.buffer.skip(usize::MAX);
+            }
+            _ => {}
         }
     }
 
@@ -214,6 +223,7 @@ impl Httpd {
         {
             // A client that waits for leave may send the next request instead of this body.
             self.state = if expects { State::Lost } else { State::Skipping(length) };
+            self.skip();
             return Ok(Some(HttpdRecord::Error(HttpdError::new(problem, Some(request)))));
         }
         if self.streaming {
@@ -391,6 +401,13 @@ impl Filter for Httpd {
                 [&collecting.request.head()[..], &self.buffer.copy_all()].concat().into()
             }
             _ => self.buffer.copy_all(),
+        }
+    }
+
+    fn pending_len(&self) -> usize {
+        match &self.state {
+            State::Collecting(collecting) => collecting.request.head().len() + self.buffer.len(),
+            _ => self.buffer.len(),
         }
     }
 
