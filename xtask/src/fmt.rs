@@ -3,8 +3,8 @@
 use crate::cargo::{cargo, execute};
 use crate::failure::{Result, refuse};
 
-/// The benchmarks are a workspace of their own, which `cargo fmt --all` does not reach.
-const BENCH: &str = "xtask/bench/Cargo.toml";
+/// What is a workspace of its own, which `cargo fmt --all` does not reach.
+const NESTED: [&str; 2] = ["xtask/bench/Cargo.toml", "fuzz/Cargo.toml"];
 
 /// Checks the formatting of every crate, or with `--fix` sets it right.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -14,5 +14,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let check: &[&str] = if fix { &[] } else { &["--check"] };
     execute(cargo(["fmt", "--all"]).args(check))?;
-    execute(cargo(["fmt", "--manifest-path", BENCH]).args(check))
+    for manifest in NESTED {
+        execute(cargo(["fmt", "--manifest-path", manifest]).args(check))?;
+    }
+    Ok(())
 }

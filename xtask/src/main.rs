@@ -15,6 +15,7 @@ mod embedding;
 mod examples;
 mod failure;
 mod fmt;
+mod fuzz;
 mod layers;
 mod miri;
 mod semantics;
@@ -64,6 +65,11 @@ const COMMANDS: &[Command] = &[
         name: "miri",
         about: "not part of ci: the tests of the kernel's structures and of sessions, on Miri",
         run: miri::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "not part of ci: inputs made up for the parsers of poe-filter (TARGET: only this one; --seconds N each)",
+        run: fuzz::run,
     },
     Command {
         name: "soak",
