@@ -1,9 +1,12 @@
 //! Blocks of octets, all of one size or each with its length before it.
 
-use bytes::{Buf, Bytes};
+use std::mem;
 
+use bytes::Bytes;
+
+use crate::block_prefix::BlockPrefix;
 use crate::buffer::InputBuffer;
-use crate::length_codec::{DecimalLength, DecodedLength, LengthCodec};
+use crate::length_codec::{DecodedLength, LengthCodec};
 use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterError, Sink};
 
 /// Cuts input into blocks. POE's `POE::Filter::Block`.
@@ -38,22 +41,33 @@ pub struct Block {
 #[derive(Debug)]
 enum Framing {
     Fixed { size: usize },
-    Prefixed(Box<Prefixed>),
+    Prefixed(Prefixed),
 }
 
 /// The state of length-prefixed input.
 #[derive(Debug)]
 struct Prefixed {
-    codec: Box<dyn LengthCodec>,
+    codec: BlockPrefix,
+    /// What the codec says of itself.
+    max_prefix: usize,
     max_length: usize,
     strict: bool,
-    /// The prefix at the start of the buffer, once it is decoded. It stays in the buffer until the
-    /// block is complete, for whoever takes what is pending.
-    next: Option<Prefix>,
-    /// How many octets of a block that is too long are still to come.
-    skip: u64,
-    in_junk: bool,
+    state: State,
     junk_octets: u64,
+}
+
+/// What is expected at the start of the buffer.
+#[derive(Debug)]
+enum State {
+    /// A prefix.
+    Prefix,
+    /// A prefix or, as what was skipped before, none.
+    Junk,
+    /// A block. Its prefix, although decoded, stays in the buffer until the block is complete, for whoever takes what
+    /// is pending.
+    Block(Prefix),
+    /// So many octets of a block that is too long.
+    TooLong(u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +80,7 @@ impl Block {
     /// A filter of blocks with decimal lengths before them.
     #[must_use]
     pub fn new() -> Self {
-        Self::prefixed(Box::new(DecimalLength), DEFAULT_MAX_LENGTH, false, DEFAULT_MAX_BUFFER)
+        Self::prefixed(BlockPrefix::Decimal, DEFAULT_MAX_LENGTH, false, DEFAULT_MAX_BUFFER)
     }
 
     /// A filter of blocks of `size` octets. POE's `BlockSize`.
@@ -110,22 +124,48 @@ impl Block {
     }
 
     pub(crate) fn prefixed(
-        codec: Box<dyn LengthCodec>,
+        codec: BlockPrefix,
         max_length: usize,
         strict: bool,
         max_buffer: usize,
     ) -> Self {
         let prefixed = Prefixed {
+            max_prefix: codec.max_prefix(),
             codec,
             max_length,
             strict,
-            next: None,
-            skip: 0,
-            in_junk: false,
+            state: State::Prefix,
             junk_octets: 0,
         };
-        let framing = Framing::Prefixed(Box::new(prefixed));
+        let framing = Framing::Prefixed(prefixed);
         Self { buffer: InputBuffer::default(), framing, max_buffer }
+    }
+}
+
+impl Block {
+    /// What is before the next block, if all of that is in the chunk being parsed, as nearly every one is; `None` says
+    /// nothing.
+    #[inline]
+    fn whole_block(&self) -> Option<Prefix> {
+        match &self.framing {
+            Framing::Fixed { size } => Some(Prefix { octets: 0, length: *size })
+                .filter(|_| *size <= self.buffer.chunk().len() && self.buffer.head().is_empty()),
+            Framing::Prefixed(prefixed) => prefixed.whole_block(&self.buffer),
+        }
+    }
+
+    /// What is before the next block, if all of that has come.
+    #[cold]
+    fn next_block(&mut self) -> Result<Option<Prefix>, FilterError> {
+        let prefix = match &mut self.framing {
+            Framing::Fixed { size } => Some(Prefix { octets: 0, length: *size })
+                .filter(|prefix| prefix.length <= self.buffer.len()),
+            Framing::Prefixed(prefixed) => prefixed.next_block(&mut self.buffer)?,
+        };
+        if prefix.is_none() {
+            while self.buffer.next_chunk() {}
+        }
+        Ok(prefix)
     }
 }
 
@@ -139,24 +179,27 @@ impl Filter for Block {
     type In = Bytes;
     type Out = Bytes;
 
+    #[inline]
     fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
         self.buffer.append(chunk, self.max_buffer)
     }
 
+    #[inline]
     fn get_one(&mut self) -> Result<Option<Bytes>, FilterError> {
-        let block = match &mut self.framing {
-            Framing::Fixed { size } => self.buffer.take(*size),
-            Framing::Prefixed(prefixed) => prefixed.get_one(&mut self.buffer)?,
+        let prefix = match self.whole_block() {
+            Some(prefix) => prefix,
+            None => match self.next_block()? {
+                Some(prefix) => prefix,
+                None => return Ok(None),
+            },
         };
-        if block.is_none() {
-            while self.buffer.next_chunk() {}
-        }
-        Ok(block)
+        Ok(self.buffer.take_behind(prefix.octets, prefix.length))
     }
 
     fn finish(&mut self) -> Result<Option<Bytes>, FilterError> {
         let held = self.buffer.len();
-        let skipping = matches!(&self.framing, Framing::Prefixed(prefixed) if prefixed.skip > 0);
+        let skipping =
+            matches!(&self.framing, Framing::Prefixed(Prefixed { state: State::TooLong(_), .. }));
         if held > 0 || skipping { Err(FilterError::Truncated { held }) } else { Ok(None) }
     }
 
@@ -178,9 +221,7 @@ impl Filter for Block {
 
     fn take_pending(&mut self) -> Bytes {
         if let Framing::Prefixed(prefixed) = &mut self.framing {
-            prefixed.next = None;
-            prefixed.skip = 0;
-            prefixed.in_junk = false;
+            prefixed.state = State::Prefix;
         }
         self.buffer.take_all()
     }
@@ -193,7 +234,7 @@ impl Filter for Block {
                 max_buffer: self.max_buffer,
             },
             Framing::Prefixed(prefixed) => Self::prefixed(
-                prefixed.codec.clone_box(),
+                prefixed.codec.clone(),
                 prefixed.max_length,
                 prefixed.strict,
                 self.max_buffer,
@@ -203,40 +244,60 @@ impl Filter for Block {
 }
 
 impl Prefixed {
-    fn get_one(&mut self, buffer: &mut InputBuffer) -> Result<Option<Bytes>, FilterError> {
+    /// What is before the next block, if all of that is in the chunk being parsed and there is nothing else to see to.
+    #[inline]
+    fn whole_block(&self, buffer: &InputBuffer) -> Option<Prefix> {
+        let chunk = buffer.chunk();
+        let is_at_prefix = matches!(self.state, State::Prefix) && buffer.head().is_empty();
+        if !is_at_prefix || chunk.is_empty() {
+            return None;
+        }
+        let before = &chunk[..chunk.len().min(self.max_prefix)];
+        let DecodedLength::Length { prefix: octets, length } = self.codec.decode(before) else {
+            return None;
+        };
+        let length = usize::try_from(length).ok()?;
+        let is_good = length <= self.max_length && (1..=before.len()).contains(&octets);
+        (is_good && length <= chunk.len() - octets).then_some(Prefix { octets, length })
+    }
+
+    fn next_block(&mut self, buffer: &mut InputBuffer) -> Result<Option<Prefix>, FilterError> {
         if !self.skip_block(buffer) {
             return Ok(None);
         }
         let Some(prefix) = self.prefix(buffer)? else { return Ok(None) };
-        let count = prefix.octets.saturating_add(prefix.length);
-        let Some(mut block) = buffer.take(count) else { return Ok(None) };
-        self.next = None;
-        block.advance(prefix.octets);
-        Ok(Some(block))
+        if prefix.octets.saturating_add(prefix.length) > buffer.len() {
+            return Ok(None);
+        }
+        self.state = State::Prefix;
+        Ok(Some(prefix))
     }
 
     /// Skips what has come of a block that is too long; `false` if more of it is to come.
     fn skip_block(&mut self, buffer: &mut InputBuffer) -> bool {
-        if self.skip > 0 {
-            let count = usize::try_from(self.skip).unwrap_or(usize::MAX);
-            self.skip -= buffer.skip(count) as u64;
+        if let State::TooLong(rest) = &mut self.state {
+            let count = usize::try_from(*rest).unwrap_or(usize::MAX);
+            *rest -= buffer.skip(count) as u64;
+            if *rest > 0 {
+                return false;
+            }
+            self.state = State::Prefix;
         }
-        self.skip == 0
+        true
     }
 
     /// The prefix of the next block, if all of it is there.
     fn prefix(&mut self, buffer: &mut InputBuffer) -> Result<Option<Prefix>, FilterError> {
-        if self.next.is_some() {
-            return Ok(self.next);
+        if let State::Block(prefix) = self.state {
+            return Ok(Some(prefix));
         }
-        let max_prefix = self.codec.max_prefix().max(1);
         loop {
-            let octets = buffer.peek(max_prefix);
+            let octets = buffer.peek(self.max_prefix);
             if octets.is_empty() {
                 return Ok(None);
             }
             match self.codec.decode(&octets) {
-                DecodedLength::NeedMore if octets.len() < max_prefix => return Ok(None),
+                DecodedLength::NeedMore if octets.len() < self.max_prefix => return Ok(None),
                 DecodedLength::NeedMore => {
                     return Err(FilterError::BadLength { reason: "it has no end" });
                 }
@@ -245,16 +306,14 @@ impl Prefixed {
                 DecodedLength::Length { prefix, .. } if !(1..=octets.len()).contains(&prefix) => {
                     return Err(FilterError::BadLength { reason: "its codec miscounts" });
                 }
-                DecodedLength::Length { prefix, length } => {
-                    self.in_junk = false;
-                    match usize::try_from(length) {
-                        Ok(length) if length <= self.max_length => {
-                            self.next = Some(Prefix { octets: prefix, length });
-                            return Ok(self.next);
-                        }
-                        _ => return Err(self.too_long(prefix, length, buffer)),
+                DecodedLength::Length { prefix, length } => match usize::try_from(length) {
+                    Ok(length) if length <= self.max_length => {
+                        let prefix = Prefix { octets: prefix, length };
+                        self.state = State::Block(prefix);
+                        return Ok(Some(prefix));
                     }
-                }
+                    _ => return Err(self.too_long(prefix, length, buffer)),
+                },
             }
         }
     }
@@ -262,14 +321,14 @@ impl Prefixed {
     #[cold]
     fn skip_junk(&mut self, octets: usize, buffer: &mut InputBuffer) -> Result<(), FilterError> {
         self.junk_octets += buffer.skip(octets.max(1)) as u64;
-        let begins = !std::mem::replace(&mut self.in_junk, true);
+        let begins = !matches!(mem::replace(&mut self.state, State::Junk), State::Junk);
         if begins && self.strict { Err(FilterError::Junk) } else { Ok(()) }
     }
 
     #[cold]
     fn too_long(&mut self, prefix: usize, length: u64, buffer: &mut InputBuffer) -> FilterError {
         buffer.skip(prefix);
-        self.skip = length;
+        self.state = State::TooLong(length);
         self.skip_block(buffer);
         FilterError::BlockTooLong { length, limit: self.max_length }
     }
@@ -289,7 +348,7 @@ impl Prefixed {
 #[must_use]
 pub struct BlockBuilder {
     block_size: Option<usize>,
-    length_codec: Option<Box<dyn LengthCodec>>,
+    length_codec: Option<BlockPrefix>,
     max_length: Option<usize>,
     max_buffer: Option<usize>,
     strict: bool,
@@ -304,7 +363,7 @@ impl BlockBuilder {
 
     /// How lengths are written before blocks.
     pub fn length_codec(mut self, codec: impl LengthCodec + 'static) -> Self {
-        self.length_codec = Some(Box::new(codec));
+        self.length_codec = Some(BlockPrefix::new(codec));
         self
     }
 
@@ -349,7 +408,7 @@ impl BlockBuilder {
         let Some(size) = self.block_size else {
             let digits = max_length.checked_ilog10().unwrap_or(0) as usize + 1;
             crate::check_limits(max_length, max_buffer, max_length.saturating_add(digits + 1))?;
-            let codec = self.length_codec.unwrap_or_else(|| Box::new(DecimalLength));
+            let codec = self.length_codec.unwrap_or_default();
             return Ok(Block::prefixed(codec, max_length, self.strict, max_buffer));
         };
         for (second, given) in [

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::FilterError;
 use crate::chunk::Chunk;
@@ -121,6 +121,20 @@ impl InputBuffer {
         }
         let mut record = self.take(count)?;
         record.truncate(line);
+        Some(record)
+    }
+
+    /// Drops the first `prefix` octets, and takes the `count` octets behind them out, in one piece; `None`, and nothing
+    /// changes, if there are fewer.
+    #[inline]
+    pub(crate) fn take_behind(&mut self, prefix: usize, count: usize) -> Option<Bytes> {
+        let all = prefix.saturating_add(count);
+        if self.head.is_empty() && all < self.chunk.len() {
+            self.chunk.advance(prefix);
+            return Some(self.chunk.split_to(count, 0));
+        }
+        let mut record = self.take(all)?;
+        record.advance(prefix);
         Some(record)
     }
 

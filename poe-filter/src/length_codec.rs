@@ -124,19 +124,24 @@ impl LengthCodec for DecimalLength {
         Ok(())
     }
 
+    #[inline]
     fn decode(&self, octets: &[u8]) -> DecodedLength {
-        let digits = octets.iter().take_while(|octet| octet.is_ascii_digit()).count();
+        let (mut digits, mut value, mut too_large) = (0, 0_u64, false);
+        while let Some(digit) = octets.get(digits).map(|octet| octet.wrapping_sub(b'0'))
+            && digit < 10
+        {
+            let (tens, one_over) = value.overflowing_mul(10);
+            let (sum, other_over) = tens.overflowing_add(digit.into());
+            value = sum;
+            too_large |= one_over | other_over;
+            digits += 1;
+        }
         match octets.get(digits) {
             None => DecodedLength::NeedMore,
-            Some(0) if digits > 0 => {
-                let value = octets[..digits].iter().try_fold(0_u64, |value, digit| {
-                    value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-                });
-                match value {
-                    Some(length) => DecodedLength::Length { prefix: digits + 1, length },
-                    None => DecodedLength::Bad { reason: "the number is too large" },
-                }
+            Some(0) if digits > 0 && too_large => {
+                DecodedLength::Bad { reason: "the number is too large" }
             }
+            Some(0) if digits > 0 => DecodedLength::Length { prefix: digits + 1, length: value },
             Some(_) => {
                 let rest = &octets[digits..];
                 let others = rest.iter().take_while(|octet| !octet.is_ascii_digit()).count();

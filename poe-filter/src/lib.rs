@@ -180,6 +180,7 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod block;
+mod block_prefix;
 mod buffer;
 mod chunk;
 mod error;

@@ -29,6 +29,8 @@ pub(crate) enum Newline {
 pub(crate) struct Found {
     pub(crate) line: usize,
     pub(crate) terminator: usize,
+    /// The terminator may have a second octet, which has not come yet.
+    pub(crate) is_open: bool,
 }
 
 impl Newline {
@@ -36,7 +38,10 @@ impl Newline {
     #[inline]
     pub(crate) fn find(&mut self, buffer: &mut InputBuffer) -> Option<Found> {
         match self {
-            Self::Literal(literal) => find_literal(buffer, literal),
+            Self::Literal(literal) => match **literal {
+                [octet] => find_octet(buffer, octet),
+                _ => find_literal(buffer, literal),
+            },
             Self::Generic(_) | Self::Autodetect => find_generic(buffer),
             Self::AutodetectSecond(_) => None,
             #[cfg(feature = "regex")]
@@ -88,7 +93,7 @@ impl Newline {
     #[inline]
     pub(crate) fn learn(&mut self, found: Found, buffer: &InputBuffer) {
         match self {
-            Self::Generic(last) if found.terminator == 1 && buffer.len() == found.line + 1 => {
+            Self::Generic(last) if found.is_open => {
                 *last = buffer.octet(found.line - buffer.head().len());
             }
             Self::Autodetect => self.learn_first(found, buffer),
@@ -101,10 +106,10 @@ impl Newline {
         let Some(first) = buffer.octet(found.line - buffer.head().len()) else { return };
         *self = if found.terminator > 1 {
             Self::Literal(Bytes::from_static(pair(first)))
-        } else if buffer.len() > found.line + found.terminator {
-            Self::Literal(Bytes::from_static(single(first)))
-        } else {
+        } else if found.is_open {
             Self::AutodetectSecond(first)
+        } else {
+            Self::Literal(Bytes::from_static(single(first)))
         };
     }
 
@@ -125,6 +130,23 @@ impl Newline {
     }
 }
 
+/// The earliest of these octets in the buffer; all but the last chunk looked at go to the head if there is none.
+#[inline]
+fn find_octet(buffer: &mut InputBuffer, octet: u8) -> Option<Found> {
+    loop {
+        if let Some(offset) = memchr::memchr(octet, buffer.chunk()) {
+            return Some(Found {
+                line: buffer.head().len() + offset,
+                terminator: 1,
+                is_open: false,
+            });
+        }
+        if !buffer.next_chunk() {
+            return None;
+        }
+    }
+}
+
 /// The earliest literal that ends within the buffer; all but the last chunk looked at go to the
 /// head if there is none.
 #[inline(never)]
@@ -137,7 +159,7 @@ fn find_literal(buffer: &mut InputBuffer, literal: &[u8]) -> Option<Found> {
             let end = from + offset;
             if ends_with(head, &chunk[..end], before) {
                 let line = head.len() + end - before.len();
-                return Some(Found { line, terminator: literal.len() });
+                return Some(Found { line, terminator: literal.len(), is_open: false });
             }
             from = end + 1;
         }
@@ -165,7 +187,8 @@ fn find_generic(buffer: &mut InputBuffer) -> Option<Found> {
             let next = buffer.octet(offset + 1);
             let paired = next.is_some() && next == complement(chunk[offset]);
             let line = buffer.head().len() + offset;
-            return Some(Found { line, terminator: 1 + usize::from(paired) });
+            let terminator = 1 + usize::from(paired);
+            return Some(Found { line, terminator, is_open: next.is_none() });
         }
         if !buffer.next_chunk() {
             return None;

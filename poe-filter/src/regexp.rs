@@ -53,7 +53,7 @@ impl Regexp {
         match self.regex.find_at(input, from) {
             Some(found) => {
                 self.searched = 0;
-                Some(Found { line: found.start(), terminator: found.len() })
+                Some(Found { line: found.start(), terminator: found.len(), is_open: false })
             }
             None => {
                 self.searched = input.len();

@@ -39,6 +39,7 @@ pub use self::storable::Storable;
 pub use self::storable_of::StorableOf;
 #[cfg(feature = "yaml")]
 pub use self::yaml::Yaml;
+use crate::block_prefix::BlockPrefix;
 use crate::{
     Block, ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, DecimalLength, DecodedLength,
     Filter, FilterError, LengthCodec, Sink,
@@ -235,7 +236,7 @@ impl<C: Codec> ReferenceBuilder<C> {
 }
 
 fn images(max_length: usize, max_buffer: usize) -> Block {
-    Block::prefixed(Box::new(ImageLength), max_length, false, max_buffer)
+    Block::prefixed(BlockPrefix::new(ImageLength), max_length, false, max_buffer)
 }
 
 /// The lengths of images: as [`DecimalLength`], but what is none is the end.
