@@ -53,7 +53,7 @@ pub fn run(rounds: Rounds, report: &mut Report) {
         #[cfg(feature = "ours")]
         let contest = {
             let buffer = buffer.clone();
-            contest.ours(move || Ok(each(crate::ours_http::requests(&buffer, BUFFERS)?)))
+            contest.ours(move || Ok(each(crate::ours::http::requests(&buffer, BUFFERS)?)))
         };
         contest
             .peer("httparse alone", 1.25, || Ok(each(bare_httparse::requests(&buffer, BUFFERS)?)))

@@ -1,5 +1,9 @@
 //! Our own side of every comparison, written as a user would write it.
 
+pub mod filters;
+pub mod http;
+pub mod storable;
+
 use std::cell::Cell;
 use std::error::Error;
 use std::io::{self, Read, Write};
