@@ -6,7 +6,8 @@
 //!
 //! - [`ReadWrite`] reads and writes records on a handle, with a [driver](poe_driver) for the octets and a
 //!   [filter](poe_filter) for the records.
-//! - [`SocketFactory`] listens for connections, or connects: TCP over IPv4 and IPv6, and UNIX sockets.
+//! - [`SocketFactory`] listens for connections, connects, or makes datagram sockets: over IPv4, IPv6 and both, and in the
+//!   UNIX domain.
 //! - [`ListenAccept`] accepts connections on a socket that the program made itself.
 //! - [`pipe`] makes pipes, one way and both ways.
 //!
@@ -137,8 +138,9 @@
 //! once, lets clients wait, and tries again every tenth of a second.
 //!
 //! Failing to listen is an error of `spawn`, as the program is about to begin; failing to connect is always an event, be it
-//! only that a name cannot be resolved, so that it is met in one place. Names are resolved before `spawn` returns. All
-//! addresses of a host are tried in turn.
+//! only that a name cannot be resolved, so that it is met in one place. A name to connect to is looked
+//! up by a thread of the kernel's pool for [blocking](poe_kernel::Kernel::blocking) work; one to listen at is looked up before
+//! `spawn` returns.
 //!
 //! # Differences from POE
 //!
@@ -161,8 +163,9 @@
 //! - A wheel that listens accepts until no client waits. POE accepts one a turn, and spins when it is out of descriptors.
 //! - A client that has gone before it was accepted is no error.
 //! - The path of a UNIX socket is taken over if nobody listens there any more, and removed at the end. POE does neither.
-//! - All addresses of a host are tried, and [`connect_timeout`](SocketFactoryBuilder::connect_timeout) limits how long.
-//!   POE tries one.
+//! - Looking a name up holds nobody up. All addresses of a host are tried, as RFC 8305 has it, and
+//!   [`connect_timeout`](SocketFactoryBuilder::connect_timeout) limits how long. POE waits for the name, and tries one
+//!   address.
 //! - A wheel that has connected keeps no share of the socket. POE's keeps it open until the wheel goes.
 //! - Addresses and ports come as an [`Address`], for IPv6 too, instead of packed.
 //! - A pipe of a kind that is asked for is of that kind, or an error. POE makes one of another kind, and forgets for good the
@@ -184,6 +187,7 @@ pub mod pipe;
 mod read_write;
 mod socket;
 mod socket_factory;
+mod unix_path;
 mod wheel_id;
 
 pub use error::{IoCause, IoError, WheelError};
@@ -191,13 +195,15 @@ pub use input::Input;
 pub use listen_accept::{ListenAccept, ListenAcceptBuilder};
 pub use read_write::{Lingering, ReadWrite, ReadWriteBuilder, ReadWriteEvent};
 pub use socket::{Address, Connection, Socket};
-pub use socket_factory::{Domain, ListeningSocket, Port, SocketFactory, SocketFactoryBuilder};
+pub use socket_factory::{
+    Domain, ListeningSocket, Port, SocketFactory, SocketFactoryBuilder, SocketType,
+};
 pub use wheel_id::WheelId;
 
 /// What a program of wheels uses.
 pub mod prelude {
     pub use crate::{
         Address, Connection, Domain, Input, IoCause, IoError, ListenAccept, ReadWrite,
-        ReadWriteEvent, Socket, SocketFactory, WheelId,
+        ReadWriteEvent, Socket, SocketFactory, SocketType, WheelId,
     };
 }

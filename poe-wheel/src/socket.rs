@@ -2,20 +2,32 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use socket2::{SockAddr, SockRef};
 
+use crate::unix_path::UnixPath;
+
 /// A socket of any family: what the socket wheels hand out, and a handle to give to others.
 ///
-/// It becomes a `TcpStream` or a `UnixStream` with `into()`.
+/// It becomes a `TcpStream`, a `UnixDatagram` or whatever it is with `into()`.
+///
+/// A UNIX socket that a wheel has bound to a path removes the path when it is dropped, if it still is its own. One that was
+/// made something else leaves it to its owner.
 #[derive(Debug)]
-pub struct Socket(OwnedFd);
+pub struct Socket {
+    handle: OwnedFd,
+    path: Option<UnixPath>,
+}
 
 impl Socket {
+    pub(crate) fn at_path(socket: socket2::Socket, path: Option<UnixPath>) -> Self {
+        Self { handle: socket.into(), path }
+    }
+
     /// The address of this end.
     ///
     /// # Errors
@@ -55,7 +67,7 @@ impl Socket {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.handle.as_fd()
     }
 }
 
@@ -63,23 +75,26 @@ macro_rules! conversions {
     ($($type:ty),*) => {$(
         impl From<$type> for Socket {
             fn from(handle: $type) -> Self {
-                Self(handle.into())
+                Self { handle: handle.into(), path: None }
             }
         }
 
         impl From<Socket> for $type {
             fn from(socket: Socket) -> Self {
-                socket.0.into()
+                if let Some(path) = socket.path {
+                    path.leave();
+                }
+                socket.handle.into()
             }
         }
     )*};
 }
 
-conversions!(OwnedFd, TcpStream, TcpListener, UnixStream, UnixListener);
+conversions!(OwnedFd, TcpStream, TcpListener, UdpSocket, UnixStream, UnixListener, UnixDatagram);
 
 impl From<socket2::Socket> for Socket {
     fn from(socket: socket2::Socket) -> Self {
-        Self(socket.into())
+        Self::at_path(socket, None)
     }
 }
 
@@ -91,6 +106,8 @@ pub enum Address {
     Ip(SocketAddr),
     /// A UNIX socket's path; most clients have none.
     Unix(Option<PathBuf>),
+    /// Nobody's: that of the other end of a datagram socket which has none.
+    Nobody,
     /// A family that is neither.
     Other,
 }
@@ -101,7 +118,7 @@ impl Address {
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
             Self::Ip(address) => Some(address.ip()),
-            Self::Unix(_) | Self::Other => None,
+            Self::Unix(_) | Self::Nobody | Self::Other => None,
         }
     }
 
@@ -110,7 +127,7 @@ impl Address {
     pub fn port(&self) -> Option<u16> {
         match self {
             Self::Ip(address) => Some(address.port()),
-            Self::Unix(_) | Self::Other => None,
+            Self::Unix(_) | Self::Nobody | Self::Other => None,
         }
     }
 
@@ -119,7 +136,7 @@ impl Address {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Unix(path) => path.as_deref(),
-            Self::Ip(_) | Self::Other => None,
+            Self::Ip(_) | Self::Nobody | Self::Other => None,
         }
     }
 }
@@ -127,7 +144,11 @@ impl Address {
 impl From<SockAddr> for Address {
     fn from(address: SockAddr) -> Self {
         if let Some(address) = address.as_socket() {
-            Self::Ip(address)
+            // What comes over IPv4 to a socket of IPv6 is told as what it is.
+            match address.ip().to_canonical() {
+                IpAddr::V4(ip) => Self::Ip((ip, address.port()).into()),
+                IpAddr::V6(_) => Self::Ip(address),
+            }
         } else if address.is_unix() {
             Self::Unix(address.as_pathname().map(Path::to_path_buf))
         } else {
@@ -142,6 +163,7 @@ impl fmt::Display for Address {
             Self::Ip(address) => address.fmt(f),
             Self::Unix(Some(path)) => path.display().fmt(f),
             Self::Unix(None) => f.pad("LOCAL"),
+            Self::Nobody => f.pad("nobody"),
             Self::Other => f.pad("unknown"),
         }
     }

@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use common::sockets::{Event, factory, spawn, try_to_connect};
@@ -13,7 +14,7 @@ use common::{Log, kernel, run};
 use nix::errno::Errno;
 use poe_session::prelude::*;
 use poe_wheel::{Address, Connection, Domain, IoError, SocketFactory, SocketFactoryBuilder};
-use socket2::{SockAddr, Socket, Type};
+use socket2::{SockAddr, SockRef, Socket, Type};
 
 /// How it goes to connect so.
 fn connect(builder: SocketFactoryBuilder) -> Vec<String> {
@@ -263,4 +264,133 @@ fn a_unix_client_may_have_a_path_too() {
     std::fs::write(&own_path, "in the way").unwrap();
     assert_eq!(connect(builder), failure("bind", Errno::EADDRINUSE));
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A kernel with one thread for blocking work, which is busy until the sender is dropped.
+fn kernel_with_a_busy_thread(queue: usize) -> (Kernel, mpsc::Sender<()>) {
+    let kernel = Kernel::builder().blocking_threads(1).blocking_queue(queue).build().unwrap();
+    let (let_go, held) = mpsc::channel::<()>();
+    let held = Cell::new(Some(held));
+    Session::build(())
+        .on_start(move |cx| {
+            let held = held.take().unwrap();
+            cx.blocking(move || held.recv().unwrap_err(), "let go").unwrap();
+        })
+        .on("let go", |_, _: Result<mpsc::RecvError, BlockingError>| ())
+        .spawn(&kernel)
+        .unwrap();
+    (kernel, let_go)
+}
+
+fn localhost(listener: &TcpListener) -> SocketFactoryBuilder {
+    factory().remote_address("localhost").remote_port(listener.local_addr().unwrap().port())
+}
+
+#[test]
+fn a_name_is_looked_up_while_others_have_their_turn() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (kernel, let_go) = kernel_with_a_busy_thread(1);
+    let (log, let_go) = (Log::default(), Cell::new(Some(let_go)));
+    let l = log.clone();
+    spawn(&kernel, localhost(&listener), move |cx, event| match event {
+        Event::Start => {
+            assert!(cx.heap.as_ref().unwrap().local_address().is_err());
+            cx.yield_event("do", "begin");
+        }
+        Event::Do("begin") => {
+            l.push("others have had their turn");
+            drop(let_go.take());
+        }
+        Event::Success(connection) => l.push(connection.peer.ip().unwrap()),
+        other => panic!("{other:?}"),
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["others have had their turn", "127.0.0.1"]);
+}
+
+#[test]
+fn a_wheel_that_is_dropped_looks_up_nothing_any_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (kernel, _let_go) = kernel_with_a_busy_thread(1);
+    let ended = Rc::new(Cell::new(false));
+    let e = ended.clone();
+    Session::build(None)
+        .on_start(move |cx| -> HandlerResult {
+            *cx.heap = Some(localhost(&listener).spawn(cx.kernel)?);
+            cx.yield_event("drop", ());
+            Ok(())
+        })
+        .on("drop", |cx, ()| *cx.heap = None)
+        .on_stop(move |_| e.set(true))
+        .on_default(common::refuse)
+        .spawn(&kernel)
+        .unwrap();
+    // The thread is busy yet, and nobody waits for it.
+    common::run_while(&kernel, || !ended.get());
+}
+
+#[test]
+fn a_lookup_that_finds_no_room_is_a_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (kernel, let_go) = kernel_with_a_busy_thread(0);
+    let log = Log::default();
+    let l = log.clone();
+    let let_go = Cell::new(Some(let_go));
+    spawn(&kernel, localhost(&listener), move |_, event| match event {
+        Event::Start => {}
+        Event::Failure(error) => {
+            l.push(error);
+            drop(let_go.take());
+        }
+        other => panic!("{other:?}"),
+    });
+    run(&kernel);
+    let [told] = log.take().try_into().unwrap();
+    assert!(told.starts_with("getaddrinfo: 1 pieces of blocking work"), "{told}");
+}
+
+#[test]
+fn a_lookup_that_takes_too_long_is_a_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (kernel, let_go) = kernel_with_a_busy_thread(1);
+    let log = Log::default();
+    let (l, let_go) = (log.clone(), Cell::new(Some(let_go)));
+    let builder = localhost(&listener).connect_timeout(Duration::from_millis(1));
+    spawn(&kernel, builder, move |_, event| match event {
+        Event::Start => {}
+        Event::Failure(error) => {
+            l.push(format!("{} {}", error.operation, error.errno()));
+            drop(let_go.take());
+        }
+        other => panic!("{other:?}"),
+    });
+    run(&kernel);
+    assert_eq!(log.take(), failure("connect", Errno::ETIMEDOUT));
+}
+
+#[test]
+fn a_connection_is_made_with_the_options_of_its_wheel() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for (nodelay, silence) in [(false, None), (true, Some(Duration::from_secs(77)))] {
+        let mut builder = to(listener.local_addr().unwrap()).nodelay(nodelay);
+        if let Some(silence) = silence {
+            builder = builder.keep_alive(silence);
+        }
+        let kernel = kernel();
+        let seen = Rc::new(Cell::new(false));
+        let s = seen.clone();
+        spawn(&kernel, builder, move |_, event| {
+            if let Event::Success(connection) = event {
+                let socket = SockRef::from(&connection.socket);
+                assert_eq!(socket.tcp_nodelay().unwrap(), nodelay);
+                assert_eq!(socket.keepalive().unwrap(), silence.is_some());
+                if let Some(silence) = silence {
+                    assert_eq!(socket.tcp_keepalive_time().unwrap(), silence);
+                }
+                s.set(true);
+            }
+        });
+        run(&kernel);
+        assert!(seen.get());
+    }
 }

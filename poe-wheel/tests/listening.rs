@@ -616,3 +616,77 @@ fn a_path_with_a_nul_in_it_is_not_taken_for_what_stands_before() {
     }
     assert!(!before.exists());
 }
+
+/// The peer of a client of IPv4 at a listening wheel, or what the client gets.
+fn v4_client_of(builder: SocketFactoryBuilder) -> std::io::Result<Address> {
+    let listening = builder.listen().unwrap();
+    let port = listening.local_address().unwrap().port().unwrap();
+    let client = TcpStream::connect(("127.0.0.1", port))?;
+    let (kernel, peer) = (kernel(), Rc::new(RefCell::new(None)));
+    let (p, listening) = (peer.clone(), Cell::new(Some(listening)));
+    Session::build(None)
+        .on_start(move |cx| -> HandlerResult {
+            let wheel = listening.take().unwrap().accept(cx.kernel, "success", "failure")?;
+            *cx.heap = Some(wheel);
+            Ok(())
+        })
+        .on("success", move |cx, connection: Connection| {
+            assert_eq!(connection.socket.local_address().unwrap().ip(), connection.peer.ip());
+            p.replace(Some(connection.peer));
+            *cx.heap = None;
+        })
+        .on_default(common::refuse)
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    assert_eq!(peer.borrow().as_ref().unwrap().port(), Some(client.local_addr()?.port()));
+    Ok(peer.take().unwrap())
+}
+
+#[test]
+fn a_socket_of_ipv6_may_be_for_ipv4_as_well_or_not() {
+    let v6 = SocketFactory::build().socket_domain(Domain::Inet6);
+    let peer = v4_client_of(v6.clone().v6_only(false)).unwrap();
+    assert_eq!(peer.ip(), Some(std::net::Ipv4Addr::LOCALHOST.into()));
+    let refused = v4_client_of(v6.clone().v6_only(true)).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    // Each may have a socket of its own at one port.
+    let first = v6.v6_only(true).listen().unwrap();
+    let port = first.local_address().unwrap().port().unwrap();
+    SocketFactory::build().bind_port(port).listen().unwrap();
+}
+
+#[test]
+fn sockets_that_all_want_to_may_share_an_address() {
+    let shared = SocketFactory::build().bind_address("127.0.0.1").reuse_port(true);
+    let first = shared.listen().unwrap();
+    let port = first.local_address().unwrap().port().unwrap();
+    shared.clone().bind_port(port).listen().unwrap();
+    let error = spawn_error(&factory().bind_address("127.0.0.1").bind_port(port)).unwrap();
+    assert!(matches!(error, WheelError::Socket { operation: "bind", .. }), "{error}");
+}
+
+#[test]
+fn clients_have_the_options_of_the_socket_that_listens() {
+    let builder = factory().bind_address("127.0.0.1").nodelay(true);
+    let kernel = kernel();
+    let seen = Rc::new(Cell::new(false));
+    let s = seen.clone();
+    let client = Cell::new(None);
+    spawn(&kernel, builder.keep_alive(Duration::from_secs(77)), move |cx, event| match event {
+        Event::Start => {
+            let address = (std::net::Ipv4Addr::LOCALHOST, port(cx));
+            client.set(Some(TcpStream::connect(address).unwrap()));
+        }
+        Event::Success(connection) => {
+            let socket = socket2::SockRef::from(&connection.socket);
+            assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(77));
+            s.set(true);
+            *cx.heap = None;
+        }
+        other => panic!("{other:?}"),
+    });
+    run(&kernel);
+    assert!(seen.get());
+}

@@ -139,6 +139,15 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
+    /// What else there is to say of the socket: `.socket(|socket| socket.nodelay(true))`.
+    pub fn socket(
+        mut self,
+        change: impl FnOnce(SocketFactoryBuilder) -> SocketFactoryBuilder,
+    ) -> Self {
+        self.connecting.socket = change(self.connecting.socket);
+        self
+    }
+
     /// The address of this end (POE: `BindAddress`).
     pub fn bind_address(mut self, address: impl fmt::Display) -> Self {
         self.connecting.socket = self.connecting.socket.bind_address(address);

@@ -160,6 +160,31 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
+    /// What else there is to say of the socket that listens, and so of those of its clients.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .socket(|socket| socket.nodelay(true).reuse_port(true))
+    ///     .client_input(|cx, line| cx.heap.client.put(line))
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn socket(
+        mut self,
+        change: impl FnOnce(SocketFactoryBuilder) -> SocketFactoryBuilder,
+    ) -> Self {
+        self.listening.socket = change(self.listening.socket);
+        self
+    }
+
     /// The address family (POE: `Domain`), where the address does not tell.
     pub fn domain(mut self, domain: Domain) -> Self {
         self.listening.socket = self.listening.socket.socket_domain(domain);

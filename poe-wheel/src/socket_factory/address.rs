@@ -16,6 +16,17 @@ pub enum Domain {
     Unix,
 }
 
+/// What a socket carries (POE: `SocketType`, `SocketProtocol`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SocketType {
+    /// A stream of octets: TCP, or a UNIX stream.
+    #[default]
+    Stream,
+    /// Messages, each by itself: UDP, or UNIX datagrams.
+    Datagram,
+}
+
 /// A port: a number, or the name of a service that the system knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Port {
@@ -47,24 +58,30 @@ impl fmt::Display for Port {
 }
 
 impl Port {
-    pub(super) fn number(&self) -> io::Result<u16> {
+    pub(super) fn number(&self, kind: SocketType) -> io::Result<u16> {
         match self {
             Self::Number(port) => Ok(*port),
             Self::Service(service) => {
                 let services = std::fs::read_to_string("/etc/services")?;
-                find_service(&services, service).ok_or_else(|| {
-                    io::Error::new(io::ErrorKind::NotFound, format!("no TCP service {service:?}"))
+                let protocol = match kind {
+                    SocketType::Stream => "tcp",
+                    SocketType::Datagram => "udp",
+                };
+                find_service(&services, service, protocol).ok_or_else(|| {
+                    let message = format!("no service {service:?} of {protocol}");
+                    io::Error::new(io::ErrorKind::NotFound, message)
                 })
             }
         }
     }
 }
 
-fn find_service(services: &str, wanted: &str) -> Option<u16> {
+fn find_service(services: &str, wanted: &str, protocol: &str) -> Option<u16> {
     services.lines().find_map(|line| {
         let mut words = line.split('#').next()?.split_whitespace();
         let name = words.next()?;
-        let port = words.next()?.strip_suffix("/tcp")?.parse().ok()?;
+        let (port, of) = words.next()?.split_once('/')?;
+        let port = port.parse().ok().filter(|_| of == protocol)?;
         (name == wanted || words.any(|alias| alias == wanted)).then_some(port)
     })
 }
@@ -75,8 +92,7 @@ pub(super) fn resolve(
     port: u16,
     domain: Option<Domain>,
 ) -> io::Result<Vec<SocketAddr>> {
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let addresses = (host, port).to_socket_addrs()?;
+    let addresses = (unbracketed(host), port).to_socket_addrs()?;
     let wanted = |address: &SocketAddr| match domain {
         Some(Domain::Inet) => address.is_ipv4(),
         Some(Domain::Inet6) => address.is_ipv6(),
@@ -88,6 +104,31 @@ pub(super) fn resolve(
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
     }
     Ok(addresses)
+}
+
+/// Whether a host is an address, so that nobody has to be asked for it.
+pub(super) fn is_literal(host: &str) -> bool {
+    unbracketed(host).parse::<IpAddr>().is_ok()
+}
+
+fn unbracketed(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// Puts addresses in the order to try them: each family's as they come, and the families by turns, beginning with that of
+/// the first address (RFC 8305, section 4). A family without a way to the host costs one attempt then, not all of its.
+pub(super) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let Some(first) = addresses.first().map(SocketAddr::is_ipv6) else { return addresses };
+    let count = addresses.len();
+    let (ours, others): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first);
+    let (mut ours, mut others) = (ours.into_iter(), others.into_iter());
+    let mut mixed = Vec::with_capacity(count);
+    while mixed.len() < count {
+        mixed.extend(ours.next());
+        mixed.extend(others.next());
+    }
+    mixed
 }
 
 /// The address that stands for all of the machine.
@@ -106,15 +147,31 @@ mod tests {
     #[test]
     fn services_are_found_by_name_and_alias() {
         let services = "# comment\necho 7/tcp\necho 7/udp\nhttp\t\t80/tcp www # World Wide Web\n";
-        assert_eq!(find_service(services, "echo"), Some(7));
-        assert_eq!(find_service(services, "www"), Some(80));
-        assert_eq!(find_service(services, "World"), None);
+        assert_eq!(find_service(services, "echo", "tcp"), Some(7));
+        assert_eq!(find_service(services, "echo", "udp"), Some(7));
+        assert_eq!(find_service(services, "www", "tcp"), Some(80));
+        assert_eq!(find_service(services, "www", "udp"), None);
+        assert_eq!(find_service(services, "World", "tcp"), None);
     }
 
     #[test]
     fn digits_are_a_number() {
         assert_eq!(Port::from("80"), Port::Number(80));
         assert_eq!(Port::from("www"), Port::Service("www".into()));
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let mixed = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+            interleave(addresses).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(mixed(&[]).is_empty());
+        let addresses = ["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "2.2.2.2:1"];
+        let expected = ["[::1]:1", "1.1.1.1:1", "[::2]:1", "2.2.2.2:1", "[::3]:1"];
+        assert_eq!(mixed(&addresses), expected);
+        let addresses = ["1.1.1.1:1", "[::1]:1", "[::2]:1", "[::3]:1"];
+        assert_eq!(mixed(&addresses), addresses);
     }
 
     #[test]

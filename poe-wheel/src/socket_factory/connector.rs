@@ -1,30 +1,43 @@
-//! Connecting without waiting, to one address after the other.
+//! Connecting without waiting: names looked up by another thread, and all addresses tried (RFC 8305).
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
-use std::vec;
 
 use nix::errno::Errno;
-use poe_kernel::{Kernel, Mode, Name, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel};
-use socket2::{SockAddr, SockRef, Type};
+use poe_kernel::{
+    BlockingCall, BlockingRefused, Kernel, Mode, Name, SessionId, Timeout, TimerId, Watch, WatchId,
+    WeakKernel,
+};
+use socket2::{SockAddr, SockRef};
 
-use super::unix_path::UnixPath;
+use super::ends::{Addresses, Ends};
+use super::options::Options;
+use crate::unix_path::UnixPath;
 use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
 /// A step of connecting, and why it failed.
 pub(super) type Failed = (&'static str, io::Error);
 
-pub(super) struct Target {
-    pub(super) addresses: Result<Vec<SockAddr>, Failed>,
-    pub(super) local: Result<Vec<SocketAddr>, Failed>,
+/// What to connect to.
+pub(super) enum Target {
+    Ends(Ends),
+    Known(Result<Vec<SockAddr>, Failed>),
+}
+
+/// How to connect.
+pub(super) struct Plan {
+    pub(super) options: Options,
+    /// The path of this end of a UNIX socket.
     pub(super) local_path: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
-    pub(super) reuse: bool,
+    /// How long an attempt may take before the next one joins it.
+    pub(super) head_start: Duration,
 }
 
 pub(super) struct Connector {
@@ -34,30 +47,37 @@ pub(super) struct Connector {
     id: WheelId,
     connected: Cell<Name>,
     failed: Cell<Name>,
-    addresses: RefCell<vec::IntoIter<SockAddr>>,
-    local: Vec<SocketAddr>,
-    local_path: Option<PathBuf>,
-    bound: RefCell<Option<UnixPath>>,
-    reuse: bool,
-    attempt: RefCell<Option<(Rc<Socket>, WatchId)>>,
+    plan: Plan,
+    lookup: Cell<Option<BlockingCall>>,
+    /// Those that are yet to be tried.
+    remote: RefCell<VecDeque<SockAddr>>,
+    local: RefCell<Vec<SocketAddr>>,
+    attempts: RefCell<Vec<Rc<Attempt>>>,
+    /// Has the next attempt join those under way.
+    next: Cell<TimerId>,
+    timeout: Cell<TimerId>,
+    /// Why the last attempt failed.
+    last: RefCell<Option<Failed>>,
     /// How it ended, to be told when no handler is running.
     failure: RefCell<Option<Failed>>,
-    timeout: Cell<TimerId>,
     ended: Cell<bool>,
+}
+
+/// One address that is being connected to.
+struct Attempt {
+    connector: Weak<Connector>,
+    socket: Cell<Option<Rc<Socket>>>,
+    watch: Cell<Option<WatchId>>,
 }
 
 impl Connector {
     pub(super) fn begin(
         kernel: &Kernel,
         target: Target,
+        plan: Plan,
         connected: Name,
         failed: Name,
     ) -> Rc<Self> {
-        let ends = target.addresses.and_then(|addresses| Ok((addresses, target.local?)));
-        let ((addresses, local), unresolved) = match ends {
-            Ok(ends) => (ends, None),
-            Err(failed) => (Default::default(), Some(failed)),
-        };
         let connector = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
@@ -65,23 +85,26 @@ impl Connector {
             id: WheelId::allocate(),
             connected: Cell::new(connected),
             failed: Cell::new(failed),
-            addresses: RefCell::new(addresses.into_iter()),
-            local,
-            local_path: target.local_path,
-            bound: RefCell::default(),
-            reuse: target.reuse,
-            attempt: RefCell::default(),
-            failure: RefCell::default(),
+            plan,
+            lookup: Cell::default(),
+            remote: RefCell::default(),
+            local: RefCell::default(),
+            attempts: RefCell::default(),
+            next: Cell::new(TimerId::NONE),
             timeout: Cell::new(TimerId::NONE),
+            last: RefCell::default(),
+            failure: RefCell::default(),
             ended: Cell::new(false),
         });
-        if let Some(timeout) = target.timeout {
+        if let Some(timeout) = connector.plan.timeout {
             let timer = kernel.call_later(connector.session, timeout, Rc::clone(&connector) as _);
             connector.timeout.set(timer);
         }
-        match unresolved {
-            Some(failed) => connector.fail_later(kernel, failed),
-            None => connector.try_next(kernel, None),
+        match target {
+            Target::Known(Ok(remote)) => connector.try_all(kernel, remote, Vec::new()),
+            Target::Known(Err(failed)) => connector.fail_later(kernel, failed),
+            Target::Ends(ends) if ends.are_literal() => connector.resolved(kernel, ends.resolve()),
+            Target::Ends(ends) => connector.look_up(kernel, ends),
         }
         connector
     }
@@ -91,10 +114,9 @@ impl Connector {
     }
 
     pub(super) fn local_address(&self) -> io::Result<Address> {
-        match &*self.attempt.borrow() {
-            Some((socket, _)) => socket.local_address(),
-            None => Err(io::ErrorKind::NotConnected.into()),
-        }
+        let attempts = self.attempts.borrow();
+        let socket = attempts.first().and_then(|attempt| attempt.socket());
+        socket.ok_or(io::ErrorKind::NotConnected)?.local_address()
     }
 
     pub(super) fn set_connected(&self, event: Name) {
@@ -109,65 +131,118 @@ impl Connector {
         if !self.ended.replace(true)
             && let Some(kernel) = self.kernel.upgrade()
         {
-            kernel.cancel_call(self.timeout.replace(TimerId::NONE));
-            drop(self.give_up_attempt(&kernel));
+            self.give_up(&kernel);
         }
-        self.bound.take();
     }
 
-    /// Tries the next address; without one, fails as the last attempt did.
-    fn try_next(&self, kernel: &Kernel, mut last: Option<Failed>) {
-        loop {
-            let Some(address) = self.addresses.borrow_mut().next() else {
-                let unreachable = || ("connect", io::ErrorKind::AddrNotAvailable.into());
-                return self.fail_later(kernel, last.unwrap_or_else(unreachable));
-            };
-            match self.attempt(kernel, &address) {
-                Ok(()) => return,
-                Err(failed) => last = Some(failed),
+    fn look_up(&self, kernel: &Kernel, ends: Ends) {
+        let this = Weak::clone(&self.this);
+        let then = move |kernel: &Kernel, found: Result<_, _>| {
+            if let Some(this) = this.upgrade() {
+                this.lookup.set(None);
+                let lost = |error| Err(("getaddrinfo", io::Error::other(error)));
+                this.resolved(kernel, found.unwrap_or_else(lost));
             }
+        };
+        let begun = kernel.call_blocking(self.session, move || ends.resolve(), then);
+        match begun.map_err(BlockingRefused::without_work) {
+            Ok(lookup) => self.lookup.set(Some(lookup)),
+            Err(refused) => self.fail_later(kernel, ("getaddrinfo", io::Error::other(refused))),
+        }
+    }
+
+    fn resolved(&self, kernel: &Kernel, found: Result<Addresses, Failed>) {
+        match found {
+            Ok(Addresses { remote, local }) => {
+                self.try_all(kernel, remote.into_iter().map(SockAddr::from), local);
+            }
+            Err(failed) => self.fail_later(kernel, failed),
+        }
+    }
+
+    fn try_all(
+        &self,
+        kernel: &Kernel,
+        remote: impl IntoIterator<Item = SockAddr>,
+        local: Vec<SocketAddr>,
+    ) {
+        self.remote.borrow_mut().extend(remote);
+        self.local.replace(local);
+        self.try_next(kernel);
+    }
+
+    /// Begins the next attempt; if none is left and none under way, fails as the last one did.
+    fn try_next(&self, kernel: &Kernel) {
+        kernel.cancel_call(self.next.replace(TimerId::NONE));
+        loop {
+            let address = self.remote.borrow_mut().pop_front();
+            let Some(address) = address else { break };
+            match self.attempt(kernel, &address) {
+                Ok(()) => return self.have_next_join(kernel),
+                Err(failed) => _ = self.last.replace(Some(failed)),
+            }
+        }
+        if self.attempts.borrow().is_empty() {
+            let nowhere = || ("connect", io::ErrorKind::AddrNotAvailable.into());
+            let failed = self.last.take().unwrap_or_else(nowhere);
+            self.fail_later(kernel, failed);
+        }
+    }
+
+    /// Two attempts from one port of this end could be in each other's way.
+    fn have_next_join(&self, kernel: &Kernel) {
+        let has_port = self.local.borrow().iter().any(|local| local.port() != 0);
+        if !has_port && !self.remote.borrow().is_empty() {
+            let next = Rc::new(Next(Weak::clone(&self.this)));
+            self.next.set(kernel.call_later(self.session, self.plan.head_start, next));
         }
     }
 
     fn attempt(&self, kernel: &Kernel, address: &SockAddr) -> Result<(), Failed> {
-        let socket = socket2::Socket::new(address.domain(), Type::STREAM, None)
-            .map_err(|e| ("socket", e))?;
-        socket.set_nonblocking(true).map_err(|e| ("socket", e))?;
-        if self.reuse {
-            socket.set_reuse_address(true).map_err(|e| ("setsockopt", e))?;
-        }
-        if !self.local.is_empty() {
-            let is_v4 = address.is_ipv4();
-            let local = self.local.iter().find(|local| local.is_ipv4() == is_v4);
+        let socket = self.plan.options.socket(address.domain())?;
+        let local = self.local.borrow();
+        if !local.is_empty() {
+            let local = local.iter().find(|local| local.is_ipv4() == address.is_ipv4());
             let other_family = || ("bind", io::Error::from(Errno::EAFNOSUPPORT));
             let local = local.ok_or_else(other_family)?;
             socket.bind(&SockAddr::from(*local)).map_err(|e| ("bind", e))?;
         }
-        if let Some(path) = &self.local_path {
-            *self.bound.borrow_mut() = Some(UnixPath::bind(&socket, path)?);
-        }
+        let kind = self.plan.options.type_of_socket();
+        let path = self.plan.local_path.as_deref();
+        let path = path.map(|path| UnixPath::bind(&socket, kind, path)).transpose()?;
         match socket.connect(address) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
             Err(error) => return Err(("connect", error)),
         }
-        let socket = Rc::new(Socket::from(socket));
-        let Some(this) = self.this.upgrade() else { return Ok(()) };
+        let socket = Rc::new(Socket::at_path(socket, path));
+        let attempt = Rc::new(Attempt {
+            connector: Weak::clone(&self.this),
+            socket: Cell::new(Some(Rc::clone(&socket))),
+            watch: Cell::default(),
+        });
         let watch = kernel
-            .watch(self.session, Rc::clone(&socket) as _, Mode::Write, this)
+            .watch(self.session, socket, Mode::Write, Rc::clone(&attempt) as _)
             .map_err(|error| ("connect", io::Error::other(error)))?;
-        *self.attempt.borrow_mut() = Some((socket, watch));
+        attempt.watch.set(Some(watch));
+        self.attempts.borrow_mut().push(attempt);
         Ok(())
     }
 
-    fn give_up_attempt(&self, kernel: &Kernel) -> Option<Rc<Socket>> {
-        let (socket, watch) = self.attempt.take()?;
-        kernel.unwatch(watch);
-        Some(socket)
+    /// Ends what is under way.
+    fn give_up(&self, kernel: &Kernel) {
+        if let Some(lookup) = self.lookup.take() {
+            kernel.cancel_blocking(lookup);
+        }
+        kernel.cancel_call(self.next.replace(TimerId::NONE));
+        kernel.cancel_call(self.timeout.replace(TimerId::NONE));
+        self.remote.borrow_mut().clear();
+        let attempts = self.attempts.take();
+        attempts.iter().for_each(|attempt| drop(attempt.end(kernel)));
     }
 
     fn finish(&self, kernel: &Kernel, socket: Socket) {
-        kernel.cancel_call(self.timeout.replace(TimerId::NONE));
+        self.give_up(kernel);
         match socket.peer_address() {
             Ok(peer) => {
                 let connection = Connection::new(socket, peer, self.id);
@@ -178,7 +253,7 @@ impl Connector {
     }
 
     fn fail(&self, kernel: &Kernel, (operation, error): Failed) {
-        kernel.cancel_call(self.timeout.replace(TimerId::NONE));
+        self.give_up(kernel);
         if !self.ended.get() {
             let error = IoError::new(operation, IoCause::Os(error), self.id);
             kernel.deliver_event(self.session, self.failed.get(), error);
@@ -195,26 +270,58 @@ impl Connector {
     }
 }
 
-impl Watch for Connector {
+impl Timeout for Connector {
+    fn timed_out(&self, kernel: &Kernel) {
+        self.timeout.set(TimerId::NONE);
+        let failed = self.failure.take();
+        self.fail(kernel, failed.unwrap_or_else(|| ("connect", Errno::ETIMEDOUT.into())));
+    }
+}
+
+impl Attempt {
+    fn socket(&self) -> Option<Rc<Socket>> {
+        let socket = self.socket.take()?;
+        self.socket.set(Some(Rc::clone(&socket)));
+        Some(socket)
+    }
+
+    fn end(&self, kernel: &Kernel) -> Option<Rc<Socket>> {
+        if let Some(watch) = self.watch.take() {
+            kernel.unwatch(watch);
+        }
+        self.socket.take()
+    }
+}
+
+impl Watch for Attempt {
     fn ready(&self, kernel: &Kernel, _: Mode) {
-        let Some(socket) = self.give_up_attempt(kernel) else { return };
+        let Some(connector) = self.connector.upgrade() else { return };
+        let Some(socket) = self.end(kernel) else { return };
+        connector.attempts.borrow_mut().retain(|other| !std::ptr::eq(&**other, self));
         match SockRef::from(&*socket).take_error() {
             // The kernel's share went with the watch, and so this is the last.
             Ok(None) => match Rc::into_inner(socket) {
-                Some(socket) => self.finish(kernel, socket),
-                None => self.fail(kernel, ("connect", io::ErrorKind::ResourceBusy.into())),
+                Some(socket) => connector.finish(kernel, socket),
+                None => connector.fail(kernel, ("connect", io::ErrorKind::ResourceBusy.into())),
             },
-            Ok(Some(error)) | Err(error) => self.try_next(kernel, Some(("connect", error))),
+            Ok(Some(error)) | Err(error) => {
+                drop(socket);
+                connector.last.replace(Some(("connect", error)));
+                connector.try_next(kernel);
+            }
         }
     }
 }
 
-impl Timeout for Connector {
+/// Has the next attempt of a connector join those under way.
+struct Next(Weak<Connector>);
+
+impl Timeout for Next {
     fn timed_out(&self, kernel: &Kernel) {
-        self.timeout.set(TimerId::NONE);
-        drop(self.give_up_attempt(kernel));
-        let failed = self.failure.take();
-        self.fail(kernel, failed.unwrap_or_else(|| ("connect", Errno::ETIMEDOUT.into())));
+        if let Some(connector) = self.0.upgrade() {
+            connector.next.set(TimerId::NONE);
+            connector.try_next(kernel);
+        }
     }
 }
 
@@ -223,7 +330,8 @@ impl fmt::Debug for Connector {
         f.debug_struct("Connector")
             .field("id", &self.id)
             .field("session", &self.session)
-            .field("addresses_left", &self.addresses.borrow().len())
+            .field("attempts", &self.attempts.borrow().len())
+            .field("addresses_left", &self.remote.borrow().len())
             .finish_non_exhaustive()
     }
 }
@@ -233,25 +341,34 @@ mod tests {
     use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 
     use poe_session::prelude::*;
+    use socket2::Type;
 
     use super::*;
 
     /// Connects to the first of some addresses that answers: the one it was, or the error's number.
     fn connect(addresses: Vec<SockAddr>) -> Result<Address, i32> {
-        let kernel = Kernel::new().unwrap();
+        connect_by(&Kernel::new().unwrap(), addresses, None)
+    }
+
+    fn connect_by(
+        kernel: &Kernel,
+        addresses: Vec<SockAddr>,
+        timeout: Option<Duration>,
+    ) -> Result<Address, i32> {
         let outcome = Rc::new(RefCell::new(None));
         let [connected, failed] = [Rc::clone(&outcome), Rc::clone(&outcome)];
         Session::build(None::<Rc<Connector>>)
             .on_start(move |cx| {
-                let target = Target {
-                    addresses: Ok(addresses.clone()),
-                    local: Ok(Vec::new()),
+                let plan = Plan {
+                    options: Options::default(),
                     local_path: None,
-                    timeout: None,
-                    reuse: false,
+                    timeout,
+                    head_start: HEAD_START,
                 };
+                let target = Target::Known(Ok(addresses.clone()));
                 let names = ("connected".into(), "failed".into());
-                *cx.heap = Some(Connector::begin(cx.kernel, target, names.0, names.1));
+                let connector = Connector::begin(cx.kernel, target, plan, names.0, names.1);
+                *cx.heap = Some(connector);
             })
             .on("connected", move |_, connection: Connection| {
                 assert!(connected.replace(Some(Ok(connection.peer))).is_none());
@@ -259,10 +376,59 @@ mod tests {
             .on("failed", move |_, error: IoError| {
                 assert!(failed.replace(Some(Err(error.errno()))).is_none());
             })
-            .spawn(&kernel)
+            .spawn(kernel)
             .unwrap();
         kernel.run().unwrap();
         outcome.take().unwrap()
+    }
+
+    const HEAD_START: Duration = Duration::from_millis(250);
+
+    /// A listener whose queue is full, so that nobody gets an answer; and those who fill it.
+    fn silent() -> (Vec<socket2::Socket>, SockAddr) {
+        let (listener, address) = bound(Ipv4Addr::LOCALHOST);
+        listener.listen(0).unwrap();
+        let mut all = vec![listener];
+        loop {
+            let client = socket2::Socket::new(address.domain(), Type::STREAM, None).unwrap();
+            let connected = client.connect_timeout(&address, Duration::from_millis(20));
+            all.push(client);
+            if connected.is_err() {
+                return (all, address);
+            }
+            assert!(all.len() < 20, "a queue of no length takes 20 clients");
+        }
+    }
+
+    fn virtual_kernel() -> Kernel {
+        Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build().unwrap()
+    }
+
+    fn elapsed(kernel: &Kernel) -> Duration {
+        kernel.time().duration_since(std::time::UNIX_EPOCH).unwrap()
+    }
+
+    #[test]
+    fn an_address_that_is_silent_is_joined_by_the_next_one() {
+        let (_silent, silent) = silent();
+        let (_v4, refused) = bound(Ipv4Addr::LOCALHOST);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let alive = listener.local_addr().unwrap();
+        let kernel = virtual_kernel();
+        let (first, second) = (silent.clone(), silent.clone());
+        let addresses = vec![first, second, refused, alive.into()];
+        assert_eq!(connect_by(&kernel, addresses, None), Ok(Address::Ip(alive)));
+        // After one head start for each of the silent ones, and none for the other.
+        assert_eq!(elapsed(&kernel), 2 * HEAD_START);
+    }
+
+    #[test]
+    fn the_time_limit_is_for_all_addresses() {
+        let (_silent, silent) = silent();
+        let kernel = virtual_kernel();
+        let result = connect_by(&kernel, vec![silent; 100], Some(Duration::from_secs(3)));
+        assert_eq!(result, Err(Errno::ETIMEDOUT as i32));
+        assert_eq!(elapsed(&kernel), Duration::from_secs(3));
     }
 
     fn bound(ip: impl Into<std::net::IpAddr>) -> (socket2::Socket, SockAddr) {

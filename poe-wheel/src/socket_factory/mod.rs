@@ -2,29 +2,37 @@
 
 mod address;
 mod connector;
-mod unix_path;
+mod ends;
+mod made;
+mod options;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use poe_kernel::{EventFor, Kernel, Name, NoActiveSession};
-use socket2::{SockAddr, Type};
+use socket2::SockAddr;
 
-pub use self::address::{Domain, Port};
-use self::connector::{Connector, Failed, Target};
-use self::unix_path::UnixPath;
+pub use self::address::{Domain, Port, SocketType};
+use self::connector::{Connector, Failed, Plan, Target};
+use self::ends::Ends;
+use self::made::Made;
+use self::options::Options;
 use crate::listener::Listener;
+use crate::unix_path::{self, UnixPath};
 use crate::{Address, Connection, IoError, Socket, WheelError, WheelId};
 
-/// Makes TCP and UNIX stream sockets (POE: `POE::Wheel::SocketFactory`).
+/// Makes sockets of TCP, of UDP and of the UNIX domain (POE: `POE::Wheel::SocketFactory`).
 ///
-/// Without a remote address it listens: each client is an event that carries a [`Connection`]. With one it connects, to
-/// the host's addresses one after the other until one answers, and sends one [`Connection`].
+/// - Without a remote address it listens: each client is an event that carries a [`Connection`].
+/// - With one it connects, and sends one [`Connection`]. A name is looked up by another thread. All addresses of the host
+///   are tried: IPv6 and IPv4 by turns, the next one joining when the last has not answered for a quarter of a second, or
+///   at once when it has failed; the first to answer is the one (RFC 8305, "Happy Eyeballs").
+/// - A [datagram](SocketFactoryBuilder::socket_type) socket without a remote address is bound and sent as a
+///   [`Connection`] to [nobody](Address::Nobody).
 ///
 /// What fails before `spawn` returns is its error when listening; what fails later is an event that carries an
 /// [`IoError`]. Failing to connect is always an event, so that it is met in one place.
@@ -68,12 +76,12 @@ use crate::{Address, Connection, IoError, Socket, WheelError, WheelId};
 #[must_use = "a wheel ends when it is dropped"]
 pub struct SocketFactory {
     work: Work,
-    _path: Option<UnixPath>,
 }
 
 enum Work {
     Listen(Rc<Listener>),
     Connect(Rc<Connector>),
+    HandOver(Rc<Made>),
 }
 
 impl SocketFactory {
@@ -88,6 +96,7 @@ impl SocketFactory {
         match &self.work {
             Work::Listen(listener) => listener.id(),
             Work::Connect(connector) => connector.id(),
+            Work::HandOver(made) => made.id(),
         }
     }
 
@@ -95,11 +104,13 @@ impl SocketFactory {
     ///
     /// # Errors
     ///
-    /// What the operating system says; of a wheel that connects, once the socket has been handed over.
+    /// What the operating system says; of a wheel that connects, before there is an address to connect to and once the
+    /// socket has been handed over.
     pub fn local_address(&self) -> io::Result<Address> {
         match &self.work {
             Work::Listen(listener) => listener.handle().local_address(),
             Work::Connect(connector) => connector.local_address(),
+            Work::HandOver(made) => made.local_address(),
         }
     }
 
@@ -108,6 +119,7 @@ impl SocketFactory {
         match &self.work {
             Work::Listen(listener) => listener.set_accepted(event.name()),
             Work::Connect(connector) => connector.set_connected(event.name()),
+            Work::HandOver(made) => made.set_made(event.name()),
         }
     }
 
@@ -116,6 +128,7 @@ impl SocketFactory {
         match &self.work {
             Work::Listen(listener) => listener.set_failed(Some(event.name())),
             Work::Connect(connector) => connector.set_failed(event.name()),
+            Work::HandOver(_) => {}
         }
     }
 
@@ -139,6 +152,7 @@ impl Drop for SocketFactory {
         match &self.work {
             Work::Listen(listener) => listener.end(),
             Work::Connect(connector) => connector.end(),
+            Work::HandOver(made) => made.end(),
         }
     }
 }
@@ -148,6 +162,7 @@ impl fmt::Debug for SocketFactory {
         match &self.work {
             Work::Listen(listener) => f.debug_tuple("SocketFactory").field(listener).finish(),
             Work::Connect(connector) => f.debug_tuple("SocketFactory").field(connector).finish(),
+            Work::HandOver(made) => f.debug_tuple("SocketFactory").field(made).finish(),
         }
     }
 }
@@ -163,9 +178,10 @@ pub struct SocketFactoryBuilder {
     remote_address: Option<String>,
     remote_port: Option<Port>,
     remote_path: Option<PathBuf>,
-    reuse: bool,
+    options: Options,
     listen_queue: i32,
     connect_timeout: Option<Duration>,
+    attempt_delay: Duration,
     succeeded: Name,
     failed: Name,
 }
@@ -180,9 +196,10 @@ impl Default for SocketFactoryBuilder {
             remote_address: None,
             remote_port: None,
             remote_path: None,
-            reuse: false,
+            options: Options::default(),
             listen_queue: 1024,
             connect_timeout: None,
+            attempt_delay: Duration::from_millis(250),
             succeeded: Name::new("success"),
             failed: Name::new("failure"),
         }
@@ -193,6 +210,35 @@ impl SocketFactoryBuilder {
     /// The address family (POE: `SocketDomain`). Without it the address decides, and IPv4 where there is none.
     pub fn socket_domain(mut self, domain: Domain) -> Self {
         self.domain = Some(domain);
+        self
+    }
+
+    /// Whether it is to carry a stream or datagrams; a stream if nothing is said here (POE: `SocketType`, `SocketProtocol`).
+    ///
+    /// ```
+    /// use std::net::UdpSocket;
+    ///
+    /// use poe_session::prelude::*;
+    /// use poe_wheel::{Connection, SocketFactory, SocketType};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// Session::build(None)
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         let udp = SocketFactory::build().socket_type(SocketType::Datagram);
+    ///         *cx.heap = Some(udp.bind_address("127.0.0.1").success_event("bound").spawn(cx.kernel)?);
+    ///         Ok(())
+    ///     })
+    ///     .on("bound", |_, bound: Connection| {
+    ///         let _socket = UdpSocket::from(bound.socket);
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn socket_type(mut self, kind: SocketType) -> Self {
+        self.options.kind = kind;
         self
     }
 
@@ -212,15 +258,16 @@ impl SocketFactoryBuilder {
     /// The path of this end of a UNIX socket: to listen at, or for a client to be known by (POE: `BindAddress` in the UNIX
     /// domain).
     ///
-    /// A socket that is there, but that nobody listens at any more, is replaced. The path is removed when the wheel ends,
-    /// if it still is this wheel's.
+    /// A socket that is there, but that nobody has any more, is replaced. The path is removed when the [`Socket`] that is
+    /// bound to it is dropped, if it still is its own: of one that listens, with the wheel.
     pub fn bind_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.bind_path = Some(path.into());
         self.domain = Some(Domain::Unix);
         self
     }
 
-    /// The host to connect to, by address or name (POE: `RemoteAddress`). A name is resolved before `spawn` returns.
+    /// The host to connect to, by address or name (POE: `RemoteAddress`). A name is looked up by another thread, as
+    /// [blocking](Kernel::blocking) work is done.
     pub fn remote_address(mut self, address: impl fmt::Display) -> Self {
         self.remote_address = Some(address.to_string());
         self
@@ -241,7 +288,40 @@ impl SocketFactoryBuilder {
 
     /// Lets the address be used again while old connections linger (POE: `Reuse`).
     pub fn reuse(mut self, reuse: bool) -> Self {
-        self.reuse = reuse;
+        self.options.reuse = reuse;
+        self
+    }
+
+    /// Lets several sockets have the address at the same time, if all ask for it: the system shares out clients, or
+    /// datagrams, among them (`SO_REUSEPORT`). It is how kernels of several threads, or processes, serve one port.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.options.reuse_port = reuse;
+        self
+    }
+
+    /// Whether a socket of IPv6 is for IPv6 alone, or for IPv4 as well ("dual stack"); as the system is set up if nothing
+    /// is said here. Addresses of IPv4 are told as such.
+    pub fn v6_only(mut self, only: bool) -> Self {
+        self.options.v6_only = Some(only);
+        self
+    }
+
+    /// Has connections send small segments at once (`TCP_NODELAY`).
+    pub fn nodelay(mut self, nodelay: bool) -> Self {
+        self.options.nodelay = nodelay;
+        self
+    }
+
+    /// Has the system look whether the other end of a connection is still there when it has been silent for so long
+    /// (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); one second at least.
+    pub fn keep_alive(mut self, silence: Duration) -> Self {
+        self.options.keep_alive = Some(silence.max(Duration::from_secs(1)));
+        self
+    }
+
+    /// Lets datagrams be sent to all hosts of a network (`SO_BROADCAST`).
+    pub fn broadcast(mut self, broadcast: bool) -> Self {
+        self.options.broadcast = broadcast;
         self
     }
 
@@ -252,10 +332,17 @@ impl SocketFactoryBuilder {
         self
     }
 
-    /// How long to try to connect, over all addresses of the host; as long as the operating system does if not given. The
-    /// failure is `"connect"` with `ETIMEDOUT`.
+    /// How long to try to connect, the name being looked up and all addresses tried; as long as the operating system does if
+    /// not given. The failure is `"connect"` with `ETIMEDOUT`.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// How long one address may take to answer before the next one is tried besides (RFC 8305: "Connection Attempt Delay");
+    /// 250 milliseconds if not given. With a port of this end, addresses are tried one after the other.
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay;
         self
     }
 
@@ -275,22 +362,25 @@ impl SocketFactoryBuilder {
     ///
     /// # Errors
     ///
-    /// [`WheelError::NoActiveSession`] outside a handler. To listen: [`WheelError::Resolve`] and
+    /// [`WheelError::NoActiveSession`] outside a handler. Without a remote address: [`WheelError::Resolve`] and
     /// [`WheelError::Socket`] as `"bind"` or `"listen"` fail.
     pub fn spawn(self, kernel: &Kernel) -> Result<SocketFactory, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a SocketFactory wheel").into());
         }
-        if self.remote_address.is_some() || self.remote_path.is_some() {
-            let target = Target {
-                addresses: self.targets(),
-                local: self.local_of_client(),
+        if let Some(target) = self.target() {
+            let plan = Plan {
+                options: self.options,
                 local_path: self.bind_path,
                 timeout: self.connect_timeout,
-                reuse: self.reuse,
+                head_start: self.attempt_delay,
             };
-            let connector = Connector::begin(kernel, target, self.succeeded, self.failed);
-            return Ok(SocketFactory { work: Work::Connect(connector), _path: None });
+            let connector = Connector::begin(kernel, target, plan, self.succeeded, self.failed);
+            return Ok(SocketFactory { work: Work::Connect(connector) });
+        }
+        if self.options.kind == SocketType::Datagram {
+            let made = Made::begin(kernel, self.bind()?, self.succeeded);
+            return Ok(SocketFactory { work: Work::HandOver(made) });
         }
         let (succeeded, failed) = (self.succeeded, self.failed);
         self.listen()?.accept(kernel, succeeded, failed)
@@ -311,72 +401,79 @@ impl SocketFactoryBuilder {
     ///
     /// [`WheelError::Resolve`] and [`WheelError::Socket`].
     pub fn listen(&self) -> Result<ListeningSocket, WheelError> {
+        let stream =
+            Self { options: Options { kind: SocketType::Stream, ..self.options }, ..self.clone() };
+        Ok(ListeningSocket { socket: stream.bind()? })
+    }
+
+    /// A socket at the address of this end, which listens if it is one for streams.
+    fn bind(&self) -> Result<Socket, WheelError> {
         if let Some(path) = &self.bind_path {
-            let (socket, path) = UnixPath::listen(path, self.listen_queue)?;
-            return Ok(ListeningSocket { socket, path: Some(path) });
+            let address = Address::Unix(Some(path.clone()));
+            return self.bind_to_path(path).map_err(|failed| socket_error(address, failed));
         }
         let mut last = None;
         for address in self.bind_addresses()? {
-            match self.listen_at(address) {
-                Ok(socket) => return Ok(ListeningSocket { socket, path: None }),
-                Err((operation, source)) => {
-                    let address = Address::Ip(address);
-                    last = Some(WheelError::Socket { operation, address, source });
-                }
+            match self.bind_to(address) {
+                Ok(socket) => return Ok(socket),
+                Err(failed) => last = Some(socket_error(Address::Ip(address), failed)),
             }
         }
         Err(last.unwrap_or_else(|| unreachable!("a host resolves to one address at least")))
     }
 
-    fn listen_at(&self, address: SocketAddr) -> Result<Socket, Failed> {
-        let domain = socket2::Domain::for_address(address);
-        let socket = socket2::Socket::new(domain, Type::STREAM, None).map_err(|e| ("socket", e))?;
-        if self.reuse {
-            socket.set_reuse_address(true).map_err(|e| ("setsockopt", e))?;
-        }
+    fn bind_to(&self, address: SocketAddr) -> Result<Socket, Failed> {
+        let socket = self.options.socket(socket2::Domain::for_address(address))?;
         socket.bind(&SockAddr::from(address)).map_err(|e| ("bind", e))?;
-        socket.listen(self.listen_queue).map_err(|e| ("listen", e))?;
+        self.listen_if_stream(&socket)?;
         Ok(socket.into())
+    }
+
+    fn bind_to_path(&self, path: &Path) -> Result<Socket, Failed> {
+        let socket = self.options.socket(socket2::Domain::UNIX)?;
+        let path = UnixPath::bind(&socket, self.options.type_of_socket(), path)?;
+        self.listen_if_stream(&socket)?;
+        Ok(Socket::at_path(socket, Some(path)))
+    }
+
+    fn listen_if_stream(&self, socket: &socket2::Socket) -> Result<(), Failed> {
+        match self.options.kind {
+            SocketType::Stream => socket.listen(self.listen_queue).map_err(|e| ("listen", e)),
+            SocketType::Datagram => Ok(()),
+        }
     }
 
     fn bind_addresses(&self) -> Result<Vec<SocketAddr>, WheelError> {
         let port = self.bind_port.clone().unwrap_or(Port::Number(0));
+        let number = port.number(self.options.kind);
         let Some(host) = &self.bind_address else {
-            let number = port.number().map_err(|source| resolve_error("*", &port, source))?;
+            let number = number.map_err(|source| resolve_error("*", &port, source))?;
             return Ok(vec![address::any(number, self.domain)]);
         };
-        port.number()
+        number
             .and_then(|number| address::resolve(host, number, self.domain))
             .map_err(|source| resolve_error(host, &port, source))
     }
 
-    /// What to connect to, or why that is not known.
-    fn targets(&self) -> Result<Vec<SockAddr>, Failed> {
+    /// What to connect to, if anything.
+    fn target(&self) -> Option<Target> {
         if let Some(path) = &self.remote_path {
-            return unix_path::address(path)
-                .map(|address| vec![address])
-                .map_err(|e| ("connect", e));
+            let address = unix_path::address(path).map(|address| vec![address]);
+            return Some(Target::Known(address.map_err(|e| ("connect", e))));
         }
-        let port = self.remote_port.as_ref().ok_or_else(|| ("connect", Errno::EINVAL.into()))?;
-        let number = port.number().map_err(|e| ("getservbyname", e))?;
-        let host = self.remote_address.as_deref().unwrap_or_default();
-        let addresses = address::resolve(host, number, self.domain);
-        let addresses = addresses.map_err(|e| ("getaddrinfo", e))?;
-        Ok(addresses.into_iter().map(SockAddr::from).collect())
+        Some(Target::Ends(Ends {
+            domain: self.domain,
+            kind: self.options.kind,
+            remote_address: self.remote_address.clone()?,
+            remote_port: self.remote_port.clone(),
+            bind_address: self.bind_address.clone(),
+            bind_port: self.bind_port.clone(),
+        }))
     }
+}
 
-    /// What a client's end is bound to: one address of each family will do, and none if nothing was asked for.
-    fn local_of_client(&self) -> Result<Vec<SocketAddr>, Failed> {
-        let port = self.bind_port.clone().unwrap_or(Port::Number(0));
-        let number = port.number().map_err(|e| ("getservbyname", e))?;
-        match &self.bind_address {
-            Some(host) => address::resolve(host, number, None).map_err(|e| ("getaddrinfo", e)),
-            None if self.bind_port.is_none() => Ok(Vec::new()),
-            None => Ok([Domain::Inet, Domain::Inet6]
-                .map(|domain| address::any(number, Some(domain)))
-                .into()),
-        }
-    }
+fn socket_error(address: Address, (operation, source): Failed) -> WheelError {
+    WheelError::Socket { operation, address, source }
 }
 
 fn resolve_error(host: &str, port: &Port, source: io::Error) -> WheelError {
@@ -387,7 +484,6 @@ fn resolve_error(host: &str, port: &Port, source: io::Error) -> WheelError {
 #[derive(Debug)]
 pub struct ListeningSocket {
     socket: Socket,
-    path: Option<UnixPath>,
 }
 
 impl ListeningSocket {
@@ -413,6 +509,6 @@ impl ListeningSocket {
     ) -> Result<SocketFactory, WheelError> {
         let (succeeded, failed) = (success_event.name(), failure_event.name());
         let listener = Listener::begin(kernel, self.socket, succeeded, Some(failed))?;
-        Ok(SocketFactory { work: Work::Listen(listener), _path: self.path })
+        Ok(SocketFactory { work: Work::Listen(listener) })
     }
 }

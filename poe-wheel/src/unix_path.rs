@@ -1,4 +1,4 @@
-//! The path of a listening UNIX socket: taken over from the dead, and removed at the end.
+//! The path of a UNIX socket: taken over from the dead, and removed at the end.
 
 use std::fs;
 use std::io;
@@ -6,39 +6,28 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use socket2::{SockAddr, Type};
-
-use super::connector::Failed;
-use crate::{Address, Socket, WheelError};
+use socket2::{Domain, SockAddr, Type};
 
 /// A path that this process has bound; removed on drop, unless it is somebody else's by then.
 #[derive(Debug)]
-pub(super) struct UnixPath {
+pub(crate) struct UnixPath {
     path: PathBuf,
     identity: (u64, u64),
     process: u32,
 }
 
 impl UnixPath {
-    pub(super) fn listen(path: &Path, queue: i32) -> Result<(Socket, Self), WheelError> {
-        let failed = |operation| {
-            move |source| WheelError::Socket {
-                operation,
-                address: Address::Unix(Some(path.to_path_buf())),
-                source,
-            }
-        };
-        let socket = socket2::Socket::new(socket2::Domain::UNIX, Type::STREAM, None)
-            .map_err(failed("socket"))?;
-        let bound = Self::bind(&socket, path).map_err(|(operation, e)| failed(operation)(e))?;
-        socket.listen(queue).map_err(failed("listen"))?;
-        Ok((socket.into(), bound))
-    }
-
-    pub(super) fn bind(socket: &socket2::Socket, path: &Path) -> Result<Self, Failed> {
+    /// Binds a socket of a type; what failed, and why.
+    pub(crate) fn bind(
+        socket: &socket2::Socket,
+        kind: Type,
+        path: &Path,
+    ) -> Result<Self, (&'static str, io::Error)> {
         let address = address(path).map_err(|e| ("bind", e))?;
         match socket.bind(&address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, &address) => {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse && is_stale(path, kind, &address) =>
+            {
                 fs::remove_file(path).map_err(|e| ("unlink", e))?;
                 socket.bind(&address).map_err(|e| ("bind", e))?;
             }
@@ -46,6 +35,11 @@ impl UnixPath {
         }
         let identity = identity(path).map_err(|e| ("stat", e))?;
         Ok(Self { path: path.to_path_buf(), identity, process: std::process::id() })
+    }
+
+    /// Has the path stay where it is.
+    pub(crate) fn leave(mut self) {
+        self.process = 0;
     }
 }
 
@@ -60,7 +54,7 @@ impl Drop for UnixPath {
 }
 
 /// The address of a path. The operating system would take what stands before an octet of 0 for all of it.
-pub(super) fn address(path: &Path) -> io::Result<SockAddr> {
+pub(crate) fn address(path: &Path) -> io::Result<SockAddr> {
     let octets = path.as_os_str().as_bytes();
     if octets.is_empty() || octets[1..].contains(&0) && octets[0] != 0 {
         let message = format!("{path:?} is no path of a socket");
@@ -73,11 +67,11 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Whether a socket is there that nobody listens at. Anything else that is there stays.
-fn is_stale(path: &Path, address: &SockAddr) -> bool {
+/// Whether a socket of that type is there that nobody has any more. Anything else that is there stays.
+fn is_stale(path: &Path, kind: Type, address: &SockAddr) -> bool {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     is_socket
-        && socket2::Socket::new(socket2::Domain::UNIX, Type::STREAM, None)
+        && socket2::Socket::new(Domain::UNIX, kind, None)
             .and_then(|probe| {
                 probe.set_nonblocking(true)?;
                 probe.connect(address)
