@@ -8,12 +8,14 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use common::{Event, Log, kernel, once, own, pair, pair_with, read_all, run, spawn, wheel};
+use http::{Request, Response};
 use poe_driver::memory::{Faults, Memory};
 use poe_filter::reference::{Reference, Storable};
 use poe_filter::storable::{Builder, Value};
 use poe_filter::{
-    Block, Filter, FilterError, Grep, IntegerLength, IntoRecord, Line, Map, Netstring, RecordBlock,
-    Sink, Stackable, Stream, VarintLength,
+    Block, Filter, FilterError, Grep, HttpClient, HttpClientRequest, Httpd, HttpdRecord,
+    HttpdResponse, IntegerLength, IntoRecord, Line, Map, Netstring, RecordBlock, Sink, Stackable,
+    Stream, VarintLength, WebSocket, WebSocketMessage,
 };
 use poe_session::prelude::*;
 use poe_wheel::{Input, IoError, ReadWrite, ReadWriteEvent, WheelId};
@@ -30,9 +32,20 @@ enum Framing {
     Varint,
     Integer,
     Image,
+    WebSocket,
+    Http,
 }
 
 impl Framing {
+    /// The filter of who has sent the records.
+    fn peer(self) -> Box<dyn Filter<In = Bytes, Out = Bytes>> {
+        match self {
+            Self::WebSocket => Box::new(WebSocket::client().then(Map::new(payload, message))),
+            Self::Http => Box::new(HttpClient::new().then(Map::new(|_| Bytes::new(), request))),
+            _ => self.filter(),
+        }
+    }
+
     fn filter(self) -> Box<dyn Filter<In = Bytes, Out = Bytes>> {
         match self {
             Self::Line => Box::new(Line::literal("\n").unwrap()),
@@ -45,6 +58,8 @@ impl Framing {
                 Box::new(Block::builder().length_codec(IntegerLength::U32_BE).build().unwrap())
             }
             Self::Image => Box::new(references()),
+            Self::WebSocket => Box::new(WebSocket::server().then(Map::new(payload, message))),
+            Self::Http => Box::new(Httpd::new().then(Map::new(body, response))),
         }
     }
 
@@ -57,6 +72,32 @@ impl Framing {
     }
 }
 
+fn payload(message: WebSocketMessage) -> Bytes {
+    match message {
+        WebSocketMessage::Binary(octets) => octets,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn message(octets: Bytes) -> WebSocketMessage {
+    WebSocketMessage::Binary(octets)
+}
+
+fn body(record: HttpdRecord) -> Bytes {
+    match record {
+        HttpdRecord::Request(request) => request.into_body(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn request(body: Bytes) -> HttpClientRequest {
+    Request::post("http://localhost/").body(body).unwrap().into()
+}
+
+fn response(body: Bytes) -> HttpdResponse {
+    Response::new(body).into()
+}
+
 fn framing() -> impl Strategy<Value = Framing> {
     prop_oneof![
         Just(Framing::Line),
@@ -66,6 +107,8 @@ fn framing() -> impl Strategy<Value = Framing> {
         Just(Framing::Varint),
         Just(Framing::Integer),
         Just(Framing::Image),
+        Just(Framing::WebSocket),
+        Just(Framing::Http),
         (4_usize..9).prop_map(Framing::Fixed)
     ]
 }
@@ -75,7 +118,7 @@ fn framing() -> impl Strategy<Value = Framing> {
 fn converse(framings: &[Framing], seed: u64, pauses: Vec<bool>) -> (Vec<Bytes>, Bytes) {
     let mut octets = Vec::new();
     for (number, framing) in framings.iter().enumerate() {
-        framing.filter().put(framing.record(number).into_record(), &mut octets).unwrap();
+        framing.peer().put(framing.record(number).into_record(), &mut octets).unwrap();
     }
     let kernel = kernel();
     let (driver, peer) = Memory::pair().unwrap();
