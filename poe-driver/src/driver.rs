@@ -1,5 +1,6 @@
 //! The interface of all drivers.
 
+use std::any::Any;
 use std::fmt::Debug;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -38,7 +39,7 @@ use crate::{OutputQueue, ReadBuffer};
 /// assert_eq!(driver.get(reader.as_fd(), &mut buffer)?, Get::Octets("hello".into()));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub trait Driver: Debug {
+pub trait Driver: Any + Debug {
     /// Reads once.
     ///
     /// # Errors
@@ -108,15 +109,41 @@ pub trait Driver: Debug {
     /// Tells the peer that no more output will come. This is for when the queue is empty; what is
     /// still queued can not be written afterwards.
     ///
-    /// On a handle that is no connected socket, this does nothing: it is told by closing.
+    /// On a handle that is no connected socket, this does nothing: it is told by closing. A driver that has to write
+    /// something for it, which the handle does not take at once, [wants](Driver::wants) to write, and
+    /// [`flush`](Driver::flush) does the rest.
     ///
     /// # Errors
     ///
     /// What the system said, except that there is no connection to shut down.
     fn shutdown_output(&mut self, handle: BorrowedFd<'_>) -> io::Result<()>;
 
+    /// Says what the driver's protocol has to say before the handle is closed in good order, as far as the handle takes it
+    /// at once; nothing as a rule, and nothing while output is queued, as the order is not good then.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, except that it was interrupted or would block.
+    fn close(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
+        let _ = handle;
+        Ok(())
+    }
+
     /// Drops what is queued, and tells how many octets that was.
     fn discard_output(&mut self) -> usize;
+
+    /// Takes the place of another driver on a handle in use: what that one has queued goes out first, as it would have
+    /// without the change, and `input` is what it has read and nobody has used yet. For drivers that connections change
+    /// over to, as with `STARTTLS`; others refuse.
+    ///
+    /// # Errors
+    ///
+    /// Gives `input` back, and leaves `previous` as it is: this driver takes no other's place, or that one is not to be
+    /// replaced.
+    fn take_over(&mut self, previous: &mut dyn Driver, input: Bytes) -> Result<(), Bytes> {
+        let _ = previous;
+        Err(input)
+    }
 
     /// The driver in a box. One that is in a box already is not put into another, so that calling
     /// it takes no detour.
@@ -180,8 +207,18 @@ impl Driver for Box<dyn Driver> {
     }
 
     #[inline]
+    fn close(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
+        (**self).close(handle)
+    }
+
+    #[inline]
     fn discard_output(&mut self) -> usize {
         (**self).discard_output()
+    }
+
+    #[inline]
+    fn take_over(&mut self, previous: &mut dyn Driver, input: Bytes) -> Result<(), Bytes> {
+        (**self).take_over(previous, input)
     }
 
     fn boxed(self) -> Box<dyn Driver> {

@@ -5,6 +5,7 @@
 //!
 //! - [`SysRw`] reads and writes plainly: sockets, pipes, terminals, files.
 //! - [`Datagram`] sends and receives datagrams, which it keeps apart.
+//! - `Tls`, with the feature `tls`, encrypts: as a server or a client, from the beginning or after a time in clear text.
 //! - [`Memory`](memory::Memory) is for tests: it reads and writes memory, and has go wrong what they say.
 //! - [`ReadBuffer`] is the memory that input is read into, one for all the handles of a thread.
 //! - [`OutputQueue`] holds output, for drivers written elsewhere.
@@ -52,6 +53,12 @@
 //! one system call can write them. A queue that is empty gives its memory to the next one of the
 //! same thread that needs some; an idle [`SysRw`] is 144 bytes.
 //!
+//! # Features
+//!
+//! - `tls`: the driver `Tls`, on `rustls` with the cryptography of `ring`.
+//! - `tls-aws-lc-rs`: the same with that of AWS-LC, which takes longer to build. With both, `ring` is the default.
+//! - `rustls`: the same with none; programs bring their own.
+//!
 //! # Differences from POE
 //!
 //! - The end of a file, an error, and nothing to read are told apart by [`Get`] and `Result`, not by
@@ -64,6 +71,9 @@
 //!   may have to read in order to write, and may hold input that no readiness announces.
 //! - [`shutdown_output`](Driver::shutdown_output) and [`discard_output`](Driver::discard_output) are
 //!   new. In POE, wheels shut the handle down over the driver's head.
+//! - [`close`](Driver::close) and [`take_over`](Driver::take_over) are new, for a driver that says goodbye, and one that a
+//!   connection changes over to. `Tls` does what `POE::Component::SSLify` does with a tied handle; its module has
+//!   the table.
 //! - [`Datagram`] is new: in POE, datagrams go through `SysRW`, which cuts long ones in silence, and ends with the first
 //!   error.
 //! - What may be read at once is limited by the read buffer as well as by `block_size`.
@@ -80,6 +90,8 @@ mod output_queue;
 pub mod prelude;
 mod read_buffer;
 mod sys_rw;
+#[cfg(feature = "rustls")]
+pub mod tls;
 
 pub use datagram::{Datagram, DatagramBuilder};
 pub use driver::{Driver, Get, Wants};
@@ -87,3 +99,8 @@ pub use error::ConfigError;
 pub use output_queue::OutputQueue;
 pub use read_buffer::ReadBuffer;
 pub use sys_rw::{SysRw, SysRwBuilder};
+#[cfg(feature = "rustls")]
+pub use tls::{
+    CertificateProblem, Tls, TlsClient, TlsClientBuilder, TlsConfigError, TlsError, TlsHandshake,
+    TlsIdentity, TlsRoots, TlsServer, TlsServerBuilder,
+};
