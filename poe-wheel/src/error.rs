@@ -52,7 +52,7 @@ pub enum IoCause {
         /// How many octets.
         unfinished: usize,
     },
-    /// The operating system said so.
+    /// The operating system said so, or the driver, whose error is inside this one.
     Os(io::Error),
     /// The filter could not make records of the input, or octets of the output.
     Filter(FilterError),
@@ -78,11 +78,15 @@ impl IoError {
     }
 
     /// The operating system's error number; 0 at the end of file, and for a filter's error. A name that cannot be resolved
-    /// has none, and counts as `EADDRNOTAVAIL` as in POE, so that 0 means nothing else.
+    /// has none, and counts as `EADDRNOTAVAIL` as in POE, so that 0 means nothing else; an error of a driver counts as
+    /// `EPROTO`.
     #[must_use]
     pub fn errno(&self) -> i32 {
         match &self.cause {
-            IoCause::Os(error) => error.raw_os_error().unwrap_or(Errno::EADDRNOTAVAIL as i32),
+            IoCause::Os(error) => error.raw_os_error().unwrap_or(match self.operation {
+                "read" | "write" | "shutdown" => Errno::EPROTO as i32,
+                _ => Errno::EADDRNOTAVAIL as i32,
+            }),
             IoCause::Eof { .. } | IoCause::Filter(_) => 0,
         }
     }
@@ -153,6 +157,11 @@ pub enum WheelError {
     /// A filter or a driver asked for something that cannot be done while it is called.
     #[error("the wheel is calling its filter or its driver; replace it when that has returned")]
     Busy,
+    /// A driver cannot be put in the place of the present one.
+    #[error(
+        "the driver cannot take the present one's place; a connection changes over to one that encrypts, and not back"
+    )]
+    Driver,
     /// The marks do not go together (POE: "Water mark errors").
     #[error(
         "water marks {low} and {high} do not go together; the low one must be less, and both more than 0"

@@ -132,6 +132,14 @@
 //! queued. [`with_filter`](ReadWrite::with_filter) is refused with [`WheelError::Busy`], and
 //! [`linger`](ReadWrite::linger) ends the wheel as a drop does. A filter that panics ends the input.
 //!
+//! # Drivers with a protocol of their own
+//!
+//! A driver that encrypts may have to read before it can write. A wheel reads for it even where the session wants no input,
+//! or has paused it; records that come by that are kept back. [`Flushed`](ReadWriteEvent::Flushed) is about the session's
+//! output alone. At the end the driver says goodbye: at [`shutdown_output`](ReadWrite::shutdown_output) before the output is
+//! shut down, and when a wheel is dropped that has nothing queued. [`set_driver`](ReadWrite::set_driver) has a connection
+//! change over to encryption, and [`with_driver`](ReadWrite::with_driver) asks the driver about it.
+//!
 //! # Connections
 //!
 //! A wheel that listens accepts up to 64 clients for one readiness. When it cannot, as for want of descriptors, it says so
@@ -157,6 +165,7 @@
 //! - [`shutdown_output`](ReadWrite::shutdown_output) waits for output that is queued, and closes a pipe. POE loses it, and
 //!   leaves a pipe open until the wheel goes.
 //! - After a failed write output is dropped. POE queues it for ever.
+//! - A driver can be replaced while a wheel goes on. In POE a socket gets another wheel, and what had been read is lost.
 //! - Changing an event's name does not resume a wheel that is paused.
 //! - Pending input moves to a new filter, and is in one of them only. POE copies it.
 //! - There is no `AutoFlush`; [`flush`](ReadWrite::flush) writes at once, and tells later.

@@ -63,8 +63,10 @@ struct Rest {
     handle: Weak<dyn AsFd>,
     driver: RefCell<Box<dyn Driver>>,
     read_watch: Cell<Option<WatchId>>,
-    /// There until the output has left this machine, if nothing else is waited for.
+    /// There until the output has left this machine, or the driver has said goodbye.
     write_watch: Cell<Option<WatchId>>,
+    /// Nothing but that the output leaves is waited for.
+    is_leaving: Cell<bool>,
     timer: Cell<TimerId>,
 }
 
@@ -90,6 +92,25 @@ impl Rest {
         self.driver.borrow_mut().shutdown_output(handle.as_fd()).is_ok()
     }
 
+    /// Whether the driver has nothing to say any more.
+    fn has_written(&self) -> bool {
+        !self.driver.borrow().wants().write
+    }
+
+    /// The handle takes output: what the driver has still to say, after which the rest has left.
+    fn go_on_writing(&self, kernel: &Kernel) {
+        if !self.has_written() {
+            let Some(handle) = self.handle.upgrade() else { return self.end() };
+            if self.driver.borrow_mut().flush(handle.as_fd()).is_err() {
+                self.end();
+            }
+        } else if self.is_leaving.get() {
+            self.end();
+        } else if let Some(watch) = self.write_watch.take() {
+            kernel.unwatch(watch);
+        }
+    }
+
     fn end(&self) {
         if let Some(kernel) = self.kernel.upgrade() {
             kernel.cancel_call(self.timer.replace(TimerId::NONE));
@@ -111,11 +132,13 @@ impl Rest {
             match got {
                 Ok(Get::Octets(_)) => {
                     // It goes on sending, and so has to learn of the end before the connection is closed.
-                    if let Some(watch) = self.write_watch.take() {
+                    if self.is_leaving.replace(false) && !self.shut_down() {
+                        return false;
+                    }
+                    if self.has_written()
+                        && let Some(watch) = self.write_watch.take()
+                    {
                         kernel.unwatch(watch);
-                        if !self.shut_down() {
-                            return false;
-                        }
                     }
                 }
                 Ok(Get::Nothing) => return true,
@@ -129,10 +152,11 @@ impl Rest {
 impl Watch for Rest {
     fn ready(&self, kernel: &Kernel, mode: Mode) {
         // What is read at the last moment counts.
-        let is_there = self.drop_input(kernel);
-        let has_left = mode == Mode::Write && self.write_watch.get().is_some();
-        if !is_there || has_left {
-            self.end();
+        if !self.drop_input(kernel) {
+            return self.end();
+        }
+        if mode == Mode::Write && self.write_watch.get().is_some() {
+            self.go_on_writing(kernel);
         }
     }
 }
@@ -186,6 +210,7 @@ pub(super) fn linger(
         driver: RefCell::new(driver),
         read_watch: Cell::new(None),
         write_watch: Cell::new(None),
+        is_leaving: Cell::new(!is_sending && TELLS_UNSENT),
         timer: Cell::new(TimerId::NONE),
     });
     let lingering = Lingering { rest: Rc::clone(&rest) };
@@ -194,9 +219,10 @@ pub(super) fn linger(
         kernel.watch(session, Rc::clone(handle), mode, target).ok()
     };
     rest.read_watch.set(Some(watch(Mode::Read)?));
-    if is_sending || !TELLS_UNSENT {
+    if !rest.is_leaving.get() {
         rest.shut_down().then_some(())?;
-    } else {
+    }
+    if rest.is_leaving.get() || !rest.has_written() {
         rest.write_watch.set(Some(watch(Mode::Write)?));
     }
     rest.limit(kernel, limit);

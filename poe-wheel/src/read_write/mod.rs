@@ -1,6 +1,7 @@
 //! Buffered, filtered, flow-controlled input and output on a handle.
 
 mod builder;
+mod driving;
 mod events;
 mod filters;
 mod later;
@@ -15,6 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use poe_driver::Driver;
 use poe_filter::{Filter, IntoRecord};
 use poe_kernel::{Name, SessionId};
 
@@ -205,6 +207,34 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     ) -> Result<ReadWrite<F::In, F::Out>, WheelError> {
         let wheel = self.wheel.succeed(filter.boxed())?;
         Ok(ReadWrite { wheel })
+    }
+
+    /// Puts another driver in place of the present one, for a connection that changes over, as after `STARTTLS`.
+    ///
+    /// What was put before goes out as it would have; what was read and is no record yet, behind the record being handled,
+    /// goes to the new driver.
+    ///
+    /// # Errors
+    ///
+    /// [`WheelError::Driver`] when the new one takes no other's place, or the present one is not to be replaced, as one
+    /// that encrypts; nothing has changed then. [`WheelError::Busy`] from within the filter or the driver, and
+    /// [`WheelError::Watch`] when the handle cannot be watched.
+    pub fn set_driver(&self, driver: impl Driver) -> Result<(), WheelError> {
+        self.wheel.set_driver(driver.boxed())
+    }
+
+    /// Asks the driver something, if it is a `D`, and is not calling.
+    ///
+    /// ```
+    /// # use poe_driver::SysRw;
+    /// # use poe_wheel::ReadWrite;
+    /// fn is_plain(wheel: &ReadWrite) -> bool {
+    ///     wheel.with_driver(|_: &SysRw| ()).is_some()
+    /// }
+    /// # let _ = is_plain;
+    /// ```
+    pub fn with_driver<D: Driver, R>(&self, f: impl FnOnce(&D) -> R) -> Option<R> {
+        self.wheel.with_driver(f)
     }
 
     /// A copy of the input that is no record yet (POE: `get_input_filter->get_pending`).

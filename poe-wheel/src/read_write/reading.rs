@@ -18,7 +18,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         let state = &self.state;
         // While records wait, none are read, so that what a fast peer sends does not pile up, and so that the end of the
         // input does not overtake them.
-        while self.takes_input() && !(state.backlog.get() || state.pumping.get()) {
+        while self.may_read() {
             let got = BUFFER.with(|buffer| match buffer.try_borrow_mut() {
                 Ok(mut buffer) => self.driver.borrow_mut().get(self.input.as_fd(), &mut buffer),
                 // A driver has had the kernel take a turn while it read.
@@ -49,8 +49,23 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
                 break;
             }
         }
-        if self.driver.borrow().wants().write && !state.blocked.get() {
-            self.schedule();
+        self.go_on_for_driver(kernel);
+        if !self.takes_input() && self.driver.borrow().has_input() {
+            // For when input is wanted again.
+            state.backlog.set(true);
+        }
+    }
+
+    /// Whether input is wanted and none is left over, or the driver has to read for its own sake.
+    #[inline]
+    fn may_read(&self) -> bool {
+        let state = &self.state;
+        if state.pumping.get() {
+            false
+        } else if state.driver_reads.get() && self.driver.borrow().wants().read {
+            !(state.ended.get() || state.input_over.get())
+        } else {
+            self.takes_input() && !state.backlog.get()
         }
     }
 
@@ -71,7 +86,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         result
     }
 
-    fn takes_input(&self) -> bool {
+    pub(super) fn takes_input(&self) -> bool {
         self.wanted().is_some()
     }
 

@@ -66,6 +66,10 @@ pub(super) struct State {
     pub(super) output_over: Cell<bool>,
     /// Shut the output down once nothing is queued.
     pub(super) closing: Cell<bool>,
+    /// The driver has been told to, and may not have done it yet.
+    pub(super) farewell: Cell<bool>,
+    /// The driver has to read before it can write, whoever wants input.
+    pub(super) driver_reads: Cell<bool>,
     /// Something was written and not yet told.
     pub(super) written: Cell<bool>,
     /// The high mark was reached, and the low one not since.
@@ -102,6 +106,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             later: RefCell::default(),
         });
         wheel.watch_handles(kernel)?;
+        wheel.see_to_driver(kernel)?;
         Ok(wheel)
     }
 
@@ -136,6 +141,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
                 backlog: Cell::new(true),
                 output_over: Cell::new(state.output_over.get()),
                 closing: Cell::new(state.closing.get()),
+                farewell: Cell::new(state.farewell.get()),
                 written: Cell::new(state.written.get()),
                 high: Cell::new(state.high.get()),
                 high_untold: Cell::new(state.high_untold.get()),
@@ -147,6 +153,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         self.end();
         if let Some(kernel) = self.kernel.upgrade() {
             successor.watch_handles(&kernel)?;
+            successor.see_to_driver(&kernel)?;
         }
         if let Err(error) = handed_over {
             successor.fail_later("filter", IoCause::Filter(error));
@@ -251,6 +258,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         {
             if name.is_none() {
                 self.unwatch(&kernel, &self.state.read_watch);
+                self.state.driver_reads.set(false);
+                self.see_to_driver(&kernel)?;
             } else {
                 self.watch_input(&kernel)?;
                 self.go_on();
@@ -314,7 +323,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     pub(super) fn pause_input(&self) {
         self.state.input_paused.set(true);
-        self.with_watch(&self.state.read_watch, Kernel::pause_watch);
+        if !self.state.driver_reads.get() {
+            self.with_watch(&self.state.read_watch, Kernel::pause_watch);
+        }
     }
 
     pub(super) fn resume_input(&self) {
@@ -351,6 +362,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     pub(super) fn linger(&self, limit: Duration) -> Option<Lingering> {
         let state = &self.state;
+        if !state.ended.get() {
+            self.say_goodbye();
+        }
         let is_sending =
             state.backlog.get() || !self.pending().is_empty() || linger::has_unread(&self.input);
         let may_send = !state.peer_ended.get();
@@ -371,9 +385,11 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     pub(super) fn end(&self) {
-        if !self.state.ended.replace(true)
-            && let Some(kernel) = self.kernel.upgrade()
-        {
+        if self.state.ended.replace(true) {
+            return;
+        }
+        self.say_goodbye();
+        if let Some(kernel) = self.kernel.upgrade() {
             self.unwatch(&kernel, &self.state.read_watch);
             self.unwatch(&kernel, &self.state.write_watch);
         }
@@ -463,7 +479,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             return Ok(());
         }
         let watch = self.watch(kernel, &self.input, Mode::Read)?;
-        if state.input_paused.get() {
+        if state.input_paused.get() && !state.driver_reads.get() {
             kernel.pause_watch(watch);
         }
         state.read_watch.set(Some(watch));

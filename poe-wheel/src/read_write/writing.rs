@@ -27,10 +27,17 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             }
         };
         match flushed {
-            Ok(left) => {
+            Ok(_) => {
+                // It may have to read before it can write what is left.
+                let wants = driver.wants();
                 drop(driver);
                 state.written.set(state.written.get() | any);
-                self.await_writable(left > 0 || self.driver.borrow().wants().write);
+                self.await_writable(wants.write);
+                if wants.read != state.driver_reads.get()
+                    && let Some(kernel) = self.kernel.upgrade()
+                {
+                    self.go_on_for_driver(&kernel);
+                }
             }
             Err(error) => {
                 driver.discard_output();
@@ -72,18 +79,32 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             self.tell(kernel, self.events.get().flushed);
         }
         if !state.ended.get() && state.closing.get() && self.is_drained() {
-            state.closing.set(false);
-            self.stop_output();
-            let result = self
-                .output_handle()
-                .map_or(Ok(()), |handle| self.driver.borrow_mut().shutdown_output(handle.as_fd()));
-            if !self.has_one_handle() {
-                // A pipe has no other way to tell that no more will come.
-                self.output.take();
+            self.end_output(kernel);
+        }
+    }
+
+    /// Has the driver tell the peer that no more comes, which may take it several writes.
+    fn end_output(&self, kernel: &Kernel) {
+        let state = &self.state;
+        let result = match self.output_handle() {
+            Some(handle) if !state.farewell.replace(true) => {
+                self.driver.borrow_mut().shutdown_output(handle.as_fd())
             }
-            if let Err(error) = result {
-                self.fail(kernel, "shutdown", IoCause::Os(error));
-            }
+            _ => Ok(()),
+        };
+        let wants = self.driver.borrow().wants();
+        if result.is_ok() && (wants.write || wants.read) {
+            self.await_writable(wants.write);
+            return self.go_on_for_driver(kernel);
+        }
+        state.closing.set(false);
+        self.stop_output();
+        if !self.has_one_handle() {
+            // A pipe has no other way to tell that no more will come.
+            self.output.take();
+        }
+        if let Err(error) = result {
+            self.fail(kernel, "shutdown", IoCause::Os(error));
         }
     }
 
