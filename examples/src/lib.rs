@@ -77,6 +77,20 @@ pub fn address(purpose: &str) -> Result<Address> {
     address.parse().map_err(Failure)
 }
 
+/// The same, and the folder in the second argument, or the current one.
+///
+/// # Errors
+///
+/// What the user is to be told: the first argument is no address, or there are too many.
+pub fn address_and_folder(purpose: &str) -> Result<(Address, String)> {
+    let usage = format!(
+        "[ADDRESS:PORT] [FOLDER]\n\nThe address is {DEFAULT} if none is given, the folder the current one."
+    );
+    let [address, folder] = arguments(purpose, &usage)?;
+    let address = address.unwrap_or_else(|| DEFAULT.to_owned()).parse().map_err(Failure)?;
+    Ok((address, folder.unwrap_or_else(|| ".".to_owned())))
+}
+
 /// For a program that takes no arguments: only tells who asks for help.
 ///
 /// # Errors
@@ -90,15 +104,24 @@ pub fn no_arguments(purpose: &str) -> Result {
 }
 
 fn argument(purpose: &str, usage: &str) -> Result<Option<String>> {
+    let [argument] = arguments(purpose, usage)?;
+    Ok(argument)
+}
+
+fn arguments<const N: usize>(purpose: &str, usage: &str) -> Result<[Option<String>; N]> {
     let mut arguments = std::env::args();
     let program = arguments.next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().display();
-    let argument = arguments.next();
-    if argument.as_deref().is_some_and(|argument| argument == "--help" || argument == "-h") {
+    let given = std::array::from_fn(|_| arguments.next());
+    if given
+        .first()
+        .and_then(Option::as_deref)
+        .is_some_and(|argument| argument == "--help" || argument == "-h")
+    {
         say!("{purpose}\n\nUsage: {}", format!("{program} {usage}").trim_end());
         std::process::exit(0);
     }
-    arguments.next().map_or(Ok(argument), |extra| Err(unexpected(&extra)))
+    arguments.next().map_or(Ok(given), |extra| Err(unexpected(&extra)))
 }
 
 fn unexpected(argument: &str) -> Failure {
@@ -107,10 +130,20 @@ fn unexpected(argument: &str) -> Failure {
 
 /// Says where a server listens, and how to talk to it. It serves whether somebody reads that or not.
 pub fn listening(address: &poe_component::prelude::Address) {
+    let ip_and_port = address.ip().zip(address.port());
+    tell(address, ip_and_port.map(|(ip, port)| format!("talk to it with: nc {ip} {port}")));
+}
+
+/// The same for a server of HTTP.
+pub fn serving(address: &poe_component::prelude::Address) {
+    tell(address, Some(format!("look at it with: curl http://{address}/")));
+}
+
+fn tell(address: &poe_component::prelude::Address, advice: Option<String>) {
     let mut output = io::stdout();
     let _ = writeln!(output, "listening on {address}");
-    if let (Some(ip), Some(port)) = (address.ip(), address.port()) {
-        let _ = writeln!(output, "talk to it with: nc {ip} {port}");
+    if let Some(advice) = advice {
+        let _ = writeln!(output, "{advice}");
     }
     // Whoever reads this through a pipe waits for it.
     let _ = output.flush();
