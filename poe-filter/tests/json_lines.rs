@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 fn there_and_back() {
     let values =
         [json!({"text": "two\nlines\u{2028}é\0"}), json!([1, -2.5, null]), json!(""), json!(true)];
+    // A number that a quick conversion misses by its last bit.
+    let values = [&values[..], &[json!(1.2345678901234561e45)]].concat();
     let mut filter = JsonLines::<Value>::new();
     let mut out = Vec::<u8>::new();
     for value in &values {
