@@ -313,3 +313,26 @@ fn perl_has_the_same_data() {
         }
     }
 }
+
+/// Each element refers to the one before it, so that the last one is far from any data. To follow all of
+/// them to the end would take minutes.
+#[test]
+fn long_chains_of_references_cost_what_they_are_worth() {
+    let many: u32 = 60_000;
+    let mut image = [&b"\x05\x05\x02"[..], &many.to_be_bytes(), b"\x05"].concat();
+    for number in 1..many {
+        image.extend_from_slice(b"\x04\0");
+        image.extend_from_slice(&number.to_be_bytes());
+    }
+    let value = Value::thaw(image).unwrap();
+    assert_eq!(value.root().len(), many as usize);
+    let error = from_value::<Vec<Option<u8>>>(&value).unwrap_err();
+    assert!(error.to_string().contains("expands to too much"), "{error}");
+    // A short one is no trouble.
+    let mut build = Builder::new();
+    let number = build.integer(5);
+    let (one, two) = (build.reference(number), build.reference(number));
+    let both = build.array([one, two]);
+    let both = build.finish(both).unwrap();
+    assert_eq!(from_value::<Vec<Option<u8>>>(&both).unwrap(), [Some(5), Some(5)]);
+}

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
+use super::cells::Shape;
 use super::{Key, Kind, Node, SerdeError, Value};
 
 /// How deep data may be nested, as it is on the stack: the same as `serde_json` allows.
@@ -57,8 +58,21 @@ impl<'v, 'b> Deserializer<'v, 'b> {
         if self.depth >= MAX_DEPTH {
             return Err(SerdeError::custom("nested deeper than 128 times, or within itself"));
         }
+        let node = self.follow(node)?;
         self.spend(VALUE + node.octets().map_or(0, <[u8]>::len))?;
         Ok(Self { node, depth: self.depth + 1, budget: self.budget })
+    }
+
+    /// Goes to what a reference refers to. That costs, as many may refer to one long chain of them.
+    fn follow(self, mut node: Node<'v>) -> Result<Node<'v>, SerdeError> {
+        for _ in 0..node.value.values() {
+            match node.shape() {
+                Shape::Reference(id) | Shape::WeakReference(id) => node.id = id,
+                _ => break,
+            }
+            self.spend(1)?;
+        }
+        Ok(node)
     }
 
     fn spend(self, octets: usize) -> Result<(), SerdeError> {

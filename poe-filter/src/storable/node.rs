@@ -128,6 +128,9 @@ impl<'a> Node<'a> {
 
     /// What this refers to, through all references; itself, if it is none. References that only
     /// refer to one another lead to one of them.
+    ///
+    /// It takes a step for each reference, as does all that looks through references. An image can have
+    /// as many as it has values.
     #[must_use]
     pub fn follow(self) -> Self {
         let mut node = self;
@@ -270,7 +273,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    fn shape(self) -> Shape {
+    pub(super) fn shape(self) -> Shape {
         self.value.tables.cell(self.id).shape
     }
 }
