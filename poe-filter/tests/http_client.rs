@@ -144,10 +144,7 @@ fn requests_that_make_no_sense() {
     let wrong = Request::post("/").header("Content-Length", 2).body("x").unwrap();
     assert_eq!(refused(wrong.into()), HttpPutError::WrongLength { declared: 2, given: 1 });
     let old = Request::post("/").version(Version::HTTP_10).body(()).unwrap();
-    assert_eq!(
-        refused(HttpClientRequest::Head(old)),
-        HttpPutError::Framing(HttpProblem::LengthRequired)
-    );
+    assert_eq!(refused(HttpClientRequest::Head(old)), HttpPutError::NoLength);
     assert_eq!(refused(HttpClientRequest::End(HeaderMap::new())), HttpPutError::NotBegun);
 }
 
@@ -374,4 +371,12 @@ fn a_response_that_is_read_again_has_the_same_request() {
         panic!("{records:?}");
     };
     assert_eq!((&got.body()[..], &headed.body()[..]), (&b"abc"[..], &b""[..]));
+}
+
+/// A request that can not be written says what to do about it.
+#[test]
+fn a_request_without_a_path() {
+    let request = Request::get("localhost").body("").unwrap();
+    let error = HttpClient::new().put(request.into(), &mut Vec::<u8>::new()).unwrap_err();
+    assert!(error.to_string().contains("http://host/path"), "{error}");
 }

@@ -206,7 +206,7 @@ impl HttpClient {
         let line = start(&mut request)?;
         let (headers, version) = (request.headers(), request.version());
         if version != Version::HTTP_11 && Framing::of(headers, version)? == Framing::Unsaid {
-            return Err(HttpProblem::LengthRequired.into());
+            return Err(HttpPutError::NoLength);
         }
         self.writer.head(&line, headers, version, Otherwise::Chunked, sink)?;
         self.asked.push_back(request.method().clone());
@@ -327,13 +327,13 @@ fn start<T>(request: &mut Request<T>) -> Result<Vec<u8>, HttpPutError> {
     let target = match (request.method(), uri.authority(), uri.path_and_query()) {
         (&Method::CONNECT, Some(authority), _) => authority.as_str(),
         (_, _, Some(path)) => path.as_str(),
-        _ => return Err(HttpProblem::FirstLine { reason: "its target is no URI" }.into()),
+        _ => return Err(HttpPutError::Target),
     };
     let line = format!("{} {target} {version}", request.method()).into_bytes();
     if let (Some(authority), false) = (uri.authority(), request.headers().contains_key(HOST)) {
         // Without the name of a user, which is for nobody but the client.
         let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-        let host = HeaderValue::from_str(host).map_err(|_| HttpProblem::Header)?;
+        let host = HeaderValue::from_str(host).map_err(|_| HttpPutError::Target)?;
         request.headers_mut().insert(HOST, host);
     }
     Ok(line)

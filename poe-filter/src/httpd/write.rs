@@ -31,6 +31,17 @@ pub enum HttpPutError {
     #[error("headers leave the end of the body in doubt: {0}; leave them to the filter")]
     Framing(#[from] super::HttpProblem),
 
+    /// A request before HTTP/1.1 that comes in parts, without `Content-Length`: the server could not tell
+    /// where its body ends.
+    #[error("the server could not tell where the body ends; give Content-Length, or use HTTP/1.1")]
+    NoLength,
+
+    /// A request whose URI has nothing to ask for.
+    #[error(
+        "the URI of the request has no path, or its host is no header; use one such as http://host/path"
+    )]
+    Target,
+
     /// The body has not as many octets as its `Content-Length` says.
     #[error("Content-Length says {declared} octets, the body has {given}")]
     WrongLength {
