@@ -24,8 +24,10 @@ use crate::{BoxedTransform, Filter, FilterError, Transform};
 #[derive(Debug)]
 pub struct FilterLayer<F> {
     filter: F,
-    /// The sizes of the chunks of which some is pending, and maybe of some before them.
+    /// The sizes of the chunks of which all is pending.
     sizes: VecDeque<usize>,
+    /// Of these.
+    total: usize,
     /// What the filter said to the chunk that was added last.
     refused: Option<FilterError>,
 }
@@ -33,7 +35,7 @@ pub struct FilterLayer<F> {
 impl<F: Filter> FilterLayer<F> {
     /// Makes a layer of a filter.
     pub fn new(filter: F) -> Self {
-        Self { filter, sizes: VecDeque::new(), refused: None }
+        Self { filter, sizes: VecDeque::new(), total: 0, refused: None }
     }
 
     /// The filter.
@@ -56,15 +58,18 @@ impl<F: Filter> FilterLayer<F> {
         FilterLayer::new(self.filter.fresh())
     }
 
-    /// Of how many chunks nothing has become a record.
-    fn untouched(&self) -> usize {
-        let mut pending = self.filter.pending_len();
-        let untouched = self.sizes.iter().rev().take_while(|size| {
-            let whole = pending > 0 && **size <= pending;
-            pending = pending.saturating_sub(**size);
-            whole
-        });
-        untouched.count()
+    /// Forgets the chunks of which something is no more pending.
+    fn settle(&mut self) {
+        let pending = self.filter.pending_len();
+        if pending == 0 {
+            self.sizes = VecDeque::new();
+            self.total = 0;
+        }
+        while self.total > pending
+            && let Some(size) = self.sizes.pop_front()
+        {
+            self.total -= size;
+        }
     }
 }
 
@@ -76,6 +81,7 @@ impl<F: Filter + 'static> Transform for FilterLayer<F> {
 
     fn get_one_start(&mut self, record: Bytes) {
         self.sizes.push_back(record.len());
+        self.total += record.len();
         self.refused = self.filter.get_one_start(record).err();
     }
 
@@ -84,13 +90,14 @@ impl<F: Filter + 'static> Transform for FilterLayer<F> {
             return Err(refused);
         }
         let made = self.filter.get_one();
-        let untouched = self.untouched();
-        self.sizes.drain(..self.sizes.len() - untouched);
+        self.settle();
         made
     }
 
     fn finish(&mut self) -> Result<Option<F::In>, FilterError> {
-        self.filter.finish()
+        let made = self.filter.finish();
+        self.settle();
+        made
     }
 
     fn put(&mut self, record: F::Out, below: &mut dyn FnMut(Bytes)) -> Result<(), FilterError> {
@@ -107,12 +114,12 @@ impl<F: Filter + 'static> Transform for FilterLayer<F> {
     }
 
     fn pending(&self) -> Option<usize> {
-        Some(self.untouched())
+        Some(self.sizes.len())
     }
 
     fn reset(&mut self) {
         self.filter.take_pending();
-        self.sizes = VecDeque::new();
+        self.settle();
         self.refused = None;
     }
 

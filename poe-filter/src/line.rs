@@ -20,6 +20,10 @@ const NETWORK_NEWLINE: &[u8] = b"\r\n";
 /// A line is given as soon as the first octet of its terminator has come; the second one, when it comes,
 /// is taken for what it is, and makes no line of its own.
 ///
+/// Where another filter is to go on behind a line, give the terminator as a [`literal`](Line::literal): it
+/// is then consumed whole, however it arrives. Of the default ones, the second octet may come after the
+/// exchange, and is the other filter's then.
+///
 /// A line longer than `MaxLength` is one [`FilterError::LineTooLong`], reported as soon as that is
 /// certain. The filter then holds none of it, skips the rest of it, and goes on with the next line.
 ///

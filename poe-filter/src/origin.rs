@@ -25,6 +25,9 @@ impl Origin {
     /// Follows the filter, which has so many octets left; gives what it has used up.
     pub(crate) fn take_used(&mut self, left: usize) -> Bytes {
         let used = self.pending.len().saturating_sub(left);
+        if used == 0 {
+            return Bytes::new();
+        }
         self.pending.take(used).unwrap_or_default()
     }
 
@@ -49,33 +52,39 @@ impl Origin {
 
 /// The octets of each record that a layer holds.
 #[derive(Debug, Default)]
-pub(crate) struct Held(VecDeque<Bytes>);
+pub(crate) struct Held {
+    records: VecDeque<Bytes>,
+    /// How many octets these are.
+    len: usize,
+}
 
 impl Held {
     pub(crate) fn push(&mut self, octets: Bytes) {
-        self.0.push_back(octets);
+        self.len += octets.len();
+        self.records.push_back(octets);
     }
 
     /// Keeps those of the last `count` records; gives the others.
     pub(crate) fn release(&mut self, count: usize) -> Bytes {
-        let released = self.0.len().saturating_sub(count);
+        let released = self.records.len().saturating_sub(count);
         let octets = if released == 1 {
-            self.0.pop_front().unwrap_or_default()
+            self.records.pop_front().unwrap_or_default()
         } else {
-            join(self.0.drain(..released))
+            join(self.records.drain(..released))
         };
-        if self.0.is_empty() {
-            self.0 = VecDeque::new();
+        if self.records.is_empty() {
+            self.records = VecDeque::new();
         }
+        self.len -= octets.len();
         octets
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        self.len
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Bytes> {
-        self.0.iter().cloned()
+        self.records.iter().cloned()
     }
 }
 

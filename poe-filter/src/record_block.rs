@@ -197,11 +197,10 @@ impl<R: 'static, W: 'static> Transform for RecordBlock<R, W> {
     }
 
     fn put(&mut self, record: Vec<W>, below: &mut dyn FnMut(W)) -> Result<(), FilterError> {
-        let count = self.put_pending.len() + record.len();
+        self.put_pending.extend(record);
+        let count = self.put_pending.len();
         let whole = if self.checkput { count - count % self.blocksize } else { count };
-        let mut all = std::mem::take(&mut self.put_pending).into_iter().chain(record);
-        all.by_ref().take(whole).for_each(below);
-        self.put_pending = all.collect();
+        self.put_pending.drain(..whole).for_each(below);
         Ok(())
     }
 

@@ -97,6 +97,13 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
     /// # Ok::<(), poe_filter::ConfigError>(())
     /// ```
     pub fn pop(&mut self) -> Option<Layer> {
+        let (_, upper) = self.slots.split_first()?;
+        if !upper.is_empty() && upper.iter().all(|slot| slot.held.len() == 0) {
+            // The filter next to the wire has all that is pending, and goes on where it is.
+            let mut layer = self.slots.pop()?.layer;
+            layer.0.reset();
+            return Some(layer);
+        }
         self.take_out(Vec::pop)
     }
 

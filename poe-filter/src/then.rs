@@ -104,7 +104,14 @@ impl<F: Filter, T: Transform<From = F::In, To = F::Out>> Then<F, T> {
                 }
                 None => {
                     self.origin.starve();
-                    return if ended { self.upper.finish() } else { Ok(None) };
+                    if !ended {
+                        return Ok(None);
+                    }
+                    let made = self.upper.finish();
+                    if let Some(pending) = self.upper.pending() {
+                        self.held.release(pending);
+                    }
+                    return made;
                 }
             }
         }

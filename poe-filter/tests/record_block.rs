@@ -89,3 +89,16 @@ fn the_end_of_input_must_not_come_within_a_block() {
     assert_eq!(filter.take_pending(), "e\n");
     assert_eq!(filter.finish().unwrap(), None);
 }
+
+/// Time is linear in the number of records: by its square, this would take minutes.
+#[test]
+fn a_block_fills_record_by_record() {
+    let many = 200_000;
+    let mut filter = RecordBlock::<usize>::new(many).unwrap().with_checkput(true);
+    let mut put = Vec::new();
+    for number in 0..many {
+        assert!(put.is_empty());
+        filter.put(vec![number], &mut |record| put.push(record)).unwrap();
+    }
+    assert!(put.into_iter().eq(0..many) && filter.put_pending().is_empty());
+}

@@ -248,3 +248,55 @@ fn empty_records_do_not_shift_what_is_pending() {
         assert_eq!(filter.get_pending(), "");
     }
 }
+
+/// Time is linear in the number of chunks: by its square, this would take minutes.
+#[test]
+fn a_stack_waits_for_a_long_record_without_going_through_all_of_it_each_time() {
+    let many = 200_000;
+    let mut typed = Line::literal("\n").unwrap().then(FilterLayer::new(Block::new())).boxed();
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Block::fixed(many).unwrap()).unwrap();
+    let mut stack = stack.then(RecordBlock::new(2).unwrap()).boxed();
+    assert!(typed.get(format!("{many}\0\n").into()).unwrap().is_empty());
+    for _ in 1..many {
+        assert!(typed.get("a\n".into()).unwrap().is_empty());
+        assert!(stack.get("a".into()).unwrap().is_empty());
+    }
+    assert_eq!(typed.get("a\n".into()).unwrap()[0].len(), many);
+    assert_eq!(stack.pending_len(), many - 1);
+    assert_eq!((typed.pending_len(), typed.get_pending()), (0, "".into()));
+}
+
+#[test]
+fn nothing_is_pending_behind_the_last_record() {
+    let filter =
+        || Line::literal("\n").unwrap().then(FilterLayer::new(Line::literal("!").unwrap()));
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Line::literal("\n").unwrap()).unwrap();
+    stack.push(Line::literal("!").unwrap()).unwrap();
+    for mut filter in [filter().boxed(), stack.boxed()] {
+        assert_eq!(filter.get("a!\nb\n".into()).unwrap(), ["a"]);
+        assert_eq!(filter.get_pending(), "b\n");
+        assert_eq!(filter.finish().unwrap().unwrap(), "b");
+        assert_eq!(filter.get_pending(), "");
+    }
+}
+
+/// A layer that held nothing is taken off, and the filter below goes on within the body.
+#[cfg(feature = "http")]
+#[test]
+fn a_filter_stays_where_it_is_when_a_layer_is_taken_off() {
+    use poe_filter::{Httpd, HttpdRecord, HttpdResponse};
+
+    let mut stack = Stackable::<HttpdRecord, HttpdResponse>::new();
+    stack.push(Httpd::builder().streaming().build().unwrap()).unwrap();
+    stack.push(Grep::<HttpdRecord, HttpdResponse>::new(|_| true, |_| true)).unwrap();
+    let body = "GET /smuggled HTTP/1.1\r\n\r\n";
+    let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+    stack.get_one_start(format!("{head}{body}").into()).unwrap();
+    assert!(matches!(stack.get_one(), Ok(Some(HttpdRecord::Head(_)))));
+    assert_eq!(stack.pop().unwrap().name(), "Grep");
+    assert_eq!(stack.get_pending(), body);
+    assert!(matches!(stack.get_one(), Ok(Some(HttpdRecord::Body(got))) if got == body));
+    assert!(matches!(stack.get_one(), Ok(Some(HttpdRecord::End(_)))));
+}

@@ -12,6 +12,10 @@ typed_codec! {
     ///
     /// A record begins with three dashes, as in Perl's.
     ///
+    /// The parser takes time by the square of how deep brackets and braces are nested, before it refuses
+    /// what is nested deeper than 128 times. Where images come from anybody, a moderate
+    /// [`max_length`](super::ReferenceBuilder::max_length), such as 64 KiB, bounds that.
+    ///
     /// ```
     /// use poe_filter::Filter;
     /// use poe_filter::reference::{Reference, Yaml};
