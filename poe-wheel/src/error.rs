@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use poe_filter::FilterError;
@@ -33,7 +34,7 @@ use crate::{Address, WheelId, listener};
 #[non_exhaustive]
 pub struct IoError {
     /// What was being done: `"read"`, `"write"`, `"shutdown"`, or `"filter"` for input or output that the filter refuses;
-    /// `"accept"`; and of what it takes to connect, `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`,
+    /// `"accept"`; of a file that is followed, `"open"` and `"stat"`; and of what it takes to connect, `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`,
     /// `"bind"`, `"connect"` and `"getpeername"`.
     pub operation: &'static str,
     /// What happened.
@@ -51,6 +52,11 @@ pub enum IoCause {
     Eof {
         /// How many octets.
         unfinished: usize,
+    },
+    /// A file that was followed has another in its place, and ended within a record.
+    Unfinished {
+        /// How many octets of the record there were.
+        octets: usize,
     },
     /// The operating system said so, or the driver, whose error is inside this one.
     Os(io::Error),
@@ -87,7 +93,7 @@ impl IoError {
                 "read" | "write" | "shutdown" => Errno::EPROTO as i32,
                 _ => Errno::EADDRNOTAVAIL as i32,
             }),
-            IoCause::Eof { .. } | IoCause::Filter(_) => 0,
+            IoCause::Eof { .. } | IoCause::Unfinished { .. } | IoCause::Filter(_) => 0,
         }
     }
 
@@ -102,12 +108,12 @@ impl IoError {
     pub fn kind(&self) -> Option<io::ErrorKind> {
         match &self.cause {
             IoCause::Os(error) => Some(error.kind()),
-            IoCause::Eof { .. } | IoCause::Filter(_) => None,
+            IoCause::Eof { .. } | IoCause::Unfinished { .. } | IoCause::Filter(_) => None,
         }
     }
 
     /// Whether the operation goes on after this: the filter has dropped one record, and takes the next; clients could not be
-    /// accepted, and the wheel tries again after a while; one datagram was lost, and others come and go.
+    /// accepted, or a file not opened, and the wheel tries again after a while; one datagram was lost, and others come and go.
     #[must_use]
     pub fn is_recoverable(&self) -> bool {
         match &self.cause {
@@ -116,6 +122,7 @@ impl IoError {
                 self.is_tried_again
                     || (self.operation == "accept" && listener::is_tried_again(error))
             }
+            IoCause::Unfinished { .. } => true,
             IoCause::Eof { .. } => false,
         }
     }
@@ -128,6 +135,13 @@ impl fmt::Display for IoError {
             IoCause::Eof { unfinished } => {
                 write!(f, "{}: end of file after {unfinished} octets of a record", self.operation)
             }
+            IoCause::Unfinished { octets } => {
+                write!(
+                    f,
+                    "{}: the file has ended after {octets} octets of a record",
+                    self.operation
+                )
+            }
             IoCause::Os(error) => write!(f, "{}: {error}", self.operation),
             IoCause::Filter(error) => write!(f, "{}: {error}", self.operation),
         }
@@ -137,7 +151,7 @@ impl fmt::Display for IoError {
 impl std::error::Error for IoError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
-            IoCause::Eof { .. } => None,
+            IoCause::Eof { .. } | IoCause::Unfinished { .. } => None,
             IoCause::Os(error) => Some(error),
             IoCause::Filter(error) => Some(error),
         }
@@ -189,6 +203,25 @@ pub enum WheelError {
         /// The address.
         address: Address,
         /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A wheel that has nothing to do without it (POE: "InputEvent required").
+    #[error("a wheel that follows a file needs an input_event; without it nobody gets the records")]
+    NoInputEvent,
+    /// Several places to begin at (POE: "can't have Seek and SeekBack at the same time").
+    #[error("seek, seek_back and position exclude one another; give one of them")]
+    OnePlace,
+    /// What was to be followed is a directory.
+    #[error("cannot follow {}: it is a directory", path.as_deref().map_or("a handle".into(), |path| path.to_string_lossy()))]
+    Directory {
+        /// Its name, if it was given one.
+        path: Option<PathBuf>,
+    },
+    /// A handle of which the operating system does not say what it is.
+    #[error("cannot follow a handle: {source}")]
+    Handle {
+        /// Why.
         #[source]
         source: io::Error,
     },

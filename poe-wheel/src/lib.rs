@@ -1,4 +1,4 @@
-//! Wheels of POE: buffered input and output, sockets, each one I/O mechanism done whole.
+//! Wheels of POE: buffered input and output, sockets, files that grow, each one I/O mechanism done whole.
 //!
 //! A wheel watches handles for the session that is active when it is spawned, and sends that session events about what
 //! they mean: a record has come, all output has gone, a client has connected. It lives where the session keeps it, in its
@@ -9,6 +9,7 @@
 //! - [`SocketFactory`] listens for connections, connects, or makes datagram sockets: over IPv4, IPv6 and both, and in the
 //!   UNIX domain.
 //! - [`ListenAccept`] accepts connections on a socket that the program made itself.
+//! - [`FollowTail`] reads records from the end of a file as it grows, and goes on when the file is rotated.
 //! - [`pipe`] makes pipes, one way and both ways.
 //!
 //! Wheels talk to the kernel only, and so serve any kind of session.
@@ -150,6 +151,12 @@
 //! up by a thread of the kernel's pool for [blocking](poe_kernel::Kernel::blocking) work; one to listen at is looked up before
 //! `spawn` returns.
 //!
+//! # Files
+//!
+//! What has been written to a file before it was moved away is read before what is in its successor; [`FollowTail`] says what is
+//! sure, and what is lost with certainty. A failure, as to open a file, is told once for as long as it lasts, and what failed is
+//! tried again at each poll: [`IoError::is_recoverable`].
+//!
 //! # Differences from POE
 //!
 //! - Dropping or pausing a wheel keeps back the records that have been read already. POE delivers them.
@@ -179,6 +186,23 @@
 //! - Addresses and ports come as an [`Address`], for IPv6 too, instead of packed.
 //! - A pipe of a kind that is asked for is of that kind, or an error. POE makes one of another kind, and forgets for good the
 //!   kind that has failed. Pipes do not block, and no other program inherits them.
+//! - [`FollowTail`] knows a file that was truncated by what it holds. POE does by its size, and so goes on in the middle of one that
+//!   was written anew to the same length or more.
+//! - It does not take a link more or less to a file for another file. POE reads all of it again.
+//! - What a file ended within is not joined with the beginning of the next one. It may be had with
+//!   [`partial_event`](FollowTailBuilder::partial_event), and is told as [`IoCause::Unfinished`] otherwise.
+//! - A file that was moved away is read to its end, and for three polls more. POE loses what is written to it after it last saw
+//!   its end. The reset event comes when the new file holds something, or the old one is closed.
+//! - After a failure to read or to look up a file it is tried again. POE stops for good. A file that cannot be opened is an error,
+//!   which POE takes for one that is not there.
+//! - `Seek` and `SeekBack` hold for a file that comes late, too, and can be made to begin with
+//!   [whole records](FollowTailBuilder::whole_records).
+//! - [`FollowTail::tell`] says how far records were delivered, POE's how far was read; without a file it is `None`, and POE
+//!   dies. The place of a handle that is followed does not move.
+//! - A [`driver`](FollowTailBuilder::driver) reads what is no plain file. POE's reads files too, and gets a block of them each time,
+//!   as here a turn gets up to 1024 records.
+//! - The end of a pipe that is followed by its handle is an error event, as that of a socket is. POE sends an idle event.
+//! - `event` without an input event stops reading. POE refuses that.
 //! - A mistake in parameters is an error of `spawn` or does not compile; POE warns of some, ignores some, and dies of others.
 //!
 //! Case by case:
@@ -189,6 +213,7 @@
 #![doc(test(attr(deny(warnings))))]
 
 mod error;
+mod follow_tail;
 mod input;
 mod listen_accept;
 mod listener;
@@ -200,6 +225,7 @@ mod unix_path;
 mod wheel_id;
 
 pub use error::{IoCause, IoError, WheelError};
+pub use follow_tail::{FollowTail, FollowTailBuilder, FollowTailEvent, Position};
 pub use input::Input;
 pub use listen_accept::{ListenAccept, ListenAcceptBuilder};
 pub use read_write::{Lingering, ReadWrite, ReadWriteBuilder, ReadWriteEvent};
@@ -212,7 +238,8 @@ pub use wheel_id::WheelId;
 /// What a program of wheels uses.
 pub mod prelude {
     pub use crate::{
-        Address, Connection, Domain, Input, IoCause, IoError, ListenAccept, ReadWrite,
-        ReadWriteEvent, Socket, SocketFactory, SocketType, WheelId,
+        Address, Connection, Domain, FollowTail, FollowTailEvent, Input, IoCause, IoError,
+        ListenAccept, Position, ReadWrite, ReadWriteEvent, Socket, SocketFactory, SocketType,
+        WheelId,
     };
 }

@@ -23,6 +23,7 @@ use poe_kernel::{Name, SessionId};
 pub use self::builder::ReadWriteBuilder;
 pub use self::linger::Lingering;
 use self::wheel::Wheel;
+pub(crate) use self::wheel::with_buffer;
 use crate::{WheelError, WheelId};
 
 /// The events of a [`ReadWrite`] wheel, for [`ReadWrite::event`].

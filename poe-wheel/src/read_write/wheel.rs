@@ -25,6 +25,14 @@ thread_local! {
     pub(super) static BUFFER: RefCell<ReadBuffer> = RefCell::new(ReadBuffer::new());
 }
 
+/// Lends that buffer, or another one to who comes while it is in use.
+pub(crate) fn with_buffer<R>(use_it: impl FnOnce(&mut ReadBuffer) -> R) -> R {
+    BUFFER.with(|buffer| match buffer.try_borrow_mut() {
+        Ok(mut buffer) => use_it(&mut buffer),
+        Err(_) => use_it(&mut ReadBuffer::new()),
+    })
+}
+
 pub(super) struct Wheel<In: 'static, Out: 'static> {
     pub(super) this: Weak<Self>,
     pub(super) kernel: WeakKernel,

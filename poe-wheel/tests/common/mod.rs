@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of this")]
 
 pub mod sockets;
+pub mod tails;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -217,6 +218,11 @@ pub fn refuse<H>(_: &mut Cx<'_, H>, event: Unhandled) -> HandlerResult {
 pub fn once<T: 'static>(value: T) -> impl Fn() -> T {
     let cell = Cell::new(Some(value));
     move || cell.take().unwrap()
+}
+
+/// Says that a test is not made, and why, to whoever runs the tests.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }
 
 /// Counts its own drops.

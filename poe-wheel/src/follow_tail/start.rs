@@ -1,0 +1,177 @@
+//! Where a wheel begins.
+
+use std::cell::RefMut;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirEntryExt;
+use std::path::Path;
+
+use poe_kernel::Kernel;
+
+use super::generation::{Generation, Kind, Opened, Source};
+use super::position::Position;
+use super::tail::{Identity, Tail};
+use super::wheel::Wheel;
+use crate::WheelError;
+use crate::read_write::with_buffer;
+
+/// How far before the end a wheel looks for the beginning of an unfinished record.
+const LOOK_BACK: u64 = 4096;
+
+/// Where in its first file a wheel begins.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Start {
+    pub(super) place: Place,
+    /// Not in the middle of a record.
+    pub(super) whole_records: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) enum Place {
+    /// With what is written from now on; with all that there is, in a file that is not there yet.
+    #[default]
+    Unsaid,
+    /// So far from the start, or, if less than 0, from the end.
+    Seek(i64),
+    /// So far from the end, or, if less than 0, from the start.
+    SeekBack(i64),
+    /// Where another wheel ended.
+    Position(Position),
+}
+
+impl Place {
+    fn offset(&self, len: u64) -> u64 {
+        match *self {
+            Self::Seek(offset @ 0..) => len.min(offset.unsigned_abs()),
+            Self::SeekBack(offset @ ..0) => len.min(offset.unsigned_abs()),
+            Self::Seek(back) | Self::SeekBack(back) => len.saturating_sub(back.unsigned_abs()),
+            Self::Unsaid | Self::Position(_) => 0,
+        }
+    }
+}
+
+impl<In: 'static> Wheel<In> {
+    /// Begins with what is there already. What cannot be opened is left to the first look, which reports it.
+    pub(super) fn open_first(
+        &self,
+        kernel: &Kernel,
+        opened: Option<Opened>,
+    ) -> Result<(), WheelError> {
+        self.watch_directory();
+        let Some(opened) = opened else { return Ok(()) };
+        let start = self.start.take().unwrap_or_default();
+        self.begin_with(opened, start, true);
+        if self.is_stream() {
+            self.watch_stream(kernel)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the first file.
+    pub(super) fn begin_with(&self, opened: Opened, start: Start, was_there: bool) {
+        let Kind::File(identity) = opened.kind else {
+            return self.add(self.stream(opened));
+        };
+        if let Place::Position(position) = &start.place {
+            return self.resume(opened, identity, position);
+        }
+        let mut generation = self.tail(&opened, identity, was_there);
+        // What cannot be read is found out by the first look.
+        let _ = self.seek(&mut generation, &start, was_there);
+        self.add(generation);
+    }
+
+    /// Adds the file that now has the name.
+    pub(super) fn add_next(&self, opened: Opened) {
+        let generation = match opened.kind {
+            Kind::File(identity) => self.tail(&opened, identity, false),
+            Kind::Fifo | Kind::Stream => self.stream(opened),
+        };
+        self.add(generation);
+    }
+
+    fn add(&self, generation: Generation<In>) {
+        self.all().push_back(generation);
+    }
+
+    pub(super) fn all(&self) -> RefMut<'_, std::collections::VecDeque<Generation<In>>> {
+        self.generations.borrow_mut()
+    }
+
+    fn stream(&self, opened: Opened) -> Generation<In> {
+        let (driver, is_fifo) = (self.take_driver(), opened.kind == Kind::Fifo);
+        self.generation(Source::Stream { handle: opened.handle, driver, is_fifo }, true)
+    }
+
+    fn tail(&self, opened: &Opened, identity: Identity, begun: bool) -> Generation<In> {
+        let tail = Tail::new(std::rc::Rc::clone(&opened.handle), identity);
+        self.generation(Source::File(tail), begun)
+    }
+
+    fn seek(
+        &self,
+        generation: &mut Generation<In>,
+        start: &Start,
+        was_there: bool,
+    ) -> io::Result<()> {
+        let Source::File(tail) = &mut generation.source else { return Ok(()) };
+        let len = tail.len()?;
+        if !matches!(start.place, Place::Unsaid) {
+            let offset = start.place.offset(len);
+            generation.skips_one = start.whole_records && offset > 0;
+            return tail.seek(offset - u64::from(generation.skips_one));
+        }
+        if !was_there {
+            return Ok(());
+        }
+        tail.seek(len.saturating_sub(LOOK_BACK))?;
+        with_buffer(|buffer| generation.skip(buffer))
+    }
+
+    /// Goes on where another wheel ended: in the file that has the name, or in one beside it, if it was moved meanwhile.
+    fn resume(&self, opened: Opened, identity: Identity, position: &Position) {
+        let mut generation = self.tail(&opened, identity, false);
+        if resumes(&mut generation, position) {
+            generation.begun = true;
+        } else if let Some(moved) = self.path.as_deref().and_then(|path| beside(path, position))
+            && let Kind::File(identity) = moved.kind
+        {
+            let mut before = self.tail(&moved, identity, true);
+            if resumes(&mut before, position) {
+                self.add(before);
+            }
+        }
+        self.add(generation);
+    }
+}
+
+fn resumes<In>(generation: &mut Generation<In>, position: &Position) -> bool {
+    match &mut generation.source {
+        Source::File(tail) if tail.identity.inode == position.inode() => {
+            tail.resume(position).unwrap_or(false)
+        }
+        _ => false,
+    }
+}
+
+/// The file in the same directory that a position is in.
+fn beside(path: &Path, position: &Position) -> Option<Opened> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut entries = fs::read_dir(parent.unwrap_or(".".as_ref())).ok()?.flatten();
+    let entry = entries.find(|entry| entry.ino() == position.inode())?;
+    Opened::by_name(&entry.path()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_clipped_to_the_file() {
+        let place = |place: Place| place.offset(9);
+        assert_eq!([0, 3, 9, 100].map(|n| place(Place::Seek(n))), [0, 3, 9, 9]);
+        assert_eq!([-3, -9, -100, i64::MIN].map(|n| place(Place::Seek(n))), [6, 0, 0, 0]);
+        assert_eq!([0, 6, 100, i64::MAX].map(|n| place(Place::SeekBack(n))), [9, 3, 0, 0]);
+        assert_eq!([-3, -100].map(|n| place(Place::SeekBack(n))), [3, 9]);
+    }
+}
