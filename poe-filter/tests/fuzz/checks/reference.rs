@@ -33,8 +33,8 @@ pub(super) fn reference(octets: &[u8]) {
     let compresses = compresses || form == 2;
     let case = Case { stream: &stream, sizes, max_length, compresses };
     match codec {
-        0 => case.check(Storable::new()),
-        // Perl has no booleans, so that these arrive as something else.
+        // To Perl, text and octets are equal, and there are no booleans: these arrive as something else.
+        0 => case.check_splits(Storable::new()),
         1 => case.check_splits(StorableOf::<Value>::new()),
         2 => case.check(Json::<Value>::new()),
         3 => case.check(MessagePack::<Value>::new()),
