@@ -1,5 +1,6 @@
 //! The lines of headers in a head that has been checked.
 
+use http::Version;
 use memchr::memchr;
 
 use super::error::HttpProblem;
@@ -55,7 +56,7 @@ impl<'a> Iterator for Fields<'a> {
 
 /// What a request says of itself, as bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Marks(u8);
+pub(super) struct Marks(u32);
 
 impl Marks {
     pub(super) const CLOSE: Self = Self(1);
@@ -65,6 +66,28 @@ impl Marks {
     const SECOND_HOST: Self = Self(16);
     const FRAMED: Self = Self(32);
     const ENCODED: Self = Self(64);
+    const HTTP_11: Self = Self(128);
+    const HTTP_10: Self = Self(256);
+
+    #[inline]
+    pub(super) fn of(version: Version) -> Self {
+        match version {
+            Version::HTTP_11 => Self::HTTP_11,
+            Version::HTTP_10 => Self::HTTP_10,
+            _ => Self(0),
+        }
+    }
+
+    #[inline]
+    pub(super) fn version(self) -> Version {
+        if self.has(Self::HTTP_11) {
+            Version::HTTP_11
+        } else if self.has(Self::HTTP_10) {
+            Version::HTTP_10
+        } else {
+            Version::HTTP_09
+        }
+    }
 
     #[inline]
     pub(super) fn has(self, mark: Self) -> bool {
@@ -79,8 +102,8 @@ impl Marks {
 
 /// Looks for the headers that matter to the filter, in one go.
 #[inline]
-pub(super) fn marks(fields: &[httparse::Header<'_>]) -> Marks {
-    let mut marks = Marks::default();
+pub(super) fn marks(version: Version, fields: &[httparse::Header<'_>]) -> Marks {
+    let mut marks = Marks::of(version);
     for field in fields {
         let name = field.name.as_bytes();
         // Most names have another length than all of these.
@@ -138,13 +161,12 @@ pub(super) fn connection_marks(value: &[u8]) -> Marks {
 pub(super) fn body_length(
     fields: &[httparse::Header<'_>],
     marks: Marks,
-    version: http::Version,
 ) -> Result<Framing, HttpProblem> {
     if marks.has(Marks::SECOND_HOST) {
         return Err(HttpProblem::RepeatedHost);
     }
     if marks.has(Marks::FRAMED) {
-        return Framing::of_fields(fields, version);
+        return Framing::of_fields(fields, marks.version());
     }
     if marks.has(Marks::ENCODED) {
         return Err(HttpProblem::LengthRequired);

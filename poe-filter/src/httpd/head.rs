@@ -143,12 +143,11 @@ pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<Plain> {
     if !is_plain {
         return None;
     }
-    let marks = marks(parsed.headers);
-    let body = body_length(parsed.headers, marks, version);
+    let marks = marks(version, parsed.headers);
+    let body = body_length(parsed.headers, marks);
     let parts = Parts {
         target: (u32::try_from(start).ok()?, u32::try_from(target.len()).ok()?),
         fields: u32::try_from(first_line).ok()?,
-        version,
         marks,
     };
     Some(Plain { end, method: Verb::new(method)?, parts, body })
@@ -195,10 +194,10 @@ pub(super) fn parse_request(head: Bytes, scanner: &HeadScanner) -> Result<Parsed
     let start = number(target.as_ptr().addr() - head.as_ptr().addr())?;
     let target = (start, number(target.len())?);
     let (marks, body) = with_fields(&head[scanner.first_line()..], scanner.lines(), |fields| {
-        let marks = marks(fields);
-        Ok((marks, body_length(fields, marks, version)))
+        let marks = marks(version, fields);
+        Ok((marks, body_length(fields, marks)))
     })?;
-    let parts = Parts { target, fields: number(scanner.first_line())?, version, marks };
+    let parts = Parts { target, fields: number(scanner.first_line())?, marks };
     Ok(Parsed { request: HttpdRequest::new(head, method.into(), parts), body })
 }
 

@@ -43,7 +43,6 @@ pub struct HttpdRequest {
 pub(super) struct Parts {
     pub(super) target: (u32, u32),
     pub(super) fields: u32,
-    pub(super) version: Version,
     pub(super) marks: Marks,
 }
 
@@ -115,7 +114,7 @@ impl HttpdRequest {
     #[must_use]
     #[inline]
     pub fn version(&self) -> Version {
-        self.parts.version
+        self.parts.marks.version()
     }
 
     /// All headers, names as they were written, in order.
@@ -186,13 +185,13 @@ impl HttpdRequest {
     #[must_use]
     #[inline]
     pub fn keep_alive(&self) -> bool {
-        goes_on(self.parts.version, self.parts.marks)
+        goes_on(self.version(), self.parts.marks)
     }
 
     /// Whether the client waits for leave to send the body, if there is any.
     #[must_use]
     pub fn expects_continue(&self) -> bool {
-        self.parts.marks.has(Marks::CONTINUE) && self.parts.version == Version::HTTP_11
+        self.parts.marks.has(Marks::CONTINUE) && self.version() == Version::HTTP_11
     }
 
     /// The same as a request of the `http` crate. Nothing of it is copied.
@@ -216,7 +215,7 @@ impl HttpdRequest {
         let mut request = Request::new(self.body().clone());
         *request.method_mut() = self.method().clone();
         *request.uri_mut() = self.uri()?;
-        *request.version_mut() = self.parts.version;
+        *request.version_mut() = self.version();
         let mut headers = HeaderMap::with_capacity(16);
         for (name, value) in self.headers() {
             let name = HeaderName::from_bytes(name.as_bytes())?;
@@ -247,7 +246,7 @@ impl fmt::Debug for HttpdRequest {
         f.debug_struct("HttpdRequest")
             .field("method", self.method())
             .field("target", &self.target())
-            .field("version", &self.parts.version)
+            .field("version", &self.version())
             .field("headers", &self.headers().map(shown).collect::<Vec<_>>())
             .field("body", self.body())
             .finish()
@@ -323,7 +322,7 @@ impl<T> AnyRequest for Request<T> {
     }
 
     fn keep_alive(&self) -> bool {
-        let mut marks = Marks::default();
+        let mut marks = Marks::of(self.version());
         for value in self.headers().get_all(http::header::CONNECTION) {
             marks.add(connection_marks(value.as_bytes()));
         }
