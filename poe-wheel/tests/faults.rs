@@ -267,7 +267,7 @@ proptest! {
 /// marks, however much goes through.
 #[test]
 fn a_slow_reader_holds_memory_flat() {
-    const TOTAL: usize = 128 << 20;
+    const TOTAL: usize = 32 << 20;
     const PIECE: usize = 64 << 10;
     const HIGH: usize = 256 << 10;
     let kernel = kernel();
