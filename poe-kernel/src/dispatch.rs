@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
 
-use crate::{Kernel, Name, ReplyTo, SessionId, Slot};
+use crate::{Carried, Kernel, Name, ReplyTo, SessionId};
 
 /// A session as the kernel knows it: something that takes events.
 ///
@@ -107,7 +107,7 @@ pub struct Delivery<'a> {
     /// What event it is, who sent it and to whom.
     pub envelope: &'a Envelope,
     /// Its payload (POE: `ARG0` and on).
-    pub payload: &'a mut dyn Slot,
+    pub payload: &'a mut Carried<'a>,
     /// Where the handler's value goes.
     pub reply: ReplyTo<'a>,
 }

@@ -49,6 +49,14 @@ impl SessionId {
         (self.0 & SLOT_MASK) as usize
     }
 
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// Whether this is the kernel rather than a session.
     #[must_use]
     #[inline]

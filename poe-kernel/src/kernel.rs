@@ -55,6 +55,10 @@ pub(crate) struct Inner {
     pub(crate) now: Cell<Nanos>,
     sequence: Cell<u64>,
     pub(crate) active: Cell<Active>,
+    /// The session whose posted event is being dispatched, the kernel for none.
+    pub(crate) dispatching: Cell<SessionId>,
+    /// The same, for as long as nothing has taken over that event's hold.
+    pub(crate) spare_hold: Cell<SessionId>,
     pub(crate) running: Cell<bool>,
     /// Another loop waits in its place.
     pub(crate) never_waits: Cell<bool>,
@@ -355,6 +359,8 @@ impl KernelBuilder {
             now: Cell::new(0),
             sequence: Cell::new(0),
             active: Cell::new(Active { session: SessionId::KERNEL, event: None }),
+            dispatching: Cell::new(SessionId::KERNEL),
+            spare_hold: Cell::new(SessionId::KERNEL),
             running: Cell::new(false),
             never_waits: Cell::new(false),
             fatal: RefCell::default(),

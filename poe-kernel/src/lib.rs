@@ -200,6 +200,7 @@
 //! - Difference: QUE-18 (each kernel has its own timers and ids)
 
 mod aliases;
+mod carried;
 mod clock;
 mod death;
 mod diagnostic;
@@ -216,6 +217,7 @@ mod inspect;
 mod kernel;
 mod leaks;
 mod name;
+mod pass;
 mod payload;
 mod profile;
 mod queue;
@@ -233,6 +235,7 @@ mod timers;
 mod trace;
 mod why_alive;
 
+pub use carried::{Carried, take};
 pub use death::{Cause, Death, Panic, SharedDeath};
 pub use diagnostic::Diagnostic;
 #[cfg(feature = "tracing")]
@@ -254,7 +257,7 @@ pub use inspect::{
 };
 pub use kernel::{Kernel, KernelBuilder, WeakKernel};
 pub use name::{Event, EventFor, Name};
-pub use payload::{Payload, ReplyTo, Slot, take};
+pub use payload::{Payload, ReplyTo, Slot};
 pub use profile::{EventMeter, Meter, Profile, SlowHandler};
 pub use run::Flush;
 pub use send::Destination;

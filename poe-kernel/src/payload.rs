@@ -1,8 +1,10 @@
 //! What an event carries: one value of any type, kept without allocation when it is small.
 
 use std::any::{Any, type_name};
-use std::cell::RefMut;
 use std::fmt;
+
+use crate::Carried;
+use crate::carried::{Stored, for_small_types};
 
 /// A place that holds one value of some type, to be taken out by whoever knows the type.
 ///
@@ -42,12 +44,6 @@ impl fmt::Debug for dyn Slot {
     }
 }
 
-/// Takes the value out of a slot if it is a `P`.
-#[inline]
-pub fn take<P: 'static>(slot: &mut dyn Slot) -> Option<P> {
-    (slot as &mut dyn Any).downcast_mut::<Option<P>>()?.take()
-}
-
 /// One value of any `'static` type, on its way to a handler.
 ///
 /// `()`, the integers, `bool`, `f64`, `&'static str` and [`SessionId`](crate::SessionId) travel inside; anything else
@@ -64,10 +60,11 @@ pub fn take<P: 'static>(slot: &mut dyn Slot) -> Option<P> {
 pub struct Payload(Repr);
 
 macro_rules! inline_payloads {
-    ($($variant:ident($type:ty)),* $(,)?) => {
+    ($($variant:ident($type:ty): $to:expr, $from:expr;)*) => {
         enum Repr {
             Unit,
             $($variant($type),)*
+            Text(&'static str),
             Boxed(Box<dyn Slot>),
         }
 
@@ -85,6 +82,9 @@ macro_rules! inline_payloads {
                     $(if let Some(value) = any.downcast_mut::<Option<$type>>() {
                         return Self(value.take().map_or(Repr::Unit, Repr::$variant));
                     })*
+                    if let Some(text) = any.downcast_ref::<Option<&'static str>>() {
+                        return Self(text.map_or(Repr::Unit, Repr::Text));
+                    }
                     if let Some(payload) = any.downcast_mut::<Option<Payload>>() {
                         return payload.take().unwrap_or_default();
                     }
@@ -98,6 +98,7 @@ macro_rules! inline_payloads {
                 match &self.0 {
                     Repr::Unit => type_name::<()>(),
                     $(Repr::$variant(_) => type_name::<$type>(),)*
+                    Repr::Text(_) => type_name::<&'static str>(),
                     Repr::Boxed(slot) => (**slot).type_name(),
                 }
             }
@@ -107,43 +108,9 @@ macro_rules! inline_payloads {
                 match self.0 {
                     Repr::Unit => f(&mut Some(())),
                     $(Repr::$variant(value) => f(&mut Some(value)),)*
+                    Repr::Text(text) => f(&mut Some(text)),
                     Repr::Boxed(mut slot) => f(&mut *slot),
                 }
-            }
-
-            /// As [`Payload::with`], for one that lies in a cell which `f` is to find free again.
-            ///
-            /// The value is copied as what it is. To move the payload out first would read more at once than was
-            /// written at once, and a processor that has both under way waits for that.
-            #[inline(always)]
-            #[expect(non_snake_case, reason = "variables named as the variants they are for")]
-            pub(crate) fn unload<R>(
-                mut payload: RefMut<'_, Self>,
-                f: impl FnOnce(&mut dyn Slot) -> R,
-            ) -> R {
-                // A place for each, so that `f` is there once.
-                let mut unit;
-                $(let mut $variant;)*
-                let mut boxed;
-                let slot: &mut dyn Slot = match &mut payload.0 {
-                    Repr::Unit => {
-                        unit = Some(());
-                        &mut unit
-                    }
-                    $(Repr::$variant(value) => {
-                        $variant = Some(*value);
-                        &mut $variant
-                    })*
-                    Repr::Boxed(_) => match std::mem::take(&mut *payload).0 {
-                        Repr::Boxed(slot) => {
-                            boxed = slot;
-                            &mut *boxed
-                        }
-                        _ => unreachable!("it was matched just now"),
-                    },
-                };
-                drop(payload);
-                f(slot)
             }
 
             /// Lends the value, if it is a `P`.
@@ -152,33 +119,28 @@ macro_rules! inline_payloads {
                 match &self.0 {
                     Repr::Unit => (&() as &dyn Any).downcast_ref(),
                     $(Repr::$variant(value) => (value as &dyn Any).downcast_ref(),)*
+                    Repr::Text(text) => (text as &dyn Any).downcast_ref(),
                     Repr::Boxed(slot) => {
                         (&**slot as &dyn Any).downcast_ref::<Option<P>>().and_then(Option::as_ref)
                     }
                 }
             }
         }
+
+        impl From<Payload> for Stored {
+            fn from(payload: Payload) -> Self {
+                match payload.0 {
+                    Repr::Unit => Self::default(),
+                    $(Repr::$variant(value) => Self::new(value),)*
+                    Repr::Text(text) => Self::Text(text),
+                    Repr::Boxed(slot) => Self::Boxed(slot),
+                }
+            }
+        }
     };
 }
 
-inline_payloads! {
-    Bool(bool),
-    Char(char),
-    U8(u8),
-    U16(u16),
-    U32(u32),
-    U64(u64),
-    Usize(usize),
-    I8(i8),
-    I16(i16),
-    I32(i32),
-    I64(i64),
-    Isize(isize),
-    F32(f32),
-    F64(f64),
-    Str(&'static str),
-    Session(crate::SessionId),
-}
+for_small_types!(inline_payloads);
 
 impl Payload {
     /// Moves the value out.
@@ -190,7 +152,11 @@ impl Payload {
         if self.downcast_ref::<P>().is_none() {
             return Err(self);
         }
-        self.with(|slot| take(slot).ok_or(Self(Repr::Unit)))
+        self.with(|slot| Carried::from(slot).take().ok_or(Self(Repr::Unit)))
+    }
+
+    pub(crate) fn boxed(slot: Box<dyn Slot>) -> Self {
+        Self(Repr::Boxed(slot))
     }
 
     /// Whether the value is a `P`.

@@ -1,7 +1,10 @@
 //! Posted events: a ring, first come, first served.
 
+use crate::carried::Stored;
+use std::panic::Location;
+
 use crate::clock::Nanos;
-use crate::{Envelope, Payload, QueuedKind};
+use crate::{Caller, Envelope, Name, Payload, QueuedKind, SessionId};
 
 /// What kind of thing lies in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,20 +31,45 @@ impl From<Kind> for QueuedKind {
 #[derive(Debug)]
 pub(crate) struct Queued {
     pub(crate) header: Header,
-    pub(crate) payload: Payload,
+    pub(crate) payload: Stored,
+}
+
+impl Queued {
+    /// Moves the payload out.
+    pub(crate) fn take_payload(&mut self) -> Payload {
+        std::mem::take(&mut self.payload).into()
+    }
 }
 
 /// What the queue knows of an event besides its payload.
 ///
-/// Its time and its number lie apart: beside each other they would be copied as one from where the kernel has counted
-/// on one of them just before, and that load has to wait for the store.
+/// No two words that lie beside each other here do so elsewhere. They would be copied as one from or to where they are
+/// written or read one by one at about the same time, and for that a processor waits.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) sequence: u64,
-    pub(crate) envelope: Envelope,
+    pub(crate) event: Name,
+    pub(crate) session: SessionId,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) sender: SessionId,
+    pub(crate) state: Option<Name>,
     pub(crate) due: Nanos,
     pub(crate) kind: Kind,
+}
+
+impl Header {
+    #[inline(always)]
+    pub(crate) fn new(sequence: u64, envelope: Envelope, due: Nanos, kind: Kind) -> Self {
+        let Envelope { session, sender, event, caller: Caller { location, state } } = envelope;
+        Self { sequence, event, session, location, sender, state, due, kind }
+    }
+
+    #[inline(always)]
+    pub(crate) fn envelope(&self) -> Envelope {
+        let &Self { event, session, location, sender, state, .. } = self;
+        Envelope { session, sender, event, caller: Caller { location, state } }
+    }
 }
 
 /// The events posted and not yet dispatched.
@@ -69,13 +97,13 @@ impl Queue {
         if let Some(place) = self.places.get_mut(place) {
             place.header = header;
             // A vacant place owns nothing, so that there is nothing to drop.
-            std::mem::forget(std::mem::replace(&mut place.payload, Payload::new(value)));
+            std::mem::forget(std::mem::replace(&mut place.payload, Stored::new(value)));
         }
     }
 
     #[inline]
-    pub(crate) fn front(&self) -> Option<&Queued> {
-        if self.len == 0 { None } else { self.places.get(self.first) }
+    pub(crate) fn front(&self) -> Option<&Header> {
+        if self.len == 0 { None } else { self.places.get(self.first).map(|event| &event.header) }
     }
 
     /// The event that was at the front, now removed: its payload is to be taken out of it before the next push.
@@ -115,7 +143,7 @@ impl Queue {
         let events = events.places.into_iter().take(events.len);
         let (removed, kept): (Vec<_>, Vec<_>) = events.partition(|event| stale(&event.header));
         for event in kept {
-            self.push(event.header, event.payload);
+            self.push(event.header, Payload::from(event.payload));
         }
         removed
     }
@@ -126,7 +154,7 @@ impl Queue {
         const FEWEST: usize = 16;
         self.straighten();
         let places = (self.places.len() * 2).max(FEWEST);
-        self.places.resize_with(places, || Queued { header, payload: Payload::default() });
+        self.places.resize_with(places, || Queued { header, payload: Stored::default() });
     }
 
     /// Moves the events to the beginning of the ring.
@@ -144,20 +172,19 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Caller, Name, SessionId};
 
     fn push(queue: &mut Queue, number: u64) {
         let (session, event) = (SessionId::KERNEL, Name::new("queue-test"));
-        let caller = Caller::new(std::panic::Location::caller(), None);
+        let caller = Caller::new(Location::caller(), None);
         let envelope = Envelope { session, sender: session, event, caller };
-        let header = Header { sequence: number, envelope, due: 0, kind: Kind::Post };
+        let header = Header::new(number, envelope, 0, Kind::Post);
         queue.push(header, number.to_string());
     }
 
     fn pop(queue: &mut Queue) -> (u64, String) {
         let event = queue.pop();
         let payload = std::mem::take(&mut event.payload);
-        (event.header.sequence, payload.downcast().unwrap())
+        (event.header.sequence, Payload::from(payload).downcast().unwrap())
     }
 
     #[test]
@@ -173,7 +200,7 @@ mod tests {
                 if queue.is_empty() {
                     break;
                 }
-                assert_eq!(queue.front().map(|event| event.header.sequence), Some(popped));
+                assert_eq!(queue.front().map(|header| header.sequence), Some(popped));
                 assert_eq!(pop(&mut queue), (popped, popped.to_string()));
                 popped += 1;
             }

@@ -5,7 +5,6 @@ use std::rc::Weak;
 use std::time::Duration;
 
 use crate::clock::{Clock, Nanos, nanos};
-use crate::timers::table::Timers;
 use crate::trace::trace;
 use crate::{Asserts, Kernel, KernelError, SessionId, Traces};
 
@@ -79,17 +78,6 @@ impl Pace {
         self.polled.set(now);
         self.events.set(0);
     }
-}
-
-/// What belongs to a pass, and how far it has come.
-pub(crate) struct Pass {
-    /// What is due by then,
-    pub(crate) now: Nanos,
-    /// and has a lesser number.
-    pub(crate) limit: u64,
-    dispatched: u32,
-    /// With so many events dispatched there is no next pass.
-    enough: u32,
 }
 
 impl Kernel {
@@ -179,39 +167,6 @@ impl Kernel {
             self.verify();
         }
         if inner.is_fatal.get() { self.end_if_fatal() } else { Ok(()) }
-    }
-
-    /// Dispatches what is due now and was set before now; then, for as long as fewer than `enough` events were
-    /// dispatched and nothing else is to be seen to, what was set meanwhile. How many events that were.
-    #[inline(always)]
-    fn pass(&self, enough: u32) -> u32 {
-        let inner = &*self.inner;
-        let mut pass = Pass { now: inner.now.get(), limit: self.sequence(), dispatched: 0, enough };
-        while self.dispatch_next(&mut pass) {
-            pass.dispatched += 1;
-            if inner.unsettled.get() {
-                pass.enough = 0;
-                if inner.is_fatal.get() {
-                    break;
-                }
-            }
-        }
-        // What was set for the past meanwhile waits for the next pass.
-        if inner.next_timer.get() <= pass.now {
-            self.change_timers(Timers::end_pass);
-        }
-        pass.dispatched
-    }
-
-    /// Makes a pass that has come to its end the next one, if nothing has to be done first.
-    #[inline(always)]
-    pub(crate) fn begin_next(&self, pass: &mut Pass) -> bool {
-        let now = self.inner.now.get();
-        if pass.dispatched >= pass.enough || self.inner.next_timer.get() <= now {
-            return false;
-        }
-        (pass.now, pass.limit) = (now, self.sequence());
-        true
     }
 
     /// Waits until a handle is ready or something is due, and calls the watchers of what is ready.

@@ -1,20 +1,15 @@
 //! Sending: `post`, `yield`, `call`, and how an event reaches its handler.
 
 use std::any::Any;
-use std::cell::RefMut;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::clock::Nanos;
 use crate::death::{Cause, Death, Panic, SharedDeath};
-use crate::queue::{Header, Kind, Queue, Queued};
-use crate::run::Pass;
-use crate::timers::table::{Timer, Timers};
+use crate::queue::{Header, Kind};
 use crate::trace::trace;
 use crate::{
-    Asserts, CallError, Caller, Delivery, Diagnostic, Dispatch, Envelope, EventFor, Failure,
-    Kernel, Name, NoActiveSession, Payload, PostError, ReplyTo, SessionId, Slot, Timeout,
+    Asserts, CallError, Caller, Carried, Delivery, Diagnostic, Dispatch, Envelope, EventFor,
+    Failure, Kernel, Name, NoActiveSession, PostError, ReplyTo, SessionId, Slot,
 };
 
 /// Who an event is for: a [`SessionId`], or an alias as text.
@@ -177,6 +172,8 @@ impl Kernel {
     }
 
     /// Queues an event behind all others; false when its sender or its receiver is gone.
+    ///
+    /// What a session sends itself while it handles an event takes over the hold of that one, if no other has yet.
     #[inline(always)]
     pub(crate) fn enqueue<P: 'static>(
         &self,
@@ -190,7 +187,9 @@ impl Kernel {
         if to.is_kernel() && kind != Kind::Signal {
             return true;
         }
-        if !self.inner.sessions.borrow_mut().hold_event(to, from) {
+        if to == from && self.inner.spare_hold.get() == to {
+            self.inner.spare_hold.set(SessionId::KERNEL);
+        } else if !self.inner.sessions.borrow_mut().hold_event(to, from) {
             return false;
         }
         self.push_event(kind, Envelope { session: to, sender: from, event, caller }, value);
@@ -202,98 +201,11 @@ impl Kernel {
     pub(crate) fn push_event<P: 'static>(&self, kind: Kind, envelope: Envelope, value: P) {
         let mut queue = self.inner.queue.borrow_mut();
         let (due, sequence) = (self.inner.now.get(), self.next_sequence());
-        queue.push(Header { sequence, envelope, due, kind }, value);
+        queue.push(Header::new(sequence, envelope, due, kind), value);
         drop(queue);
         if self.inner.observing.get() {
-            self.observe_enqueued(kind, &envelope, sequence);
-        }
-    }
-
-    /// Dispatches a posted event, or another thing that was queued.
-    #[inline(always)]
-    pub(crate) fn dispatch_posted(&self, event: RefMut<'_, Queued>) {
-        let Header { kind, envelope, due, .. } = event.header;
-        let Envelope { session: to, sender: from, .. } = envelope;
-        let payload = RefMut::map(event, |event| &mut event.payload);
-        if kind == Kind::Post
-            && (from == to || from.is_kernel() || self.is_live(from))
-            && !self.inner.observing.get()
-        {
-            Payload::unload(payload, |slot| self.deliver_queued(&envelope, slot));
-        } else {
-            let taken = std::mem::take(&mut *{ payload });
-            self.dispatch_other(kind, &envelope, due, taken);
-        }
-    }
-
-    #[inline(never)]
-    fn dispatch_other(&self, kind: Kind, envelope: &Envelope, due: Nanos, payload: Payload) {
-        let &Envelope { session: to, sender: from, event, caller } = envelope;
-        let marks = self.inner.sessions.borrow().marks();
-        let is_sent = || from.is_kernel() || self.is_live(from);
-        match kind {
-            Kind::Signal if is_sent() => self.dispatch_signal(to, event, caller, payload),
-            Kind::Post if is_sent() => {
-                payload.with(|slot| self.run_queued_observed(envelope, due, slot));
-            }
-            _ => {}
-        }
-        self.inner.sessions.borrow_mut().release_event(to, from, marks);
-    }
-
-    /// Dispatches a timer that is due.
-    fn dispatch_timer(&self, (timer, due): (Timer, Nanos)) {
-        let Timer { session, event, caller, payload } = timer;
-        let marks = self.inner.sessions.borrow().marks();
-        let release = || self.inner.sessions.borrow_mut().release_event(session, session, marks);
-        if event == self.inner.names.timeout && payload.is::<Rc<dyn Timeout>>() {
-            self.time_out(session, payload);
-            release();
-        } else {
-            let envelope = Envelope { session, sender: session, event, caller };
-            payload.with(|slot| {
-                if self.inner.observing.get() {
-                    self.run_queued_observed(&envelope, due, slot);
-                    release();
-                } else {
-                    self.deliver_queued(&envelope, slot);
-                }
-            });
-        }
-    }
-
-    fn time_out(&self, session: SessionId, target: Payload) {
-        if let Ok(target) = target.downcast::<Rc<dyn Timeout>>() {
-            self.run_part(session, self.inner.names.timeout, || target.timed_out(self));
-        }
-    }
-
-    /// Runs the handler of an event from the queue, and ends the event's hold on its sessions; until then that hold
-    /// keeps the session from being collected.
-    #[inline(always)]
-    fn deliver_queued(&self, envelope: &Envelope, payload: &mut dyn Slot) {
-        let (to, from) = (envelope.session, envelope.sender);
-        // To borrow them alone takes fewer steps than to count who else does.
-        let mut sessions = self.inner.sessions.borrow_mut();
-        let marks = sessions.marks();
-        let Some(body) = sessions.body(to).cloned() else {
-            return sessions.release_event(to, from, marks);
-        };
-        drop(sessions);
-        if let Err(failure) = self.run_handler(&*body, envelope, payload, ReplyTo::nobody()) {
-            self.die(envelope, payload.type_name(), *failure);
-        }
-        self.inner.sessions.borrow_mut().release_event(to, from, marks);
-    }
-
-    /// Runs the handler of an event from the queue, and takes down what it costs.
-    #[cold]
-    fn run_queued_observed(&self, envelope: &Envelope, due: Nanos, payload: &mut dyn Slot) {
-        let body = self.inner.sessions.borrow().body(envelope.session).cloned();
-        let Some(body) = body else { return };
-        let result = self.run_observed(&*body, envelope, Some(due), payload, ReplyTo::nobody());
-        if let Err(failure) = result {
-            self.die(envelope, payload.type_name(), *failure);
+            let Envelope { session, sender, event, caller } = envelope;
+            self.observe_enqueued(kind, session, sender, event, caller, sequence);
         }
     }
 
@@ -317,8 +229,7 @@ impl Kernel {
         result
     }
 
-    /// Makes a session active and hands it an event. A failure comes in a box, so that nothing large is moved about where
-    /// there is none.
+    /// Makes a session active and hands it an event.
     #[inline]
     pub(crate) fn run_handler(
         &self,
@@ -328,10 +239,9 @@ impl Kernel {
         reply: ReplyTo<'_>,
     ) -> Result<(), Box<Failure>> {
         self.with_active(envelope.session, Some(envelope.event), || {
+            let payload = &mut Carried::from(payload);
             let delivery = Delivery { kernel: self, envelope, payload, reply };
-            let run = || body.dispatch(delivery).map_err(boxed);
-            catch_unwind(AssertUnwindSafe(run))
-                .unwrap_or_else(|panic| Err(boxed(Failure::Panic(panic))))
+            run_caught(body, delivery)
         })
     }
 
@@ -378,7 +288,7 @@ impl Kernel {
     }
 
     #[cold]
-    fn die(&self, envelope: &Envelope, sent: &'static str, failure: Failure) {
+    pub(crate) fn die(&self, envelope: &Envelope, sent: &'static str, failure: Failure) {
         if let Some(death) = death(envelope, sent, failure) {
             self.raise(&death);
         }
@@ -462,16 +372,16 @@ impl Kernel {
             self.inner
                 .queue
                 .borrow_mut()
-                .purge(|Header { envelope, .. }| gone(envelope.session) || gone(envelope.sender))
+                .purge(|Header { session, sender, .. }| gone(*session) || gone(*sender))
         };
         for event in &stale {
             if event.header.kind == Kind::Signal
-                && let Some(death) = event.payload.downcast_ref::<SharedDeath>()
+                && let Some(death) = event.payload.boxed_ref::<SharedDeath>()
             {
                 // The session that it was to be told in has gone; somebody must be told.
                 self.halt(Arc::clone(death));
             }
-            let Envelope { session, sender, event, .. } = event.header.envelope;
+            let Header { session, sender, event, .. } = event.header;
             trace!(
                 self,
                 EVENTS,
@@ -483,40 +393,13 @@ impl Kernel {
             sessions.release_event(session, sender, marks);
         }
     }
+}
 
-    /// Dispatches the next event due in this pass, posted or timed: by due time, then first come, first served. When
-    /// there is none, the pass may become the next one. False when nothing was dispatched.
-    #[inline(always)]
-    pub(crate) fn dispatch_next(&self, pass: &mut Pass) -> bool {
-        if self.inner.next_timer.get() <= pass.now
-            && let Some(timer) = self.next_timer(pass)
-        {
-            self.dispatch_timer(timer);
-            return true;
-        }
-        let queue = self.inner.queue.borrow_mut();
-        let Some(event) = queue.front() else { return false };
-        if event.header.sequence >= pass.limit && !self.begin_next(pass) {
-            return false;
-        }
-        self.dispatch_posted(RefMut::map(queue, Queue::pop));
-        true
-    }
-
-    /// The next timer due in this pass, if it goes before all that is posted.
-    #[cold]
-    fn next_timer(&self, &Pass { now, limit, .. }: &Pass) -> Option<(Timer, Nanos)> {
-        let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
-        let queue = self.inner.queue.borrow();
-        if let Some(posted) = queue.front().map(|event| event.header)
-            && posted.sequence < limit
-            && (posted.due, posted.sequence) < (timed.due, timed.sequence)
-        {
-            return None;
-        }
-        let timer = self.change_timers(Timers::pop)?;
-        Some((timer, timed.due))
-    }
+/// Runs a session's handler. A failure comes in a box, so that nothing large is moved about where there is none.
+#[inline(always)]
+pub(crate) fn run_caught(body: &dyn Dispatch, delivery: Delivery<'_>) -> Result<(), Box<Failure>> {
+    catch_unwind(AssertUnwindSafe(|| body.dispatch(delivery).map_err(boxed)))
+        .unwrap_or_else(|panic| Err(boxed(Failure::Panic(panic))))
 }
 
 #[cold]
@@ -551,7 +434,7 @@ fn death(envelope: &Envelope, sent: &'static str, failure: Failure) -> Option<Sh
 #[inline]
 fn no_reply<R: 'static>(envelope: &Envelope) -> Result<R, CallError> {
     let &Envelope { session, event, caller, .. } = envelope;
-    crate::take(&mut Some(())).ok_or(CallError::WrongReply {
+    crate::take(&mut Carried::from(&mut Some(()) as &mut dyn Slot)).ok_or(CallError::WrongReply {
         session,
         event,
         expected: std::any::type_name::<R>(),

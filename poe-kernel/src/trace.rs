@@ -65,6 +65,8 @@ impl Kernel {
         let measuring = self.inner.measurements.borrow().is_some();
         let asserting = !(self.asserts() & (Asserts::EVENTS | Asserts::USAGE)).is_empty();
         self.inner.observing.set(of_events.contains(&true) || measuring || asserting);
+        // Events that are dispatched in one go are not asked one by one.
+        self.inner.unsettled.set(true);
     }
 
     /// Reports what a trace has to say.
@@ -123,9 +125,19 @@ impl Kernel {
     }
 
     /// Says that an event was queued.
+    ///
+    /// It takes the parts of the envelope, so that nobody has to put that in memory for it.
     #[cold]
-    pub(crate) fn observe_enqueued(&self, kind: Kind, envelope: &Envelope, sequence: u64) {
-        let &Envelope { session, sender, event, caller } = envelope;
+    #[inline(never)]
+    pub(crate) fn observe_enqueued(
+        &self,
+        kind: Kind,
+        session: SessionId,
+        sender: SessionId,
+        event: Name,
+        caller: Caller,
+        sequence: u64,
+    ) {
         if kind == Kind::Post {
             self.observe_name(sender, event, caller);
         }

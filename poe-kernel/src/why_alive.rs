@@ -4,8 +4,9 @@ use std::fmt;
 use std::panic::Location;
 use std::time::SystemTime;
 
+use crate::queue::Header;
 use crate::timers::table::Pending;
-use crate::{Envelope, Kernel, Mode, Name, SessionId};
+use crate::{Kernel, Mode, Name, SessionId};
 
 /// One reason for a session to be alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,8 +135,7 @@ impl Kernel {
         let is_meant = |id: SessionId| !id.is_kernel() && (session.is_kernel() || id == session);
         self.purge();
         for event in self.inner.queue.borrow().iter() {
-            let Envelope { session: to, sender: from, event, caller } = event.header.envelope;
-            let since = caller.location;
+            let Header { session: to, sender: from, event, location: since, .. } = event.header;
             if is_meant(to) {
                 let cause = ReasonCause::EventTo { event, sender: from };
                 reasons.push(Reason { session: to, cause, since });

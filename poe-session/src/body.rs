@@ -83,8 +83,8 @@ impl<H: 'static, K: Kind> Body<H, K> {
     #[inline(always)]
     fn run(&self, handler: &Handler<H, K>, delivery: Delivery<'_>) -> Result<(), Failure> {
         let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy) };
-        let Delivery { kernel, envelope, payload, reply, .. } = delivery;
-        handler(&mut Cx::new(kernel, self, heap, envelope), payload, reply)
+        let mut cx = Cx::new(delivery.kernel, self, heap, delivery.envelope);
+        handler(&mut cx, delivery.payload, delivery.reply)
     }
 
     #[inline(never)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use poe_kernel::{Child, EventFor, Failure, Name, Parent, Payload, ReplyTo, Slot, take};
+use poe_kernel::{Carried, Child, EventFor, Failure, Name, Parent, Payload, ReplyTo};
 
 use crate::table::{Handler, Table};
 use crate::{Cx, IntoOutcome, Kind, Plain};
@@ -173,8 +173,8 @@ impl<H, K: Kind> fmt::Debug for Handlers<H, K> {
 pub(crate) fn erase<H: 'static, K: Kind, P: 'static, R: IntoOutcome>(
     handler: impl Fn(&mut Cx<'_, H, K>, P) -> R + 'static,
 ) -> Handler<H, K> {
-    Rc::new(move |cx: &mut Cx<'_, H, K>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
-        match take::<P>(slot) {
+    Rc::new(move |cx: &mut Cx<'_, H, K>, payload: &mut Carried<'_>, reply: ReplyTo<'_>| {
+        match payload.take::<P>() {
             Some(payload) => handler(cx, payload).into_outcome(reply),
             None => Err(Failure::WrongPayload { expected: std::any::type_name::<P>() }),
         }
@@ -184,8 +184,8 @@ pub(crate) fn erase<H: 'static, K: Kind, P: 'static, R: IntoOutcome>(
 pub(crate) fn erase_default<H: 'static, K: Kind, R: IntoOutcome>(
     handler: impl Fn(&mut Cx<'_, H, K>, Unhandled) -> R + 'static,
 ) -> Handler<H, K> {
-    Rc::new(move |cx: &mut Cx<'_, H, K>, slot: &mut dyn Slot, reply: ReplyTo<'_>| {
-        let unhandled = Unhandled { event: cx.event(), payload: slot.take_payload() };
+    Rc::new(move |cx: &mut Cx<'_, H, K>, payload: &mut Carried<'_>, reply: ReplyTo<'_>| {
+        let unhandled = Unhandled { event: cx.event(), payload: payload.take_payload() };
         handler(cx, unhandled).into_outcome(reply)
     })
 }

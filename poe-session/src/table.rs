@@ -3,13 +3,13 @@
 use std::fmt;
 use std::rc::Rc;
 
-use poe_kernel::{Failure, Name, ReplyTo, Slot};
+use poe_kernel::{Carried, Failure, Name, ReplyTo};
 
 use crate::{Cx, Kind};
 
 /// A handler, its payload's type hidden.
 pub(crate) type Handler<H, K> =
-    Rc<dyn Fn(&mut Cx<'_, H, K>, &mut dyn Slot, ReplyTo<'_>) -> Result<(), Failure>>;
+    Rc<dyn Fn(&mut Cx<'_, H, K>, &mut Carried<'_>, ReplyTo<'_>) -> Result<(), Failure>>;
 
 /// Handlers by name: open addressing on the name's number.
 pub struct Table<H, K: Kind> {

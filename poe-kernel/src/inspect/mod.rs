@@ -316,7 +316,7 @@ impl Kernel {
             handlers: body.event_names(),
             options: SessionOption::ALL.into_iter().filter(is_on).collect(),
             holds: Holds {
-                events_to: held(Hold::EventTo),
+                events_to: held(Hold::EventTo) + u32::from(self.is_handed_on(session)),
                 events_from: held(Hold::EventFrom),
                 aliases: held(Hold::Alias),
                 handles: held(Hold::Handle),
@@ -334,12 +334,12 @@ impl Kernel {
         let events = queue.iter().map(|event| QueuedEvent {
             sequence: event.header.sequence,
             kind: event.header.kind.into(),
-            event: event.header.envelope.event,
-            session: event.header.envelope.session,
-            sender: event.header.envelope.sender,
+            event: event.header.event,
+            session: event.header.session,
+            sender: event.header.sender,
             payload: event.payload.type_name(),
             waiting: self.inner.clock.since(event.header.due),
-            sent: event.header.envelope.caller.location,
+            sent: event.header.location,
         });
         events.collect()
     }

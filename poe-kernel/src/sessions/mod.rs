@@ -392,6 +392,9 @@ impl Kernel {
             inner.has_stale_events.set(true);
         }
         inner.unsettled.set(true);
+        if inner.spare_hold.get() == id {
+            inner.spare_hold.set(SessionId::KERNEL);
+        }
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);

@@ -243,8 +243,20 @@ impl Sessions {
     #[inline]
     pub(crate) fn release_event(&mut self, to: SessionId, from: SessionId, marks: usize) {
         if from != to {
-            self.release_as_of(from, Hold::EventFrom, marks);
+            self.release_sender(from, marks);
         }
+        self.release_receiver(to, marks);
+    }
+
+    /// One half of `release_event`, for the sender that is not the receiver.
+    #[inline]
+    pub(crate) fn release_sender(&mut self, from: SessionId, marks: usize) {
+        self.release_as_of(from, Hold::EventFrom, marks);
+    }
+
+    /// The other half of `release_event`.
+    #[inline]
+    pub(crate) fn release_receiver(&mut self, to: SessionId, marks: usize) {
         self.release_as_of(to, Hold::EventTo, marks);
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use poe_kernel::{BoxError, Failure, Name, Payload, ReplyTo, SessionOption};
+use poe_kernel::{BoxError, Carried, Failure, Name, Payload, ReplyTo, SessionOption};
 
 use super::entry::{Arrival, Entry, ReturnEvent};
 use super::error::StateError;
@@ -283,7 +283,7 @@ impl<H: 'static> Cx<'_, H, Machine> {
         let result = args.with(|args| {
             let heap = self.body.heap.borrow_mut();
             let mut cx = Cx::new(self.kernel, self.body, heap, &envelope);
-            handler(&mut cx, args, ReplyTo::nobody())
+            handler(&mut cx, &mut Carried::from(args), ReplyTo::nobody())
         });
         // If it has replaced itself, its drop may call the machine.
         drop(handler);

@@ -1,0 +1,326 @@
+//! Passes: what was due when one began is dispatched, posted and timed merged.
+
+use std::cell::RefMut;
+use std::rc::Rc;
+
+use crate::carried::Stored;
+use crate::clock::Nanos;
+use crate::kernel::{Active, Inner};
+use crate::queue::{Header, Kind, Queue};
+use crate::send::run_caught;
+use crate::sessions::table::Hold;
+use crate::timers::table::{Timer, Timers};
+use crate::{
+    Carried, Delivery, Dispatch, Envelope, Kernel, Payload, ReplyTo, SessionId, Slot, Timeout,
+};
+
+/// What belongs to a pass, and how far it has come.
+struct Pass {
+    /// What is due by then,
+    now: Nanos,
+    /// and has a lesser number.
+    limit: u64,
+    dispatched: u32,
+    /// With so many events dispatched there is no next pass.
+    enough: u32,
+}
+
+impl Kernel {
+    /// Dispatches what is due now and was set before now; then, for as long as fewer than `enough` events were
+    /// dispatched and nothing else is to be seen to, what was set meanwhile. How many events that were.
+    pub(crate) fn pass(&self, enough: u32) -> u32 {
+        let inner = &*self.inner;
+        let _outer = Outer::set_aside(inner);
+        let mut pass = Pass { now: inner.now.get(), limit: self.sequence(), dispatched: 0, enough };
+        while self.dispatch_next(&mut pass) {
+            pass.dispatched += 1;
+            if inner.unsettled.get() {
+                pass.enough = 0;
+                if inner.is_fatal.get() {
+                    break;
+                }
+            }
+        }
+        // What was set for the past meanwhile waits for the next pass.
+        if inner.next_timer.get() <= pass.now {
+            self.change_timers(Timers::end_pass);
+        }
+        pass.dispatched
+    }
+
+    /// Dispatches the next event due in this pass, posted or timed: by due time, then first come, first served. When
+    /// there is none, the pass may become the next one. False when nothing was dispatched.
+    ///
+    /// A posted event takes those behind it along that are of its session to itself.
+    fn dispatch_next(&self, pass: &mut Pass) -> bool {
+        if self.inner.next_timer.get() <= pass.now
+            && let Some(timer) = self.next_timer(pass)
+        {
+            self.dispatch_timer(timer);
+            return true;
+        }
+        let Some(queue) = self.next_posted(pass) else { return false };
+        let Some(&Header { session: to, sender: from, kind, .. }) = queue.front() else {
+            return false;
+        };
+        if kind == Kind::Post
+            && (from == to || from.is_kernel() || self.is_live(from))
+            && !self.inner.observing.get()
+        {
+            self.dispatch_posted(pass, queue, to);
+        } else {
+            self.dispatch_other(queue);
+        }
+        true
+    }
+
+    /// The queue, if what is at its front belongs to this pass, or to the next one and that may begin.
+    #[inline(always)]
+    fn next_posted(&self, pass: &mut Pass) -> Option<RefMut<'_, Queue>> {
+        // To borrow it alone takes fewer steps than to count who else does.
+        let queue = self.inner.queue.borrow_mut();
+        let sequence = queue.front()?.sequence;
+        (sequence < pass.limit || self.begin_next(pass)).then_some(queue)
+    }
+
+    /// Makes a pass that has come to its end the next one, if nothing has to be done first.
+    #[inline(always)]
+    fn begin_next(&self, pass: &mut Pass) -> bool {
+        let now = self.inner.now.get();
+        if pass.dispatched >= pass.enough || self.inner.next_timer.get() <= now {
+            return false;
+        }
+        (pass.now, pass.limit) = (now, self.sequence());
+        true
+    }
+
+    /// Dispatches the event at the front of the queue, and those behind it for as long as they are of the same session to
+    /// itself and nothing is to be seen to: so that it is looked up once.
+    #[inline(always)]
+    fn dispatch_posted<'a>(&'a self, pass: &mut Pass, mut queue: RefMut<'a, Queue>, to: SessionId) {
+        let inner = &*self.inner;
+        let sessions = inner.sessions.borrow_mut();
+        let mut marks = sessions.marks();
+        let body = sessions.body(to).cloned();
+        drop(sessions);
+        let Some(body) = body else { return self.dispatch_other(queue) };
+        let burst = Burst { kernel: self, target: &*body, before: inner.active.get() };
+        inner.dispatching.set(to);
+        loop {
+            burst.dispatch(queue, marks);
+            if inner.unsettled.get() || inner.next_timer.get() <= pass.now {
+                break;
+            }
+            let Some(next) = self.next_posted(pass) else { break };
+            queue = next;
+            let Some(&Header { session, sender, kind, .. }) = queue.front() else { break };
+            if session != to || sender != to || kind != Kind::Post {
+                break;
+            }
+            pass.dispatched += 1;
+            // Whoever marks a session says that there is something to be seen to.
+            marks = 0;
+        }
+    }
+
+    /// Dispatches what is at the front of the queue and is no event for a handler, or one that somebody looks at.
+    #[inline(never)]
+    fn dispatch_other(&self, mut queue: RefMut<'_, Queue>) {
+        let event = queue.pop();
+        let Header { kind, due, .. } = event.header;
+        let (envelope, payload) = (event.header.envelope(), event.take_payload());
+        drop(queue);
+        let Envelope { session: to, sender: from, event, caller } = envelope;
+        let marks = self.inner.sessions.borrow().marks();
+        let is_sent = || from.is_kernel() || self.is_live(from);
+        match kind {
+            Kind::Signal if is_sent() => self.dispatch_signal(to, event, caller, payload),
+            Kind::Post if is_sent() => {
+                payload.with(|slot| self.run_queued_observed(&envelope, due, slot));
+            }
+            _ => {}
+        }
+        self.inner.sessions.borrow_mut().release_event(to, from, marks);
+    }
+
+    /// Dispatches a timer that is due.
+    fn dispatch_timer(&self, (timer, due): (Timer, Nanos)) {
+        let Timer { session, event, caller, payload } = timer;
+        let marks = self.inner.sessions.borrow().marks();
+        let release = || self.inner.sessions.borrow_mut().release_event(session, session, marks);
+        if event == self.inner.names.timeout && payload.is::<Rc<dyn Timeout>>() {
+            self.time_out(session, payload);
+            release();
+        } else {
+            let envelope = Envelope { session, sender: session, event, caller };
+            payload.with(|slot| {
+                if self.inner.observing.get() {
+                    self.run_queued_observed(&envelope, due, slot);
+                } else {
+                    self.run_queued(&envelope, slot);
+                }
+                release();
+            });
+        }
+    }
+
+    fn time_out(&self, session: SessionId, target: Payload) {
+        if let Ok(target) = target.downcast::<Rc<dyn Timeout>>() {
+            self.run_part(session, self.inner.names.timeout, || target.timed_out(self));
+        }
+    }
+
+    /// Runs the handler of an event that was queued, whose hold keeps the session from being collected.
+    fn run_queued(&self, envelope: &Envelope, payload: &mut dyn Slot) {
+        let body = self.inner.sessions.borrow().body(envelope.session).cloned();
+        let Some(body) = body else { return };
+        if let Err(failure) = self.run_handler(&*body, envelope, payload, ReplyTo::nobody()) {
+            self.die(envelope, payload.type_name(), *failure);
+        }
+    }
+
+    /// Runs the handler of an event from the queue, and takes down what it costs.
+    #[cold]
+    fn run_queued_observed(&self, envelope: &Envelope, due: Nanos, payload: &mut dyn Slot) {
+        let body = self.inner.sessions.borrow().body(envelope.session).cloned();
+        let Some(body) = body else { return };
+        let result = self.run_observed(&*body, envelope, Some(due), payload, ReplyTo::nobody());
+        if let Err(failure) = result {
+            self.die(envelope, payload.type_name(), *failure);
+        }
+    }
+
+    /// Whether the hold of the event that a session is handling has been handed on, so that it is not counted twice.
+    pub(crate) fn is_handed_on(&self, session: SessionId) -> bool {
+        self.inner.dispatching.get() == session && self.inner.spare_hold.get() != session
+    }
+
+    /// The next timer due in this pass, if it goes before all that is posted.
+    #[cold]
+    fn next_timer(&self, &Pass { now, limit, .. }: &Pass) -> Option<(Timer, Nanos)> {
+        let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
+        let queue = self.inner.queue.borrow();
+        if let Some(posted) = queue.front()
+            && posted.sequence < limit
+            && (posted.due, posted.sequence) < (timed.due, timed.sequence)
+        {
+            return None;
+        }
+        let timer = self.change_timers(Timers::pop)?;
+        Some((timer, timed.due))
+    }
+}
+
+/// Posted events dispatched to one session, one after the other. While one of them is handled its hold is spare: it keeps
+/// the session from being collected, and an event that the session sends itself may take it over.
+struct Burst<'a> {
+    kernel: &'a Kernel,
+    target: &'a dyn Dispatch,
+    /// Who is active before and after.
+    before: Active,
+}
+
+impl Burst<'_> {
+    /// Takes the event at the front of the queue and runs its handler.
+    #[inline(always)]
+    fn dispatch(&self, mut queue: RefMut<'_, Queue>, marks: usize) {
+        let event = queue.pop();
+        let envelope = event.header.envelope();
+        match event.payload {
+            Stored::Small(small) => {
+                drop(queue);
+                self.run(&envelope, Carried::small(small), || small.type_name(), marks);
+            }
+            Stored::Text(text) => {
+                drop(queue);
+                let sent = || std::any::type_name::<&'static str>();
+                self.run(&envelope, Carried::text(text), sent, marks);
+            }
+            Stored::Boxed(_) => {
+                let stored = std::mem::take(&mut event.payload);
+                drop(queue);
+                if let Stored::Boxed(slot) = stored {
+                    self.run_boxed(&envelope, slot, marks);
+                }
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn run_boxed(&self, envelope: &Envelope, mut slot: Box<dyn Slot>, marks: usize) {
+        let sent = (*slot).type_name();
+        self.run(envelope, Carried::from(&mut *slot), || sent, marks);
+        // What the handler did not take is dropped outside of it.
+        self.kernel.inner.active.set(self.before);
+    }
+
+    /// Runs the handler of an event and ends the event's hold on its sessions, as though that had ended before.
+    #[inline(always)]
+    fn run(
+        &self,
+        envelope: &Envelope,
+        payload: Carried<'_>,
+        sent: impl FnOnce() -> &'static str,
+        marks: usize,
+    ) {
+        let kernel = self.kernel;
+        let &Envelope { session: to, sender: from, event, .. } = envelope;
+        kernel.inner.active.set(Active { session: to, event: Some(event) });
+        kernel.inner.spare_hold.set(to);
+        let (mut payload, reply) = (payload, ReplyTo::nobody());
+        let payload = &mut payload;
+        let delivery = Delivery { kernel, envelope, payload, reply };
+        if let Err(failure) = run_caught(self.target, delivery) {
+            kernel.inner.active.set(self.before);
+            kernel.die(envelope, sent(), *failure);
+        }
+        if from != to {
+            kernel.inner.sessions.borrow_mut().release_sender(from, marks);
+        }
+        if kernel.inner.spare_hold.replace(SessionId::KERNEL) == to {
+            kernel.inner.sessions.borrow_mut().release_receiver(to, marks);
+        }
+    }
+}
+
+impl Drop for Burst<'_> {
+    fn drop(&mut self) {
+        let inner = &*self.kernel.inner;
+        inner.active.set(self.before);
+        inner.dispatching.set(SessionId::KERNEL);
+        inner.spare_hold.set(SessionId::KERNEL);
+    }
+}
+
+/// The session whose handler runs a pass of its own. What it was handed on is dispatched by that, and yet it must not be
+/// collected: its event has its own hold again.
+struct Outer<'a> {
+    inner: &'a Inner,
+    session: SessionId,
+}
+
+impl<'a> Outer<'a> {
+    #[inline]
+    fn set_aside(inner: &'a Inner) -> Option<Self> {
+        let session = inner.dispatching.replace(SessionId::KERNEL);
+        (!session.is_kernel()).then(|| Self::keep(inner, session))
+    }
+
+    #[cold]
+    fn keep(inner: &'a Inner, session: SessionId) -> Self {
+        if inner.spare_hold.replace(SessionId::KERNEL) != session {
+            inner.sessions.borrow_mut().hold(session, Hold::EventTo);
+        }
+        Self { inner, session }
+    }
+}
+
+impl Drop for Outer<'_> {
+    fn drop(&mut self) {
+        let Self { inner, session } = *self;
+        if inner.sessions.borrow().is_live(session) {
+            inner.spare_hold.set(session);
+        }
+        inner.dispatching.set(session);
+    }
+}
