@@ -47,7 +47,7 @@ pub(crate) fn rescue<'a, H: 'static, R>(
 
 /// Nobody waits for what a callback returns, but its error counts.
 pub(crate) fn finish(outcome: impl IntoOutcome) -> HandlerResult {
-    outcome.into_outcome(ReplyTo::nobody()).map_err(|failure| match failure {
+    outcome.into_outcome(ReplyTo::nobody()).map_err(|failure| match *failure {
         Failure::Error(error) => error,
         other => BoxError::from(format!("callback failed: {other:?}")),
     })

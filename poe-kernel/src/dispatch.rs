@@ -16,13 +16,13 @@ use crate::{Carried, Kernel, Name, ReplyTo, SessionId};
 /// ```
 /// use std::cell::Cell;
 /// use std::rc::Rc;
-/// use poe_kernel::{Delivery, Dispatch, Failure, Kernel, take};
+/// use poe_kernel::{Delivery, Dispatch, Failure, Kernel, Outcome, take};
 ///
 /// #[derive(Default)]
 /// struct Sum(Cell<u32>);
 ///
 /// impl Dispatch for Sum {
-///     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+///     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
 ///         if delivery.event == "add" {
 ///             let n: u32 = take(delivery.payload).ok_or(Failure::WrongPayload { expected: "u32" })?;
 ///             self.0.set(self.0.get() + n);
@@ -48,7 +48,7 @@ pub trait Dispatch {
     /// # Errors
     ///
     /// [`Failure`] says why the event was not handled, or how its handler failed.
-    fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure>;
+    fn dispatch(&self, delivery: Delivery<'_>) -> Outcome;
 
     /// Whether a handler up the stack holds what the next one would need, so that a synchronous event must be refused
     /// rather than begun.
@@ -160,6 +160,10 @@ impl fmt::Display for Caller {
 
 /// The error type of handlers: anything that is an error and may cross threads.
 pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// How an event was handled. A failure comes in a box, so that nothing large is moved about where there is none; `?` and
+/// `into()` put it there.
+pub type Outcome = Result<(), Box<Failure>>;
 
 /// Why an event was not handled, or how its handler failed.
 #[derive(Debug)]

@@ -23,10 +23,10 @@ use crate::{Kernel, KernelError};
 /// ```
 /// # use std::os::fd::AsFd;
 /// # use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-/// # use poe_kernel::{Delivery, Dispatch, Failure};
+/// # use poe_kernel::{Delivery, Dispatch, Outcome};
 /// # struct Mute;
 /// # impl Dispatch for Mute {
-/// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> { Ok(()) }
+/// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome { Ok(()) }
 /// # }
 /// # fn wait_for_it_and_other_things(descriptor: impl AsFd, _: Option<std::time::Duration>) {
 /// #     let _ = poll(&mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);

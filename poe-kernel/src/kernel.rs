@@ -57,7 +57,7 @@ pub(crate) struct Inner {
     pub(crate) active: Cell<Active>,
     /// The session whose posted event is being dispatched, the kernel for none.
     pub(crate) dispatching: Cell<SessionId>,
-    /// The same, for as long as nothing has taken over that event's hold.
+    /// The same, for as long as nothing has taken over that event's hold; nobody otherwise.
     pub(crate) spare_hold: Cell<SessionId>,
     pub(crate) running: Cell<bool>,
     /// Another loop waits in its place.
@@ -360,7 +360,7 @@ impl KernelBuilder {
             sequence: Cell::new(0),
             active: Cell::new(Active { session: SessionId::KERNEL, event: None }),
             dispatching: Cell::new(SessionId::KERNEL),
-            spare_hold: Cell::new(SessionId::KERNEL),
+            spare_hold: Cell::new(SessionId::NOBODY),
             running: Cell::new(false),
             never_waits: Cell::new(false),
             fatal: RefCell::default(),

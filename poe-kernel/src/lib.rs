@@ -87,7 +87,7 @@
 //! use std::rc::Rc;
 //! use std::time::{Duration, UNIX_EPOCH};
 //!
-//! use poe_kernel::{Delivery, Dispatch, Event, Failure, Kernel, take};
+//! use poe_kernel::{Delivery, Dispatch, Event, Failure, Kernel, Outcome, take};
 //!
 //! const TICK: Event<u32> = Event::new("tick");
 //!
@@ -97,7 +97,7 @@
 //! }
 //!
 //! impl Dispatch for Clock {
-//!     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+//!     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
 //!         let kernel = delivery.kernel;
 //!         match delivery.event.as_str() {
 //!             "_start" => {
@@ -110,7 +110,7 @@
 //!                     let _ = kernel.delay(TICK, Duration::from_secs(1), n + 1);
 //!                 }
 //!             }
-//!             _ => return Err(Failure::Unhandled),
+//!             _ => return Err(Failure::Unhandled.into()),
 //!         }
 //!         Ok(())
 //!     }
@@ -240,7 +240,9 @@ pub use death::{Cause, Death, Panic, SharedDeath};
 pub use diagnostic::Diagnostic;
 #[cfg(feature = "tracing")]
 pub use diagnostic::to_tracing;
-pub use dispatch::{BoxError, Caller, Delivery, Dispatch, Envelope, Failure, SessionOption};
+pub use dispatch::{
+    BoxError, Caller, Delivery, Dispatch, Envelope, Failure, Outcome, SessionOption,
+};
 pub use embedded::{EmbedError, Embedded, Next};
 pub use error::{
     AliasError, AssertionFailed, CallError, DetachError, KernelError, NoActiveSession, PostError,

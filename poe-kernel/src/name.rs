@@ -36,16 +36,27 @@ impl Name {
     #[must_use]
     #[inline]
     pub fn new(text: &'static str) -> Self {
-        match CACHE.with(|cache| cache[cache_slot(text)].get()) {
-            Some((cached, symbol)) if std::ptr::eq(cached, text) => Self(symbol),
-            _ => Self::intern_and_cache(text),
-        }
+        // Who says a name often says it again.
+        let last = LAST.with(|last| {
+            let (last, symbol) = last.get();
+            std::ptr::eq(last, text).then_some(symbol)
+        });
+        last.map_or_else(|| Self::cached(text), Self)
+    }
+
+    #[inline(never)]
+    fn cached(text: &'static str) -> Self {
+        let (cached, symbol) = CACHE.with(|cache| cache[cache_slot(text)].get());
+        let name =
+            if std::ptr::eq(cached, text) { Self(symbol) } else { Self::intern_and_cache(text) };
+        LAST.set((text, name.0));
+        name
     }
 
     #[cold]
     fn intern_and_cache(text: &'static str) -> Self {
         let name = Self::intern(text, || text);
-        CACHE.with(|cache| cache[cache_slot(text)].set(Some((text, name.0))));
+        CACHE.with(|cache| cache[cache_slot(text)].set((text, name.0)));
         name
     }
 
@@ -83,16 +94,21 @@ impl Name {
 
 fn table() -> &'static Mutex<HashMap<&'static str, &'static Symbol>> {
     static TABLE: OnceLock<Mutex<HashMap<&'static str, &'static Symbol>>> = OnceLock::new();
-    TABLE.get_or_init(Mutex::default)
+    TABLE.get_or_init(|| Mutex::new(HashMap::from([(EMPTY.text, &EMPTY)])))
 }
+
+/// The name without text, which is there from the beginning: a cache that holds it needs not be asked whether it holds any.
+static EMPTY: Symbol = Symbol { number: 0, text: "" };
 
 const CACHE_SLOTS: usize = 128;
 
-type Cached = Cell<Option<(&'static str, &'static Symbol)>>;
+type Cached = Cell<(&'static str, &'static Symbol)>;
 
 thread_local! {
     // Literals come back at the same address: a direct-mapped cache by address saves the lock and the hash.
-    static CACHE: [Cached; CACHE_SLOTS] = const { [const { Cell::new(None) }; CACHE_SLOTS] };
+    static CACHE: [Cached; CACHE_SLOTS] =
+        const { [const { Cell::new((EMPTY.text, &EMPTY)) }; CACHE_SLOTS] };
+    static LAST: Cached = const { Cell::new((EMPTY.text, &EMPTY)) };
 }
 
 #[inline]

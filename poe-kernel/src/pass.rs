@@ -3,7 +3,7 @@
 use std::cell::RefMut;
 use std::rc::Rc;
 
-use crate::carried::Stored;
+use crate::carried::{Small, Stored};
 use crate::clock::Nanos;
 use crate::kernel::{Active, Inner};
 use crate::queue::{Header, Kind, Queue};
@@ -11,7 +11,8 @@ use crate::send::run_caught;
 use crate::sessions::table::Hold;
 use crate::timers::table::{Timer, Timers};
 use crate::{
-    Carried, Delivery, Dispatch, Envelope, Kernel, Payload, ReplyTo, SessionId, Slot, Timeout,
+    Caller, Carried, Delivery, Dispatch, Envelope, Kernel, Payload, ReplyTo, SessionId, Slot,
+    Timeout,
 };
 
 /// What belongs to a pass, and how far it has come.
@@ -60,9 +61,8 @@ impl Kernel {
             return true;
         }
         let Some(queue) = self.next_posted(pass) else { return false };
-        let Some(&Header { session: to, sender: from, kind, .. }) = queue.front() else {
-            return false;
-        };
+        let Some(event) = queue.front() else { return false };
+        let Header { session: to, sender: from, kind, .. } = event.header;
         if kind == Kind::Post
             && (from == to || from.is_kernel() || self.is_live(from))
             && !self.inner.observing.get()
@@ -79,7 +79,7 @@ impl Kernel {
     fn next_posted(&self, pass: &mut Pass) -> Option<RefMut<'_, Queue>> {
         // To borrow it alone takes fewer steps than to count who else does.
         let queue = self.inner.queue.borrow_mut();
-        let sequence = queue.front()?.sequence;
+        let sequence = queue.front()?.header.sequence;
         (sequence < pass.limit || self.begin_next(pass)).then_some(queue)
     }
 
@@ -94,33 +94,44 @@ impl Kernel {
         true
     }
 
-    /// Dispatches the event at the front of the queue, and those behind it for as long as they are of the same session to
-    /// itself and nothing is to be seen to: so that it is looked up once.
+    /// Dispatches the event at the front of the queue, and those behind it for as long as they are small ones of the same
+    /// session to itself and nothing is to be seen to: that takes fewer steps than one by one.
     #[inline(always)]
-    fn dispatch_posted<'a>(&'a self, pass: &mut Pass, mut queue: RefMut<'a, Queue>, to: SessionId) {
-        let inner = &*self.inner;
-        let sessions = inner.sessions.borrow_mut();
-        let mut marks = sessions.marks();
+    fn dispatch_posted(&self, pass: &mut Pass, queue: RefMut<'_, Queue>, to: SessionId) {
+        let sessions = self.inner.sessions.borrow_mut();
+        let marks = sessions.marks();
         let body = sessions.body(to).cloned();
         drop(sessions);
         let Some(body) = body else { return self.dispatch_other(queue) };
-        let burst = Burst { kernel: self, target: &*body, before: inner.active.get() };
-        inner.dispatching.set(to);
-        loop {
-            burst.dispatch(queue, marks);
-            if inner.unsettled.get() || inner.next_timer.get() <= pass.now {
-                break;
-            }
-            let Some(next) = self.next_posted(pass) else { break };
-            queue = next;
-            let Some(&Header { session, sender, kind, .. }) = queue.front() else { break };
-            if session != to || sender != to || kind != Kind::Post {
-                break;
-            }
+        let before = self.inner.active.get();
+        let burst = Burst { kernel: self, to, target: &*body, before };
+        self.inner.dispatching.set(to);
+        let caller = burst.dispatch(queue, marks);
+        let mut envelope =
+            Envelope { session: to, sender: to, event: self.inner.names.start, caller };
+        while let Some(small) = self.next_own(pass, to, &mut envelope) {
             pass.dispatched += 1;
-            // Whoever marks a session says that there is something to be seen to.
-            marks = 0;
+            // Whoever marks a session says that there is something to be seen to, so that there are no marks.
+            burst.run(to, &envelope, Carried::small(small), || small.type_name(), 0);
         }
+    }
+
+    /// Takes the next event out of the queue if it is one of this pass, from a session to itself, and small.
+    #[inline(always)]
+    fn next_own(&self, pass: &mut Pass, to: SessionId, envelope: &mut Envelope) -> Option<Small> {
+        if self.inner.unsettled.get() || self.inner.next_timer.get() <= pass.now {
+            return None;
+        }
+        let mut queue = self.next_posted(pass)?;
+        let event = queue.front()?;
+        let Header { session, sender, event: name, location, state, kind, .. } = event.header;
+        let Stored::Small(small) = event.payload else { return None };
+        if session != to || sender != to || kind != Kind::Post {
+            return None;
+        }
+        queue.remove_front();
+        (envelope.event, envelope.caller) = (name, Caller { location, state });
+        Some(small)
     }
 
     /// Dispatches what is at the front of the queue and is no event for a handler, or one that somebody looks at.
@@ -201,8 +212,8 @@ impl Kernel {
         let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
         let queue = self.inner.queue.borrow();
         if let Some(posted) = queue.front()
-            && posted.sequence < limit
-            && (posted.due, posted.sequence) < (timed.due, timed.sequence)
+            && posted.header.sequence < limit
+            && (posted.header.due, posted.header.sequence) < (timed.due, timed.sequence)
         {
             return None;
         }
@@ -215,6 +226,7 @@ impl Kernel {
 /// the session from being collected, and an event that the session sends itself may take it over.
 struct Burst<'a> {
     kernel: &'a Kernel,
+    to: SessionId,
     target: &'a dyn Dispatch,
     /// Who is active before and after.
     before: Active,
@@ -223,18 +235,19 @@ struct Burst<'a> {
 impl Burst<'_> {
     /// Takes the event at the front of the queue and runs its handler.
     #[inline(always)]
-    fn dispatch(&self, mut queue: RefMut<'_, Queue>, marks: usize) {
+    fn dispatch(&self, mut queue: RefMut<'_, Queue>, marks: usize) -> Caller {
         let event = queue.pop();
         let envelope = event.header.envelope();
+        let from = envelope.sender;
         match event.payload {
             Stored::Small(small) => {
                 drop(queue);
-                self.run(&envelope, Carried::small(small), || small.type_name(), marks);
+                self.run(from, &envelope, Carried::small(small), || small.type_name(), marks);
             }
             Stored::Text(text) => {
                 drop(queue);
                 let sent = || std::any::type_name::<&'static str>();
-                self.run(&envelope, Carried::text(text), sent, marks);
+                self.run(from, &envelope, Carried::text(text), sent, marks);
             }
             Stored::Boxed(_) => {
                 let stored = std::mem::take(&mut event.payload);
@@ -244,12 +257,13 @@ impl Burst<'_> {
                 }
             }
         }
+        envelope.caller
     }
 
     #[inline(never)]
     fn run_boxed(&self, envelope: &Envelope, mut slot: Box<dyn Slot>, marks: usize) {
         let sent = (*slot).type_name();
-        self.run(envelope, Carried::from(&mut *slot), || sent, marks);
+        self.run(envelope.sender, envelope, Carried::from(&mut *slot), || sent, marks);
         // What the handler did not take is dropped outside of it.
         self.kernel.inner.active.set(self.before);
     }
@@ -258,14 +272,14 @@ impl Burst<'_> {
     #[inline(always)]
     fn run(
         &self,
+        from: SessionId,
         envelope: &Envelope,
         payload: Carried<'_>,
         sent: impl FnOnce() -> &'static str,
         marks: usize,
     ) {
-        let kernel = self.kernel;
-        let &Envelope { session: to, sender: from, event, .. } = envelope;
-        kernel.inner.active.set(Active { session: to, event: Some(event) });
+        let (kernel, to) = (self.kernel, self.to);
+        kernel.inner.active.set(Active { session: to, event: Some(envelope.event) });
         kernel.inner.spare_hold.set(to);
         let (mut payload, reply) = (payload, ReplyTo::nobody());
         let payload = &mut payload;
@@ -277,7 +291,7 @@ impl Burst<'_> {
         if from != to {
             kernel.inner.sessions.borrow_mut().release_sender(from, marks);
         }
-        if kernel.inner.spare_hold.replace(SessionId::KERNEL) == to {
+        if kernel.inner.spare_hold.replace(SessionId::NOBODY) == to {
             kernel.inner.sessions.borrow_mut().release_receiver(to, marks);
         }
     }
@@ -288,7 +302,7 @@ impl Drop for Burst<'_> {
         let inner = &*self.kernel.inner;
         inner.active.set(self.before);
         inner.dispatching.set(SessionId::KERNEL);
-        inner.spare_hold.set(SessionId::KERNEL);
+        inner.spare_hold.set(SessionId::NOBODY);
     }
 }
 
@@ -308,7 +322,7 @@ impl<'a> Outer<'a> {
 
     #[cold]
     fn keep(inner: &'a Inner, session: SessionId) -> Self {
-        if inner.spare_hold.replace(SessionId::KERNEL) != session {
+        if inner.spare_hold.replace(SessionId::NOBODY) != session {
             inner.sessions.borrow_mut().hold(session, Hold::EventTo);
         }
         Self { inner, session }

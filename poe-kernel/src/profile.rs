@@ -148,10 +148,10 @@ impl Kernel {
     /// [`Kernel::profile`], and by session in [`Kernel::inspect`].
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> { Ok(()) }
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome { Ok(()) }
     /// # }
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let kernel = Kernel::new()?;
@@ -223,12 +223,12 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::{Delivery, Dispatch, Failure};
+    use crate::{Delivery, Dispatch, Outcome};
 
     struct Brief;
 
     impl Dispatch for Brief {
-        fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+        fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
             if delivery.event == "enough" {
                 delivery.kernel.session_stop(delivery.session);
             }

@@ -81,19 +81,32 @@ pub(crate) struct Queue {
     /// A power of two of places, or none. One that is vacant holds some old event, without its payload if that was
     /// boxed.
     places: Vec<Queued>,
-    first: usize,
-    len: usize,
+    /// How many events have left the ring, and how many have come: the last digits of both are places.
+    left: usize,
+    come: usize,
 }
 
 impl Queue {
     /// Enters an event.
     #[inline(always)]
     pub(crate) fn push<P: 'static>(&mut self, header: Header, value: P) {
-        if self.len == self.places.len() {
+        if !self.has_room() {
             self.grow(header);
         }
-        let place = self.place(self.len);
-        self.len += 1;
+        self.push_within(header, value);
+    }
+
+    /// Whether one more event can be entered without taking memory for it.
+    #[inline(always)]
+    pub(crate) fn has_room(&self) -> bool {
+        self.len() != self.places.len()
+    }
+
+    /// Enters an event for which there is room.
+    #[inline(always)]
+    pub(crate) fn push_within<P: 'static>(&mut self, header: Header, value: P) {
+        let place = self.place(self.come);
+        self.come = self.come.wrapping_add(1);
         if let Some(place) = self.places.get_mut(place) {
             place.header = header;
             // A vacant place owns nothing, so that there is nothing to drop.
@@ -101,27 +114,33 @@ impl Queue {
         }
     }
 
-    #[inline]
-    pub(crate) fn front(&self) -> Option<&Header> {
-        if self.len == 0 { None } else { self.places.get(self.first).map(|event| &event.header) }
+    #[inline(always)]
+    pub(crate) fn front(&self) -> Option<&Queued> {
+        if self.is_empty() { None } else { self.places.get(self.place(self.left)) }
     }
 
     /// The event that was at the front, now removed: its payload is to be taken out of it before the next push.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pop(&mut self) -> &mut Queued {
-        let first = self.first;
-        self.first = self.place(1);
-        self.len -= 1;
-        &mut self.places[first]
+        let place = self.place(self.left);
+        self.remove_front();
+        &mut self.places[place]
     }
 
+    /// Removes the event at the front, whose payload is in no box.
+    #[inline(always)]
+    pub(crate) fn remove_front(&mut self) {
+        self.left = self.left.wrapping_add(1);
+    }
+
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.come.wrapping_sub(self.left)
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.come == self.left
     }
 
     /// The bytes that the ring takes.
@@ -130,7 +149,7 @@ impl Queue {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {
-        (0..self.len).map(|index| &self.places[self.place(index)])
+        (0..self.len()).map(|index| &self.places[self.place(self.left.wrapping_add(index))])
     }
 
     /// Takes out the events that `stale` says can no longer be delivered.
@@ -140,7 +159,8 @@ impl Queue {
         }
         self.straighten();
         let events = std::mem::take(self);
-        let events = events.places.into_iter().take(events.len);
+        let len = events.len();
+        let events = events.places.into_iter().take(len);
         let (removed, kept): (Vec<_>, Vec<_>) = events.partition(|event| stale(&event.header));
         for event in kept {
             self.push(event.header, Payload::from(event.payload));
@@ -159,13 +179,14 @@ impl Queue {
 
     /// Moves the events to the beginning of the ring.
     fn straighten(&mut self) {
-        self.places.rotate_left(self.first);
-        self.first = 0;
+        let first = if self.places.is_empty() { 0 } else { self.place(self.left) };
+        self.places.rotate_left(first);
+        (self.left, self.come) = (0, self.len());
     }
 
-    #[inline]
-    fn place(&self, index: usize) -> usize {
-        (self.first + index) & (self.places.len() - 1)
+    #[inline(always)]
+    fn place(&self, number: usize) -> usize {
+        number & self.places.len().wrapping_sub(1)
     }
 }
 
@@ -200,7 +221,7 @@ mod tests {
                 if queue.is_empty() {
                     break;
                 }
-                assert_eq!(queue.front().map(|header| header.sequence), Some(popped));
+                assert_eq!(queue.front().map(|event| event.header.sequence), Some(popped));
                 assert_eq!(pop(&mut queue), (popped, popped.to_string()));
                 popped += 1;
             }

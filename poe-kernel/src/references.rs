@@ -70,10 +70,10 @@ impl Kernel {
     /// session should use two tags.
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
     /// #         Ok(())
     /// #     }
     /// # }

@@ -9,7 +9,7 @@ use crate::queue::{Header, Kind};
 use crate::trace::trace;
 use crate::{
     Asserts, CallError, Caller, Carried, Delivery, Diagnostic, Dispatch, Envelope, EventFor,
-    Failure, Kernel, Name, NoActiveSession, PostError, ReplyTo, SessionId, Slot,
+    Failure, Kernel, Name, NoActiveSession, Outcome, PostError, ReplyTo, SessionId, Slot,
 };
 
 /// Who an event is for: a [`SessionId`], or an alias as text.
@@ -104,13 +104,36 @@ impl Kernel {
         event: impl EventFor<P>,
         payload: P,
     ) -> Result<(), NoActiveSession> {
-        let session = self.active_session();
+        let (event, caller, session) = (event.name(), self.caller(), self.active_session());
+        let inner = &*self.inner;
+        // The common case by itself: where nothing is called, nothing has to be put aside for that.
+        if session == inner.spare_hold.get() && !inner.observing.get() {
+            let mut queue = inner.queue.borrow_mut();
+            if queue.has_room() {
+                let envelope = Envelope { session, sender: session, event, caller };
+                let (due, sequence) = (inner.now.get(), self.next_sequence());
+                inner.spare_hold.set(SessionId::NOBODY);
+                queue.push_within(Header::new(sequence, envelope, due, Kind::Post), payload);
+                return Ok(());
+            }
+        }
+        self.yield_other(session, event, caller, payload)
+    }
+
+    /// Sends an event to the active session, if there is one.
+    #[inline(never)]
+    fn yield_other<P: 'static>(
+        &self,
+        session: SessionId,
+        event: Name,
+        caller: Caller,
+        payload: P,
+    ) -> Result<(), NoActiveSession> {
         if session.is_kernel() {
             let error = Err(NoActiveSession("yield_event"));
             return self.returned("yield_event", Asserts::USAGE, error);
         }
-        let caller = self.caller();
-        self.enqueue(Kind::Post, session, session, event.name(), caller, payload);
+        self.enqueue(Kind::Post, session, session, event, caller, payload);
         Ok(())
     }
 
@@ -188,7 +211,7 @@ impl Kernel {
             return true;
         }
         if to == from && self.inner.spare_hold.get() == to {
-            self.inner.spare_hold.set(SessionId::KERNEL);
+            self.inner.spare_hold.set(SessionId::NOBODY);
         } else if !self.inner.sessions.borrow_mut().hold_event(to, from) {
             return false;
         }
@@ -216,7 +239,7 @@ impl Kernel {
         envelope: &Envelope,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Outcome {
         let Some(body) = self.inner.sessions.borrow_mut().enter(envelope.session) else {
             return Ok(());
         };
@@ -237,7 +260,7 @@ impl Kernel {
         envelope: &Envelope,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Outcome {
         self.with_active(envelope.session, Some(envelope.event), || {
             let payload = &mut Carried::from(payload);
             let delivery = Delivery { kernel: self, envelope, payload, reply };
@@ -395,16 +418,11 @@ impl Kernel {
     }
 }
 
-/// Runs a session's handler. A failure comes in a box, so that nothing large is moved about where there is none.
+/// Runs a session's handler; panics are caught.
 #[inline(always)]
-pub(crate) fn run_caught(body: &dyn Dispatch, delivery: Delivery<'_>) -> Result<(), Box<Failure>> {
-    catch_unwind(AssertUnwindSafe(|| body.dispatch(delivery).map_err(boxed)))
-        .unwrap_or_else(|panic| Err(boxed(Failure::Panic(panic))))
-}
-
-#[cold]
-fn boxed(failure: Failure) -> Box<Failure> {
-    Box::new(failure)
+pub(crate) fn run_caught(body: &dyn Dispatch, delivery: Delivery<'_>) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| body.dispatch(delivery)))
+        .unwrap_or_else(|panic| Err(Failure::Panic(panic).into()))
 }
 
 #[cold]

@@ -106,7 +106,7 @@ switches! {
     ///     .build()?;
     /// # struct Mute;
     /// # impl poe_kernel::Dispatch for Mute {
-    /// #     fn dispatch(&self, _: poe_kernel::Delivery<'_>) -> Result<(), poe_kernel::Failure> { Ok(()) }
+    /// #     fn dispatch(&self, _: poe_kernel::Delivery<'_>) -> poe_kernel::Outcome { Ok(()) }
     /// # }
     /// # kernel.session_alloc(Rc::new(Mute), ()).unwrap();
     /// kernel.run()?;

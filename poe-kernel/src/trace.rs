@@ -11,7 +11,7 @@ use crate::death::{Cause, Death};
 use crate::queue::Kind;
 use crate::{
     AssertionFailed, Asserts, Caller, Diagnostic, Dispatch, Envelope, Failure, Kernel, Name,
-    ReplyTo, SessionId, Slot, Traces,
+    Outcome, ReplyTo, SessionId, Slot, Traces,
 };
 
 /// Says something of a session if that kind of trace is on. No part of the kernel may be borrowed meanwhile.
@@ -163,7 +163,7 @@ impl Kernel {
         due: Option<Nanos>,
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Outcome {
         let &Envelope { session, sender, event, caller } = envelope;
         let (carried, at) = (payload.type_name(), caller.location);
         trace!(self, EVENTS, session, at at, "event {event:?} ({carried}) dispatched to session {session} from session {sender}");

@@ -111,10 +111,10 @@ impl Kernel {
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use std::rc::Rc;
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, SessionId};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome, SessionId};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> { Ok(()) }
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome { Ok(()) }
     /// # }
     /// let kernel = Kernel::new()?;
     /// let session = kernel.session_alloc(Rc::new(Mute), ())?;

@@ -11,15 +11,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use poe_kernel::{
-    Asserts, BlockingCall, BlockingError, BlockingRefused, Delivery, Dispatch, Failure, Kernel,
-    KernelBuilder, LoopKind, PosterError, ReasonCause, SessionId, take,
+    Asserts, BlockingCall, BlockingError, BlockingRefused, Delivery, Dispatch, Kernel,
+    KernelBuilder, LoopKind, Outcome, PosterError, ReasonCause, SessionId, take,
 };
 
 /// A session that is a function.
 struct Function<F>(F);
 
 impl<F: Fn(&mut Delivery<'_>)> Dispatch for Function<F> {
-    fn dispatch(&self, mut delivery: Delivery<'_>) -> Result<(), Failure> {
+    fn dispatch(&self, mut delivery: Delivery<'_>) -> Outcome {
         (self.0)(&mut delivery);
         Ok(())
     }

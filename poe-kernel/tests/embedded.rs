@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use poe_kernel::{
-    Delivery, Dispatch, EmbedError, Embedded, Failure, Kernel, KernelError, LoopKind, Next, Ready,
-    SessionId, take,
+    Delivery, Dispatch, EmbedError, Embedded, Failure, Kernel, KernelError, LoopKind, Next,
+    Outcome, Ready, SessionId, take,
 };
 
 /// A session that is a function.
 struct Function<F>(F);
 
-impl<F: Fn(&mut Delivery<'_>) -> Result<(), Failure>> Dispatch for Function<F> {
-    fn dispatch(&self, mut delivery: Delivery<'_>) -> Result<(), Failure> {
+impl<F: Fn(&mut Delivery<'_>) -> Outcome> Dispatch for Function<F> {
+    fn dispatch(&self, mut delivery: Delivery<'_>) -> Outcome {
         (self.0)(&mut delivery)
     }
 }
@@ -257,7 +257,7 @@ fn a_handlers_error_leaves_the_timeslice() {
     let kernel = kernel();
     let embedded = kernel.embed().unwrap();
     let fails = |delivery: &mut Delivery<'_>| match delivery.event.as_str() {
-        "fail" => Err(Failure::Error("on purpose".into())),
+        "fail" => Err(Failure::Error("on purpose".into()).into()),
         _ => Ok(()),
     };
     let session = kernel.session_alloc(Rc::new(Function(fails)), ()).unwrap();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use poe_kernel::{
-    Delivery, Dispatch, Failure, Kernel, KernelError, LoopKind, Mode, SessionId, Timeout, Watch,
+    Delivery, Dispatch, Kernel, KernelError, LoopKind, Mode, Outcome, SessionId, Timeout, Watch,
 };
 
 const LOOPS: [LoopKind; 3] = [LoopKind::Polling, LoopKind::Poll, LoopKind::Select];
@@ -16,7 +16,7 @@ const LOOPS: [LoopKind; 3] = [LoopKind::Polling, LoopKind::Poll, LoopKind::Selec
 struct Mute;
 
 impl Dispatch for Mute {
-    fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    fn dispatch(&self, _: Delivery<'_>) -> Outcome {
         Ok(())
     }
 }

@@ -8,23 +8,20 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use poe_kernel::{
-    CallError, Cause, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, SessionId,
-    Signal, SpawnError, Timeout, Traces, Watch, WatchId, take,
+    CallError, Cause, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, Outcome,
+    SessionId, Signal, SpawnError, Timeout, Traces, Watch, WatchId, take,
 };
 
 /// A session that is a function.
 struct Function<F>(F);
 
-impl<F: Fn(&mut Delivery<'_>) -> Result<(), Failure>> Dispatch for Function<F> {
-    fn dispatch(&self, mut delivery: Delivery<'_>) -> Result<(), Failure> {
+impl<F: Fn(&mut Delivery<'_>) -> Outcome> Dispatch for Function<F> {
+    fn dispatch(&self, mut delivery: Delivery<'_>) -> Outcome {
         (self.0)(&mut delivery)
     }
 }
 
-fn spawn(
-    kernel: &Kernel,
-    f: impl Fn(&mut Delivery<'_>) -> Result<(), Failure> + 'static,
-) -> SessionId {
+fn spawn(kernel: &Kernel, f: impl Fn(&mut Delivery<'_>) -> Outcome + 'static) -> SessionId {
     kernel.session_alloc(Rc::new(Function(f)), ()).unwrap()
 }
 
@@ -60,7 +57,7 @@ fn any_dispatch_is_a_session() {
 fn a_parent_that_says_it_is_busy_gets_no_child() {
     struct Busy(Cell<Option<SpawnError>>);
     impl Dispatch for Busy {
-        fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+        fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
             if delivery.event == "_start" {
                 let child = Rc::new(Function(|_: &mut Delivery<'_>| Ok(())));
                 self.0.set(delivery.kernel.session_alloc(child, ()).err());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use poe_kernel::testkit::{Kit, Violations};
 use poe_kernel::{
-    Delivery, Dispatch, EventLoop, Failure, Interest, Kernel, Key, LoopKind, Readiness, Wake,
+    Delivery, Dispatch, EventLoop, Interest, Kernel, Key, LoopKind, Outcome, Readiness, Wake,
 };
 
 fn run(kit: &Kit) -> Result<(), Violations> {
@@ -179,7 +179,7 @@ mod bare {
     struct Mute;
 
     impl Dispatch for Mute {
-        fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+        fn dispatch(&self, _: Delivery<'_>) -> Outcome {
             Ok(())
         }
     }

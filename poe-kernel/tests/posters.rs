@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use poe_kernel::{
-    Asserts, Delivery, Destination, Diagnostic, Dispatch, Failure, Kernel, KernelBuilder, LoopKind,
+    Asserts, Delivery, Destination, Diagnostic, Dispatch, Kernel, KernelBuilder, LoopKind, Outcome,
     Poster, PosterError, ReasonCause, SessionId, SessionPoster, take,
 };
 
@@ -18,7 +18,7 @@ use poe_kernel::{
 struct Function<F>(F);
 
 impl<F: Fn(&mut Delivery<'_>)> Dispatch for Function<F> {
-    fn dispatch(&self, mut delivery: Delivery<'_>) -> Result<(), Failure> {
+    fn dispatch(&self, mut delivery: Delivery<'_>) -> Outcome {
         (self.0)(&mut delivery);
         Ok(())
     }

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
-use poe_kernel::{Delivery, Dispatch, Failure, Kernel, LoopKind, Mode, Watch, WatchError};
+use poe_kernel::{Delivery, Dispatch, Kernel, LoopKind, Mode, Outcome, Watch, WatchError};
 
 struct Mute;
 
 impl Dispatch for Mute {
-    fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    fn dispatch(&self, _: Delivery<'_>) -> Outcome {
         Ok(())
     }
 }

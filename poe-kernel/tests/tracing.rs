@@ -5,7 +5,7 @@ use std::fmt::{Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use poe_kernel::{Delivery, Diagnostic, Dispatch, Failure, Kernel, SessionId, Traces, to_tracing};
+use poe_kernel::{Delivery, Diagnostic, Dispatch, Kernel, Outcome, SessionId, Traces, to_tracing};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -67,7 +67,7 @@ impl Subscriber for Log {
 struct Speaker;
 
 impl Dispatch for Speaker {
-    fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
         if delivery.event == "speak" {
             tracing::info!(target: "program", "spoken");
             let session: SessionId = delivery.session;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use poe_kernel::{
-    Asserts, Delivery, Diagnostic, Dispatch, Envelope, EventFor, Failure, Kernel, Name,
+    Asserts, Delivery, Diagnostic, Dispatch, Envelope, EventFor, Failure, Kernel, Name, Outcome,
     SessionOption,
 };
 
@@ -22,7 +22,7 @@ pub struct Body<H, K: Kind> {
 }
 
 impl<H: 'static, K: Kind> Dispatch for Body<H, K> {
-    fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
         self.trace(delivery.kernel, delivery.envelope);
         // The handler may replace the table that it lies in. To borrow it alone takes fewer steps than to count who else
         // does.
@@ -81,23 +81,19 @@ impl<H: 'static, K: Kind> Body<H, K> {
     }
 
     #[inline(always)]
-    fn run(&self, handler: &Handler<H, K>, delivery: Delivery<'_>) -> Result<(), Failure> {
-        let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy) };
+    fn run(&self, handler: &Handler<H, K>, delivery: Delivery<'_>) -> Outcome {
+        let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy.into()) };
         let mut cx = Cx::new(delivery.kernel, self, heap, delivery.envelope);
-        handler(&mut cx, delivery.payload, delivery.reply)
+        handler.run(&mut cx, delivery.payload, delivery.reply)
     }
 
     #[inline(never)]
-    fn dispatch_elsewhere(
-        &self,
-        table: &Table<H, K>,
-        delivery: Delivery<'_>,
-    ) -> Result<(), Failure> {
+    fn dispatch_elsewhere(&self, table: &Table<H, K>, delivery: Delivery<'_>) -> Outcome {
         let event = delivery.event;
         let handler = K::elsewhere(&self.part, event);
         match handler.or_else(|| K::default(&self.part, table, event)) {
             Some(handler) => self.run(&handler, delivery),
-            None => Err(self.unhandled(&delivery)),
+            None => Err(self.unhandled(&delivery).into()),
         }
     }
 

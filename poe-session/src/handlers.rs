@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use poe_kernel::{Carried, Child, EventFor, Failure, Name, Parent, Payload, ReplyTo};
+use poe_kernel::{Child, EventFor, Failure, Name, Outcome, Parent, Payload};
 
 use crate::table::{Handler, Table};
 use crate::{Cx, IntoOutcome, Kind, Plain};
@@ -141,7 +141,7 @@ impl<H: 'static, K: Kind> Handlers<H, K> {
         event: &'static str,
         handler: impl Fn(&mut Cx<'_, H, K>) -> R + 'static,
     ) -> Self {
-        let handler: Handler<H, K> = Rc::new(move |cx, _, reply| handler(cx).into_outcome(reply));
+        let handler = Handler::new(move |cx, _, reply| handler(cx).into_outcome(reply));
         self.table_mut().insert(Name::new(event), handler);
         self
     }
@@ -173,18 +173,21 @@ impl<H, K: Kind> fmt::Debug for Handlers<H, K> {
 pub(crate) fn erase<H: 'static, K: Kind, P: 'static, R: IntoOutcome>(
     handler: impl Fn(&mut Cx<'_, H, K>, P) -> R + 'static,
 ) -> Handler<H, K> {
-    Rc::new(move |cx: &mut Cx<'_, H, K>, payload: &mut Carried<'_>, reply: ReplyTo<'_>| {
-        match payload.take::<P>() {
-            Some(payload) => handler(cx, payload).into_outcome(reply),
-            None => Err(Failure::WrongPayload { expected: std::any::type_name::<P>() }),
-        }
+    Handler::new(move |cx, payload, reply| match payload.take::<P>() {
+        Some(payload) => handler(cx, payload).into_outcome(reply),
+        None => wrong_payload(std::any::type_name::<P>()),
     })
+}
+
+#[cold]
+fn wrong_payload(expected: &'static str) -> Outcome {
+    Err(Failure::WrongPayload { expected }.into())
 }
 
 pub(crate) fn erase_default<H: 'static, K: Kind, R: IntoOutcome>(
     handler: impl Fn(&mut Cx<'_, H, K>, Unhandled) -> R + 'static,
 ) -> Handler<H, K> {
-    Rc::new(move |cx: &mut Cx<'_, H, K>, payload: &mut Carried<'_>, reply: ReplyTo<'_>| {
+    Handler::new(move |cx, payload, reply| {
         let unhandled = Unhandled { event: cx.event(), payload: payload.take_payload() };
         handler(cx, unhandled).into_outcome(reply)
     })

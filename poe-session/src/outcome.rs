@@ -1,6 +1,6 @@
 //! What a handler may return.
 
-use poe_kernel::{BoxError, Failure, ReplyTo, TimerId};
+use poe_kernel::{BoxError, Failure, Outcome, ReplyTo, TimerId};
 
 /// A handler's value for whoever called it; for a `_start` or `_stop`, what the parent is told.
 ///
@@ -27,12 +27,12 @@ pub trait IntoOutcome {
     /// # Errors
     ///
     /// [`Failure::Error`] with the handler's error, or [`Failure::WrongReply`] when the caller waits for another type.
-    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure>;
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Outcome;
 }
 
 impl IntoOutcome for () {
     #[inline]
-    fn into_outcome(self, _: ReplyTo<'_>) -> Result<(), Failure> {
+    fn into_outcome(self, _: ReplyTo<'_>) -> Outcome {
         Ok(())
     }
 }
@@ -40,36 +40,36 @@ impl IntoOutcome for () {
 /// The same as `Reply(bool)`, so that a handler may end with a method that answers yes or no, as a wheel's `put`.
 impl IntoOutcome for bool {
     #[inline]
-    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Outcome {
         Reply(self).into_outcome(reply)
     }
 }
 
 /// The same as `Reply(id)`, so that a handler may end with setting a timer.
 impl IntoOutcome for TimerId {
-    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Outcome {
         Reply(self).into_outcome(reply)
     }
 }
 
 /// `None` is nothing.
 impl<T: IntoOutcome> IntoOutcome for Option<T> {
-    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Outcome {
         self.map_or(Ok(()), |outcome| outcome.into_outcome(reply))
     }
 }
 
 impl<T: 'static> IntoOutcome for Reply<T> {
     #[inline]
-    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Outcome {
         let returned = std::any::type_name::<T>();
-        reply.put(self.0).map_err(|expected| Failure::WrongReply { expected, returned })
+        reply.put(self.0).map_err(|expected| Failure::WrongReply { expected, returned }.into())
     }
 }
 
 impl<T: IntoOutcome, E: Into<BoxError>> IntoOutcome for Result<T, E> {
     #[inline]
-    fn into_outcome(self, reply: ReplyTo<'_>) -> Result<(), Failure> {
+    fn into_outcome(self, reply: ReplyTo<'_>) -> Outcome {
         self.map_err(|error| Failure::Error(error.into()))?.into_outcome(reply)
     }
 }

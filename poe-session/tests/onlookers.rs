@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use poe_kernel::{
     AssertionFailed, Asserts, Cause, Delivery, Diagnostic, Dispatch, Failure, KernelBuilder,
-    SessionOption, Traces,
+    Outcome, SessionOption, Traces,
 };
 use poe_session::prelude::*;
 
@@ -78,7 +78,7 @@ impl Nosy {
 }
 
 impl Dispatch for Nosy {
-    fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
         if delivery.event == "_start" {
             let set = delivery.kernel.alias_set("nosy");
             set.map_err(|error| Failure::Error(error.into()))?;

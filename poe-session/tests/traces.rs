@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use poe_kernel::{AssertionFailed, Asserts, Cause, Delivery, Dispatch, Failure, Traces};
+use poe_kernel::{AssertionFailed, Asserts, Cause, Delivery, Dispatch, Outcome, Traces};
 use poe_session::prelude::*;
 
 type Lines = Rc<RefCell<Vec<String>>>;
@@ -276,7 +276,7 @@ fn the_kernel_checks_its_own_tables() {
 fn a_heap_that_outlives_its_session_is_reported() {
     struct Mute;
     impl Dispatch for Mute {
-        fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+        fn dispatch(&self, _: Delivery<'_>) -> Outcome {
             Ok(())
         }
     }

@@ -241,10 +241,10 @@ impl Kernel {
     /// It looks at everything there is; nothing is kept for it meanwhile. It may be taken in a handler.
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> { Ok(()) }
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome { Ok(()) }
     /// # }
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let kernel = Kernel::new()?;

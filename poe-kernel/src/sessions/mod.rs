@@ -212,10 +212,10 @@ impl Kernel {
     /// A handler calls this through `cx`, so that its own session can be told too.
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
     /// #         Ok(())
     /// #     }
     /// # }
@@ -246,10 +246,10 @@ impl Kernel {
     /// for those who write a kind of session; the handlers of others send the session an event or a signal.
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
     /// #         Ok(())
     /// #     }
     /// # }
@@ -393,7 +393,7 @@ impl Kernel {
         }
         inner.unsettled.set(true);
         if inner.spare_hold.get() == id {
-            inner.spare_hold.set(SessionId::KERNEL);
+            inner.spare_hold.set(SessionId::NOBODY);
         }
         let body = inner.sessions.borrow_mut().remove(id);
         // From here on it is gone, so that what the drops below do cannot be done for it.

@@ -417,12 +417,12 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Delivery, Failure};
+    use crate::{Delivery, Outcome};
 
     struct Mute;
 
     impl Dispatch for Mute {
-        fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+        fn dispatch(&self, _: Delivery<'_>) -> Outcome {
             Ok(())
         }
     }

@@ -177,14 +177,14 @@ impl Kernel {
     /// ```
     /// # use std::cell::Cell;
     /// # use std::rc::Rc;
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, take};
+    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, Outcome, take};
     /// use std::process::Command;
     /// use poe_kernel::ChildExit;
     ///
     /// # #[derive(Default)]
     /// # struct Parent(Cell<bool>);
     /// impl Dispatch for Parent {
-    ///     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    ///     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
     ///         let kernel = delivery.kernel;
     ///         match delivery.event.as_str() {
     ///             "_start" => {
@@ -258,7 +258,7 @@ impl Kernel {
     ///
     /// ```
     /// # use std::rc::Rc;
-    /// # use poe_kernel::{BoxError, Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{BoxError, Delivery, Dispatch, Failure, Kernel, Outcome};
     /// # struct Parent;
     /// # impl Parent {
     /// #     fn start(kernel: &Kernel) -> Result<(), BoxError> {
@@ -270,10 +270,10 @@ impl Kernel {
     /// #     }
     /// # }
     /// # impl Dispatch for Parent {
-    /// #     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    /// #     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
     /// #         match delivery.event.as_str() {
-    /// #             "_start" => Self::start(delivery.kernel).map_err(Failure::Error),
-    /// #             _ => Err(Failure::Unhandled),
+    /// #             "_start" => Ok(Self::start(delivery.kernel).map_err(Failure::Error)?),
+    /// #             _ => Err(Failure::Unhandled.into()),
     /// #         }
     /// #     }
     /// # }

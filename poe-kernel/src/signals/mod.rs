@@ -144,7 +144,7 @@ impl Kernel {
     ///
     /// ```
     /// # use std::rc::Rc;
-    /// # use poe_kernel::{BoxError, Delivery, Dispatch, Failure, Kernel, Signal, take};
+    /// # use poe_kernel::{BoxError, Delivery, Dispatch, Failure, Kernel, Outcome, Signal, take};
     /// # struct Server;
     /// # impl Server {
     /// #     fn handle(delivery: Delivery<'_>) -> Result<(), BoxError> {
@@ -168,8 +168,8 @@ impl Kernel {
     /// #     }
     /// # }
     /// # impl Dispatch for Server {
-    /// #     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
-    /// #         Self::handle(delivery).map_err(Failure::Error)
+    /// #     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
+    /// #         Ok(Self::handle(delivery).map_err(Failure::Error)?)
     /// #     }
     /// # }
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -230,10 +230,10 @@ impl Kernel {
     /// Sends a signal of any name to a session and all below it (POE: `signal`); to the kernel, it is for everyone.
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
     /// #         Ok(())
     /// #     }
     /// # }

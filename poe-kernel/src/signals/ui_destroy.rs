@@ -33,10 +33,10 @@ impl Kernel {
     /// Every session that watches `UIDESTROY` is told, leaves first, and then all are stopped, whatever they say to it.
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
     /// #         Ok(())
     /// #     }
     /// # }

@@ -32,7 +32,7 @@ impl Kernel {
     /// ```
     /// # use std::cell::RefCell;
     /// # use std::rc::Rc;
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, take};
+    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, Outcome, take};
     /// use poe_kernel::{BlockingError, Event};
     ///
     /// const READ: Event<Result<std::io::Result<String>, BlockingError>> = Event::new("read");
@@ -44,7 +44,7 @@ impl Kernel {
     /// }
     ///
     /// impl Dispatch for Reader {
-    ///     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+    ///     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
     ///         match delivery.event.as_str() {
     ///             "_start" => {
     ///                 let work = || std::fs::read_to_string("Cargo.toml");

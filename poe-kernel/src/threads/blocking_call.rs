@@ -35,10 +35,10 @@ impl Kernel {
     /// ```
     /// # use std::cell::Cell;
     /// # use std::rc::Rc;
-    /// # use poe_kernel::{BlockingRefused, Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{BlockingRefused, Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> { Ok(()) }
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome { Ok(()) }
     /// # }
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let kernel = Kernel::new()?;

@@ -275,6 +275,6 @@ impl Kernel {
 
     fn has_undispatched_arrivals(&self) -> bool {
         let end = self.inner.threads.arrivals.batch_end.get();
-        self.inner.queue.borrow().front().is_some_and(|next| next.sequence < end)
+        self.inner.queue.borrow().front().is_some_and(|next| next.header.sequence < end)
     }
 }

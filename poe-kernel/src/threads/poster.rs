@@ -16,13 +16,13 @@ use crate::{Caller, Destination, Diagnostic, EventFor, Kernel, KernelBuilder, Na
 /// `Clone`; [`Kernel::poster`] makes it. POE, whose programs have one thread, has no counterpart.
 ///
 /// ```
-/// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, take};
+/// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel, Outcome, take};
 /// # use std::cell::Cell;
 /// # use std::rc::Rc;
 /// # #[derive(Default)]
 /// # struct Sum(Cell<u32>);
 /// # impl Dispatch for Sum {
-/// #     fn dispatch(&self, delivery: Delivery<'_>) -> Result<(), Failure> {
+/// #     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
 /// #         if delivery.event == "add" {
 /// #             let n: u32 = take(delivery.payload).ok_or(Failure::WrongPayload { expected: "u32" })?;
 /// #             self.0.set(self.0.get() + n);
@@ -112,10 +112,10 @@ impl Poster {
     /// Ends the kernel's wait, or the next one, so that [`Kernel::run_while`] looks at its condition again.
     ///
     /// ```
-    /// # use poe_kernel::{Delivery, Dispatch, Failure, Kernel};
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
     /// # impl Dispatch for Mute {
-    /// #     fn dispatch(&self, _: Delivery<'_>) -> Result<(), Failure> {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
     /// #         Ok(())
     /// #     }
     /// # }

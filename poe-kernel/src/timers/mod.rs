@@ -211,7 +211,7 @@ impl Kernel {
     pub fn get_next_event_time(&self) -> Option<SystemTime> {
         self.purge();
         let queue = self.inner.queue.borrow();
-        let posted = queue.front().map(|header| header.due);
+        let posted = queue.front().map(|event| event.header.due);
         let timed = self.inner.timers.borrow().next_due();
         posted.into_iter().chain(timed).min().map(|due| self.inner.clock.to_wall(due))
     }

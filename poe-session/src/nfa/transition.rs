@@ -283,12 +283,12 @@ impl<H: 'static> Cx<'_, H, Machine> {
         let result = args.with(|args| {
             let heap = self.body.heap.borrow_mut();
             let mut cx = Cx::new(self.kernel, self.body, heap, &envelope);
-            handler(&mut cx, &mut Carried::from(args), ReplyTo::nobody())
+            handler.run(&mut cx, &mut Carried::from(args), ReplyTo::nobody())
         });
         // If it has replaced itself, its drop may call the machine.
         drop(handler);
         self.take_heap();
-        result.map_err(|failure| match failure {
+        result.map_err(|failure| match *failure {
             Failure::Error(error) => error,
             Failure::WrongPayload { expected } => {
                 StateError::WrongArgs { state, event, expected, sent }.into()
