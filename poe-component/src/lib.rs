@@ -52,6 +52,11 @@
 //!   server that streams would never end.
 //! - **Nothing is printed.** What no callback handles goes to the kernel's diagnostics.
 //!
+//! # Encryption
+//!
+//! With the feature `tls`, the pre-connect callback gives the connection a `Tls` driver, as POE's SSLify does; see [`Driven`].
+//! Where a protocol begins in clear text, `set_driver` of the connection's wheel changes over.
+//!
 //! # Parameters
 //!
 //! | `Server::TCP` | here |

@@ -23,6 +23,7 @@ use poe_wheel::Socket;
 /// # Ok(())
 /// # }
 /// ```
+#[cfg_attr(feature = "tls", doc = include_str!("encrypted.md"))]
 #[derive(Debug)]
 pub struct Driven {
     pub(crate) socket: Socket,

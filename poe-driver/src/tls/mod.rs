@@ -14,7 +14,6 @@
 //! use std::os::unix::net::UnixStream;
 //!
 //! use poe_driver::prelude::*;
-//! use poe_driver::{TlsClient, TlsHandshake, TlsIdentity, TlsRoots, TlsServer};
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let made = rcgen::generate_simple_self_signed(["example.org".to_owned()])?;
@@ -105,7 +104,8 @@
 //! - A client checks the server's certificate, for the name it connects to. SSLify checks nothing.
 //! - A context is not freed with the first socket that has used it.
 //! - A handshake that fails says why; writes report it too, where SSLify's return 0.
-//! - An end without `close_notify` is an error.
+//! - An end without `close_notify` is an error. SSLify does not send one; servers and clients that talk with it had better
+//!   [tolerate](TlsServerBuilder::tolerate_truncation) that.
 //! - Faults in what is set up are errors with a type; SSLify dies.
 
 mod client;
