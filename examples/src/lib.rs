@@ -91,6 +91,41 @@ pub fn address_and_folder(purpose: &str) -> Result<(Address, String)> {
     Ok((address, folder.unwrap_or_else(|| ".".to_owned())))
 }
 
+/// The same as [`address`], and the files that options name.
+///
+/// # Errors
+///
+/// What the user is to be told: an argument is no address, or too much, or an option has no file.
+pub fn address_and_files<const N: usize>(
+    purpose: &str,
+    options: [(&str, &str); N],
+) -> Result<(Address, [Option<String>; N])> {
+    let mut arguments = std::env::args();
+    let program = arguments.next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().display();
+    let (mut address, mut files) = (None, [const { None }; N]);
+    while let Some(argument) = arguments.next() {
+        if argument == "--help" || argument == "-h" {
+            let usage: String = options.iter().map(|(name, _)| format!(" [{name} FILE]")).collect();
+            say!("{purpose}\n\nUsage: {program} [ADDRESS:PORT]{usage}\n");
+            say!("The address is {DEFAULT} if none is given.");
+            options.iter().for_each(|(name, about)| say!("  {name} FILE  {about}"));
+            std::process::exit(0);
+        }
+        if let Some(option) = options.iter().position(|(name, _)| *name == argument) {
+            let file = arguments.next();
+            files[option] =
+                Some(file.ok_or_else(|| Failure(format!("{argument} needs a file; see --help")))?);
+        } else if address.is_none() && !argument.starts_with('-') {
+            address = Some(argument);
+        } else {
+            return Err(unexpected(&argument));
+        }
+    }
+    let address = address.unwrap_or_else(|| DEFAULT.to_owned()).parse().map_err(Failure)?;
+    Ok((address, files))
+}
+
 /// For a program that takes no arguments: only tells who asks for help.
 ///
 /// # Errors
@@ -137,6 +172,11 @@ pub fn listening(address: &poe_component::prelude::Address) {
 /// The same for a server of HTTP.
 pub fn serving(address: &poe_component::prelude::Address) {
     tell(address, Some(format!("look at it with: curl http://{address}/")));
+}
+
+/// The same for a server that encrypts.
+pub fn encrypting(address: &poe_component::prelude::Address) {
+    tell(address, Some(format!("talk to it with: openssl s_client -quiet -connect {address}")));
 }
 
 fn tell(address: &poe_component::prelude::Address, advice: Option<String>) {
