@@ -4,6 +4,9 @@
 
 #[path = "storable/build.rs"]
 mod build;
+#[path = "allocations/sys.rs"]
+mod sys;
+
 #[path = "storable/dump.rs"]
 mod dump;
 #[path = "storable/hostile.rs"]

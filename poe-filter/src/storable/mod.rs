@@ -47,8 +47,9 @@
 //!
 //! # Hostile images
 //!
-//! Memory is linear in the length of an image, as a count that its image can not contain is
-//! refused before memory is reserved. The stack does not grow with nesting. [`Limits`] bound both.
+//! Memory is linear in the length of an image, at most 128 octets for each of its octets and mostly a few, as a count that
+//! its image can not contain is refused before memory is reserved. The stack does not grow with nesting. [`Limits`]
+//! bound both.
 
 mod builder;
 mod cells;

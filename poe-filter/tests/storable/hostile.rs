@@ -3,7 +3,21 @@
 use poe_filter::storable::{Limits, ThawError, Value};
 use proptest::prelude::*;
 
+use crate::sys::measure;
 use crate::vectors::{unhex, vectors};
+
+/// The most memory that reading an image may take beside it, in octets: what `storable` documents.
+fn bound(image: &[u8]) -> usize {
+    128 * image.len() + 1024
+}
+
+/// Reads an image, within the bound.
+fn thaw(image: Vec<u8>, limits: &Limits) -> Result<Value, ThawError> {
+    let bound = bound(&image);
+    let (result, _, growth) = measure(|| Value::thaw_within(image, limits));
+    assert!(growth <= bound, "{growth} octets, where {bound} are allowed");
+    result
+}
 
 fn error(image: &str) -> ThawError {
     Value::thaw(unhex(image)).unwrap_err()
@@ -73,11 +87,11 @@ fn nesting_is_limited_and_costs_no_stack() {
     // A million references, arrays, hashes (whose keys are missing).
     for step in [&b"\x04"[..], b"\x02\0\0\0\x01", b"\x04\x02\0\0\0\x01", b"\x03\0\0\0\x01"] {
         let image = nested(step, 1_000_000);
-        let error = Value::thaw(image).unwrap_err();
+        let error = thaw(image, &Limits::default()).unwrap_err();
         assert!(matches!(error, ThawError::Limit { what: "nested values", limit: 1024 }));
     }
     let limits = Limits::default().max_depth(usize::MAX);
-    let value = Value::thaw_within(nested(b"\x04\x02\0\0\0\x01", 1_000_000), &limits).unwrap();
+    let value = thaw(nested(b"\x04\x02\0\0\0\x01", 1_000_000), &limits).unwrap();
     assert_eq!(value.nfreeze().unwrap().len(), 6_000_003);
     assert_eq!(value, value.clone());
     // As deep as Perl freezes by itself.
@@ -107,8 +121,33 @@ fn announcements_do_not_add_up() {
         image.extend(b"\x02\0\x0f\0\0");
     }
     image.resize(0x0f_0000, 0x05);
-    let error = Value::thaw(image).unwrap_err();
+    let error = thaw(image, &Limits::default()).unwrap_err();
     assert!(matches!(error, ThawError::Truncated { .. }));
+}
+
+/// What is most for its octets: values of one octet each, in arrays and hashes, and classes without values.
+#[test]
+fn the_densest_images_stay_within_the_bound() {
+    let count = 100_000_u32;
+    let mut array = b"\x05\x0b\x02".to_vec();
+    array.extend(count.to_be_bytes());
+    array.resize(array.len() + count as usize, 0x05);
+    assert_eq!(thaw(array, &Limits::default()).unwrap().values(), count as usize + 1);
+
+    let mut hash = b"\x05\x0b\x03".to_vec();
+    hash.extend(count.to_be_bytes());
+    hash.extend(b"\x05\0\0\0\0".repeat(count as usize));
+    assert_eq!(thaw(hash, &Limits::default()).unwrap().root().len(), 1);
+
+    let mut classes = b"\x05\x0b".to_vec();
+    classes.extend(b"\x11\0".repeat(count as usize));
+    classes.push(0x05);
+    assert!(thaw(classes, &Limits::default()).is_ok());
+
+    let mut references = b"\x05\x0b".to_vec();
+    references.extend(b"\x04".repeat(count as usize));
+    references.push(0x05);
+    assert!(thaw(references, &Limits::default().max_depth(usize::MAX)).is_ok());
 }
 
 /// What a mutation does to an image.
@@ -176,11 +215,25 @@ proptest! {
             image.splice(..2, unhex("04 0b 08 3132333435363738 04 08 08 08"));
         }
         mutate(&mut image, &mutations);
-        let Ok(value) = Value::thaw(image.clone()) else { return Ok(()) };
+        let Ok(value) = thaw(image.clone(), &Limits::default()) else { return Ok(()) };
         prop_assert!(value.values() <= image.len());
         crate::dump::dump(&value);
         let frozen = value.nfreeze().unwrap();
         let back = Value::thaw(frozen.clone()).unwrap();
         prop_assert_eq!(back.nfreeze().unwrap(), frozen);
+    }
+    #[test]
+    fn random_octets(
+        body in prop::collection::vec(any::<u8>(), 0..100),
+        native in any::<bool>(),
+    ) {
+        let mut image =
+            unhex(if native { "04 0b 08 3132333435363738 04 08 08 08" } else { "05 0b" });
+        // Most octets that mean something are small.
+        image.extend(body.iter().map(|octet| if octet % 2 == 0 { octet % 0x28 } else { *octet }));
+        if let Ok(value) = thaw(image, &Limits::default()) {
+            crate::dump::dump(&value);
+            value.nfreeze().unwrap();
+        }
     }
 }
