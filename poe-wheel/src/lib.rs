@@ -10,6 +10,7 @@
 //!   UNIX domain.
 //! - [`ListenAccept`] accepts connections on a socket that the program made itself.
 //! - [`FollowTail`] reads records from the end of a file as it grows, and goes on when the file is rotated.
+//! - [`Udp`] sends and receives datagrams, with their addresses.
 //! - [`pipe`] makes pipes, one way and both ways.
 //!
 //! Wheels talk to the kernel only, and so serve any kind of session.
@@ -209,7 +210,6 @@
 //!
 //! - Difference: KRB-42 (ids of wheels are counted in 64 bits, which do not come around, and none is given twice)
 
-#![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
 
 mod error;
@@ -221,6 +221,7 @@ pub mod pipe;
 mod read_write;
 mod socket;
 mod socket_factory;
+pub mod udp;
 mod unix_path;
 mod wheel_id;
 
@@ -233,13 +234,14 @@ pub use socket::{Address, Connection, Socket};
 pub use socket_factory::{
     Domain, ListeningSocket, Port, SocketFactory, SocketFactoryBuilder, SocketType,
 };
+pub use udp::Udp;
 pub use wheel_id::WheelId;
 
 /// What a program of wheels uses.
 pub mod prelude {
     pub use crate::{
         Address, Connection, Domain, FollowTail, FollowTailEvent, Input, IoCause, IoError,
-        ListenAccept, Position, ReadWrite, ReadWriteEvent, Socket, SocketFactory, SocketType,
+        ListenAccept, Position, ReadWrite, ReadWriteEvent, Socket, SocketFactory, SocketType, Udp,
         WheelId,
     };
 }

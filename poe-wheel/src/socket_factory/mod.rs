@@ -406,8 +406,13 @@ impl SocketFactoryBuilder {
         Ok(ListeningSocket { socket: stream.bind()? })
     }
 
-    /// A socket at the address of this end, which listens if it is one for streams.
-    fn bind(&self) -> Result<Socket, WheelError> {
+    /// Binds a socket to the address of this end at once; one for streams listens then. For a wheel that takes a socket, such
+    /// as [`Udp`](crate::Udp).
+    ///
+    /// # Errors
+    ///
+    /// [`WheelError::Resolve`] and [`WheelError::Socket`].
+    pub fn bind(&self) -> Result<Socket, WheelError> {
         if let Some(path) = &self.bind_path {
             let address = Address::Unix(Some(path.clone()));
             return self.bind_to_path(path).map_err(|failed| socket_error(address, failed));
