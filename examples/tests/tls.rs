@@ -11,6 +11,7 @@ use common::{Program, is_installed, perl, run, wait_until};
 use nix::sys::signal::Signal;
 
 const SERVER: &str = example!("tls-echo-server");
+const CLIENT: &str = example!("tcp-client");
 
 /// A folder with a certificate and its key, removed at the end.
 struct Folder(PathBuf);
@@ -172,6 +173,33 @@ fn certificates_are_renewed_at_a_signal() {
     fs::write(folder.path("key.pem"), "no key").unwrap();
     server.signal(Signal::SIGHUP);
     server.wait_for_error("complaint", |line| line.contains("key.pem is no PEM of a private key"));
+    server.signal(Signal::SIGINT);
+    assert!(server.wait().status.success());
+}
+
+#[test]
+fn our_client_talks_to_it() {
+    let folder = Folder::new("client");
+    let (mut server, address) = Program::listening(&mut folder.server());
+    let client = |cert: &Path| {
+        let mut command = Command::new(CLIENT);
+        command.arg(address.to_string()).arg("--tls").arg(cert);
+        command
+    };
+    let text = "as it was\r\n".repeat(200_000);
+    let output = run(&mut client(&folder.path("cert.pem")), text.clone());
+    assert!(output.status.success() && output.stderr.is_empty(), "{:?}", output.status);
+    assert!(output.stdout == text.as_bytes(), "{} octets came back", output.stdout.len());
+
+    fs::copy(folder.path("cert.pem"), folder.path("served.pem")).unwrap();
+    folder.renew();
+    let output = run(&mut client(&folder.path("cert.pem")), "secret");
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("certificate is not acceptable"), "{error}");
+    assert!(output.stdout.is_empty());
+    let error = Program::start(&mut client(Path::new("/dev/null"))).wait().badly();
+    assert!(error.contains("/dev/null is no PEM of certificates"), "{error}");
+    server.wait_for_error("complaint", |line| line.contains("the peer refused"));
     server.signal(Signal::SIGINT);
     assert!(server.wait().status.success());
 }

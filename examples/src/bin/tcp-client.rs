@@ -10,13 +10,15 @@ use poe_component::prelude::*;
 const HIGH: usize = 64 * 1024;
 const LOW: usize = 4 * 1024;
 
+const PURPOSE: &str = "Connects, sends what is typed, and prints what comes.";
+
 /// Standard input and output, while connected.
 type Console = Option<ReadWrite>;
 
 type Client<'a> = Cx<'a, client::Connection<Console>>;
 
 fn main() -> examples::Result {
-    let address = examples::address("Connects, sends what is typed, and prints what comes.")?;
+    let (address, drive) = arguments()?;
     let server = address.to_string();
     let kernel = Kernel::new()?;
     client::Tcp::build()
@@ -30,6 +32,7 @@ fn main() -> examples::Result {
         .connect_error(move |_, error| -> HandlerResult {
             Err(format!("cannot connect to {server}: {error}").into())
         })
+        .pre_connect(move |_, socket| drive(socket))
         .connected(open_console)
         .server_input(|cx, octets| {
             if cx.heap.user.as_ref().is_some_and(|console| console.put(octets)) {
@@ -50,6 +53,31 @@ fn main() -> examples::Result {
         .state("shown", |cx, _: WheelId| close_console(cx))
         .spawn(&kernel)?;
     Ok(kernel.run()?)
+}
+
+/// Puts a driver on a connection.
+type Drive = Box<dyn Fn(Socket) -> Option<Driven>>;
+
+#[cfg(not(feature = "tls"))]
+fn arguments() -> examples::Result<(examples::Address, Drive)> {
+    Ok((examples::address(PURPOSE)?, Box::new(|socket| Some(socket.into()))))
+}
+
+#[cfg(feature = "tls")]
+fn arguments() -> examples::Result<(examples::Address, Drive)> {
+    let about =
+        "encrypts, and trusts the certificates in FILE (PEM), or those of the system if it is -";
+    let (address, [trusted]) = examples::address_and_files(PURPOSE, [("--tls", about)])?;
+    let roots = match trusted.as_deref() {
+        None => return Ok((address, Box::new(|socket| Some(socket.into())))),
+        Some("-") => TlsRoots::of_system()?,
+        Some(file) => TlsRoots::new().pem_file(file)?,
+    };
+    let (tls, host) = (TlsClient::build().roots(roots).build()?, address.host.clone());
+    // A host that is none is told before it is connected to.
+    tls.connect(&host)?;
+    let drive = move |socket| Some(Driven::new(socket, tls.connect(&host).ok()?));
+    Ok((address, Box::new(drive)))
 }
 
 fn open_console(cx: &mut Client<'_>) -> HandlerResult {
