@@ -126,6 +126,63 @@ pub fn address_and_files<const N: usize>(
     Ok((address, files))
 }
 
+/// The options of a program that takes some, and an address after or between them.
+#[derive(Debug)]
+pub struct Options(Vec<String>);
+
+impl Options {
+    /// Those that the program was given. Who asks for help gets it, and the program ends.
+    pub fn new(purpose: &str, usage: &str) -> Self {
+        let mut given = std::env::args();
+        let program = given.next().unwrap_or_default();
+        let options: Vec<_> = given.collect();
+        if options.iter().any(|option| option == "--help" || option == "-h") {
+            let program = Path::new(&program).file_name().unwrap_or_default().display();
+            say!(
+                "{purpose}\n\nUsage: {program} [ADDRESS:PORT] {usage}\n\nThe address is {DEFAULT} if none is given."
+            );
+            std::process::exit(0);
+        }
+        Self(options)
+    }
+
+    /// Whether this option is there.
+    pub fn flag(&mut self, name: &str) -> bool {
+        let before = self.0.len();
+        self.0.retain(|option| option != name);
+        self.0.len() < before
+    }
+
+    /// What follows this option, if that is there.
+    ///
+    /// # Errors
+    ///
+    /// What the user is to be told: nothing follows it, or what makes no sense.
+    pub fn value<T: std::str::FromStr<Err = String>>(&mut self, name: &str) -> Result<Option<T>> {
+        let Some(at) = self.0.iter().position(|option| option == name) else { return Ok(None) };
+        if at + 1 == self.0.len() {
+            return Err(Failure(format!("{name} takes a value; see --help")));
+        }
+        let value = self.0.drain(at..at + 2).next_back().unwrap_or_default();
+        value.parse().map(Some).map_err(Failure)
+    }
+
+    /// The address, which is all that may be left.
+    ///
+    /// # Errors
+    ///
+    /// What the user is to be told: it is no address, or there is something else.
+    pub fn address(self) -> Result<Address> {
+        let mut rest = self.0.into_iter();
+        let address = rest.next().unwrap_or_else(|| DEFAULT.to_owned());
+        if address.starts_with('-') {
+            return Err(unexpected(&address));
+        }
+        rest.next().map_or(Ok(()), |extra| Err(unexpected(&extra)))?;
+        address.parse().map_err(Failure)
+    }
+}
+
 /// For a program that takes no arguments: only tells who asks for help.
 ///
 /// # Errors

@@ -1,0 +1,75 @@
+//! Sends each record back: a structure of data, as POE's `Reference` passes them, be it to Perl or to us.
+
+use std::fmt;
+
+use poe_component::prelude::*;
+use poe_filter::reference::{
+    Codec, Json, MessagePack, Reference, ReferenceBuilder, Storable, Yaml,
+};
+
+const PURPOSE: &str =
+    "Sends each record back, which is a structure of data (POE's Filter::Reference).";
+
+/// How long the image of a record may be, in octets. Anybody may connect.
+const LONGEST: usize = 4 << 20;
+
+/// What a person may ask for.
+#[derive(Clone, Copy)]
+enum Format {
+    Storable,
+    Json,
+    MessagePack,
+    Yaml,
+}
+
+impl std::str::FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Ok(match name {
+            "storable" => Self::Storable,
+            "json" => Self::Json,
+            "msgpack" => Self::MessagePack,
+            "yaml" => Self::Yaml,
+            _ => {
+                return Err(format!(
+                    "no codec {name:?}; there are storable, json, msgpack and yaml"
+                ));
+            }
+        })
+    }
+}
+
+fn main() -> examples::Result {
+    let mut options =
+        examples::Options::new(PURPOSE, "[--codec storable|json|msgpack|yaml] [--compress]");
+    let format = options.value("--codec")?.unwrap_or(Format::Storable);
+    let compress = options.flag("--compress");
+    let address = options.address()?;
+    match format {
+        // Whatever a Perl program may send, with what is blessed, shared or within itself.
+        Format::Storable => serve(address, Storable::new(), compress),
+        Format::Json => serve(address, Json::<serde_json::Value>::new(), compress),
+        Format::MessagePack => serve(address, MessagePack::<serde_json::Value>::new(), compress),
+        Format::Yaml => serve(address, Yaml::<serde_json::Value>::new(), compress),
+    }
+}
+
+fn serve<R, C>(address: examples::Address, codec: C, compress: bool) -> examples::Result
+where
+    R: fmt::Debug + 'static,
+    C: Codec<In = R, Out = R>,
+{
+    let builder = Reference::builder(codec).max_length(LONGEST);
+    let filter = if compress { builder.compression() } else { builder };
+    let kernel = Kernel::new()?;
+    let server = server::Tcp::build()
+        .address(address.host)
+        .port(address.port)
+        .client_filter(ReferenceBuilder::build(filter)?)
+        .client_input(|cx, record| cx.heap.client.put(record))
+        .drain_on(["INT", "TERM"])
+        .spawn(&kernel)?;
+    examples::listening(server.local_address());
+    Ok(kernel.run()?)
+}

@@ -1,0 +1,94 @@
+//! The server of structures of data, spoken to by POE's own filter.
+
+#[macro_use]
+mod common;
+
+use std::io::Write;
+use std::process::Command;
+
+use common::{Program, run, skipped};
+
+const SERVER: &str = example!("reference-server");
+
+/// Sends records through POE's filter, and prints what comes back, each as its keys and values, in order.
+const CLIENT: &str = r#"use strict; use warnings; use IO::Socket::INET; use POE::Filter::Reference;
+    my ($host, $port, $codec, $compress) = @ARGV;
+    sub JSONish::freeze { require JSON::PP; JSON::PP->new->canonical->encode($_[-1]) }
+    sub JSONish::thaw { JSON::PP::decode_json($_[-1]) }
+    my $serializer = $codec eq "json" ? bless({}, "JSONish") : $codec eq "yaml" ? "YAML" : undef;
+    my $filter = POE::Filter::Reference->new(Serializer => $serializer, Compression => $compress);
+    my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!;
+    my @records = map { { number => $_, list => [1, "two", [3]], text => "x" x $_ } } 0, 1, 2000;
+    print $socket @{ $filter->put(\@records) };
+    $socket->flush;
+    shutdown $socket, 1;
+    my ($input, $back) = ("", 0);
+    while (sysread $socket, $input, 65536) {
+        for my $record (@{ $filter->get([$input]) }) {
+            my $sent = $records[$back++];
+            my $show = sub { my $r = shift; "$r->{number} $r->{text} $r->{list}[1] $r->{list}[2][0]" };
+            die "another record" if $show->($sent) ne $show->($record);
+        }
+    }
+    print "$back\n";"#;
+
+#[test]
+fn perls_filter_gets_its_records_back() {
+    for (codec, module) in [("storable", "Storable"), ("json", "JSON::PP"), ("yaml", "YAML")] {
+        let has = |module: &str| {
+            let tried = Command::new("perl").args([&format!("-M{module}"), "-e", "1"]).output();
+            tried.is_ok_and(|output| output.status.success())
+        };
+        if !["POE::Filter::Reference", "IO::Socket::INET", "Compress::Zlib", module]
+            .iter()
+            .all(|module| has(module))
+        {
+            skipped(&format!("Perl lacks POE, Compress::Zlib or {module}"));
+            continue;
+        }
+        for compress in [false, true] {
+            let mut command = Command::new(SERVER);
+            command.args(["--codec", codec, "127.0.0.1:0"]);
+            if compress {
+                command.arg("--compress");
+            }
+            let (server, address) = Program::listening(&mut command);
+            let mut client = Command::new("perl");
+            client.args(["-e", CLIENT, &address.ip().to_string(), &address.port().to_string()]);
+            let output = run(client.args([codec, if compress { "1" } else { "0" }]), "");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "3\n", "{codec}: {errors}");
+            server.interrupt().well();
+        }
+    }
+}
+
+#[test]
+fn records_in_messagepack_come_back() {
+    let (server, address) =
+        Program::listening(Command::new(SERVER).args(["127.0.0.1:0", "--codec", "msgpack"]));
+    let mut client = common::connect(address);
+    let frame = b"9\0\x82\xa1a\x01\xa1b\x92\x02\xc0";
+    client.write_all(&frame[..]).unwrap();
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut back = Vec::new();
+    std::io::Read::read_to_end(&mut client, &mut back).unwrap();
+    assert_eq!(back, frame);
+    server.interrupt().well();
+}
+
+#[test]
+fn help_and_what_makes_no_sense() {
+    let output = run(Command::new(SERVER).arg("--help"), "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("\nUsage: reference-server"), "{text}");
+    for (arguments, complaint) in [
+        (&["--codec", "xml"][..], "no codec \"xml\"; there are storable, json, msgpack and yaml"),
+        (&["--codec"], "--codec takes a value; see --help"),
+        (&["--fast"], "unexpected argument \"--fast\"; see --help"),
+        (&["127.0.0.1:0", "extra"], "unexpected argument \"extra\"; see --help"),
+    ] {
+        let error = Program::start(Command::new(SERVER).args(arguments)).wait().badly();
+        assert_eq!(error, format!("Error: {complaint}"));
+    }
+}
