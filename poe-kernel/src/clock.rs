@@ -1,7 +1,9 @@
 //! The kernel's time: monotonic, or virtual for tests.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
 
 /// A moment on the kernel's clock: nanoseconds since the kernel was made, negative before.
 pub(crate) type Nanos = i64;
@@ -10,14 +12,14 @@ pub(crate) type Nanos = i64;
 #[derive(Debug)]
 pub(crate) enum Clock {
     /// The monotonic clock. The wall clock is read once, so that its later steps neither fire nor delay a timer.
-    Monotonic { started: Instant, wall: SystemTime },
+    Monotonic { started: Nanos, wall: SystemTime },
     /// A clock that stands still until the kernel moves it to the next due time.
     Virtual { now: Cell<Nanos>, wall: SystemTime },
 }
 
 impl Clock {
     pub(crate) fn monotonic() -> Self {
-        Self::Monotonic { started: Instant::now(), wall: SystemTime::now() }
+        Self::Monotonic { started: system_nanos(), wall: SystemTime::now() }
     }
 
     pub(crate) fn simulated(wall: SystemTime) -> Self {
@@ -30,7 +32,7 @@ impl Clock {
 
     pub(crate) fn read(&self) -> Nanos {
         match self {
-            Self::Monotonic { started, .. } => nanos(started.elapsed()),
+            Self::Monotonic { started, .. } => system_nanos() - started,
             Self::Virtual { now, .. } => now.get(),
         }
     }
@@ -77,9 +79,24 @@ impl Clock {
     }
 }
 
+const NANOS_PER_SECOND: Nanos = 1_000_000_000;
+
+/// The clock that `Instant` reads, without what it does to bring two of its moments to a difference: that takes longer
+/// than to read it.
+fn system_nanos() -> Nanos {
+    // It fails for clocks that there are not, and this one is everywhere.
+    // Where times have 32 bits, the casts make them longer.
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |now| now.tv_sec() as Nanos * NANOS_PER_SECOND + now.tv_nsec() as Nanos)
+}
+
 /// A length of time in the kernel's unit; what does not fit lasts as long as can be said, 292 years.
+#[inline]
 pub(crate) fn nanos(duration: Duration) -> Nanos {
-    Nanos::try_from(duration.as_nanos()).unwrap_or(Nanos::MAX)
+    Nanos::try_from(duration.as_secs())
+        .unwrap_or(Nanos::MAX)
+        .saturating_mul(NANOS_PER_SECOND)
+        .saturating_add(Nanos::from(duration.subsec_nanos()))
 }
 
 #[cfg(test)]

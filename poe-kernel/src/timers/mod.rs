@@ -167,9 +167,17 @@ impl Kernel {
     /// As for [`Kernel::alarm_adjust`].
     #[track_caller]
     pub fn alarm_remove(&self, timer: TimerId) -> Result<Alarm, TimerError> {
+        let session = self.active_session();
+        // Not by `change_timers`, through which the timer would be moved once more.
+        let mut timers = self.inner.timers.borrow_mut();
+        if let Some((removed, due)) = timers.take_own(timer, session) {
+            self.keep_next(&timers);
+            drop(timers);
+            return Ok(self.removed(removed, due));
+        }
+        drop(timers);
         self.own_timer("alarm_remove", timer)?;
-        let (removed, due) = self.change_timers(|timers| timers.take(timer.slot));
-        Ok(self.removed(removed, due))
+        Err(TimerError::Gone(timer))
     }
 
     /// Removes all timers of the active session, soonest first (POE: `alarm_remove_all`).
@@ -216,13 +224,19 @@ impl Kernel {
         posted.into_iter().chain(timed).min().map(|due| self.inner.clock.to_wall(due))
     }
 
-    /// Changes the timers. All changes are made by this, which keeps at hand when the next is due.
+    /// Changes the timers, and keeps at hand when the next is due.
     #[inline]
     pub(crate) fn change_timers<R>(&self, change: impl FnOnce(&mut Timers) -> R) -> R {
         let mut timers = self.inner.timers.borrow_mut();
         let result = change(&mut timers);
-        self.inner.next_timer.set(timers.next_due().unwrap_or(Nanos::MAX));
+        self.keep_next(&timers);
         result
+    }
+
+    /// Keeps at hand when the next timer is due, after each change.
+    #[inline]
+    fn keep_next(&self, timers: &Timers) {
+        self.inner.next_timer.set(timers.next_due().unwrap_or(Nanos::MAX));
     }
 
     /// A delay of nothing is due with what is posted in this turn, so that both keep their order; any other is measured
@@ -347,7 +361,7 @@ impl Kernel {
     }
 
     /// Lets go of the session of a timer that was removed.
-    #[inline]
+    #[inline(always)]
     fn removed(&self, timer: Timer, due: Nanos) -> Alarm {
         self.inner.sessions.borrow_mut().release(timer.session, Hold::EventTo);
         self.observe_removal(timer.session, timer.event);

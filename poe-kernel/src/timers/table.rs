@@ -123,9 +123,12 @@ impl Timers {
     /// The earliest due time.
     #[inline]
     pub(crate) fn next_due(&self) -> Option<Nanos> {
-        let parked = self.parked.iter().map(|(_, due)| *due).min();
         let heaped = self.heap.peek().map(|(due, _)| due);
-        parked.into_iter().chain(heaped).min()
+        if self.parked.is_empty() {
+            heaped
+        } else {
+            self.next_parked().into_iter().chain(heaped).min()
+        }
     }
 
     #[inline]
@@ -278,6 +281,11 @@ impl Timers {
             + self.heap.memory()
     }
 
+    #[cold]
+    fn next_parked(&self) -> Option<Nanos> {
+        self.parked.iter().map(|(_, due)| *due).min()
+    }
+
     fn pending(&self, group: u32) -> impl Iterator<Item = u32> {
         let members = self.groups.members(group).iter();
         members.filter(|&&id| self.places.is_pending(id)).map(|id| id.slot)
@@ -298,7 +306,14 @@ impl Timers {
         slots.into_iter().map(|slot| self.take(slot)).collect()
     }
 
+    /// Removes a timer, if it is pending and of that session.
+    #[inline(always)]
+    pub(crate) fn take_own(&mut self, id: TimerId, session: SessionId) -> Option<(Timer, Nanos)> {
+        if self.owner(id) == Some(session) { Some(self.take(id.slot)) } else { None }
+    }
+
     /// Removes a pending timer.
+    #[inline(always)]
     pub(crate) fn take(&mut self, slot: u32) -> (Timer, Nanos) {
         let content = &mut self.contents[slot as usize];
         // Looked at first, so that the processor fetches it while it waits for the place, and then for the heap.
