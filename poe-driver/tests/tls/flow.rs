@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use poe_driver::{Driver, Tls, TlsConfigError, TlsHandshake, TlsServer, Wants};
+use poe_driver::{Driver, Tls, TlsClient, TlsConfigError, TlsHandshake, TlsServer, Wants};
 use proptest::prelude::*;
 use rustls::crypto::{CryptoProvider, ring};
 
@@ -56,6 +56,47 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn an_octet_that_was_changed_does_no_harm_but_ends_the_connection(
+        side in 0..2_usize,
+        place in 0..2500_usize,
+        change in 1..=255_u8,
+        size in prop_oneof![1..60_usize, Just(5000)],
+        is_old in any::<bool>(),
+    ) {
+        thread_local! {
+            static CONTEXTS: [(TlsServer, TlsClient); 2] = [versions(false), versions(true)];
+        }
+        let (server, client) = CONTEXTS.with(|contexts| contexts[usize::from(is_old)].clone());
+        let (mut ends, mut relay) = Relay::between(&server, &client, vec![size]);
+        relay.damage = Some((side, place, change));
+        let sent = octets(1000, 1);
+        let mut idle = 0;
+        ends.0.put(&sent);
+        ends.1.put(&sent);
+        let mut told = [false; 2];
+        while idle < 10 {
+            let moved = ends.0.step() | ends.1.step() | relay.step();
+            idle = if moved { 0 } else { idle + 1 };
+            for (index, end) in [&mut ends.0, &mut ends.1].into_iter().enumerate() {
+                // Whoever has failed, or has sent all, goes.
+                if !told[index] && (end.end.is_some() || end.driver.get_out_octets() == 0) {
+                    told[index] = true;
+                    let _ = end.driver.shutdown_output(end.socket.as_fd());
+                }
+            }
+        }
+        for end in [&ends.0, &ends.1] {
+            // What is believed is what was sent.
+            prop_assert!(sent.starts_with(&end.received));
+            prop_assert!(end.received.len() == 1000 || end.end != Some(Ok(())), "{end:?}");
+        }
+    }
+}
+
 #[test]
 fn one_octet_at_a_time_is_enough() {
     for is_old in [false, true] {
@@ -67,7 +108,7 @@ fn one_octet_at_a_time_is_enough() {
 }
 
 /// A server and a client of TLS 1.3, or of 1.2 where that is all that one of them speaks.
-fn versions(is_old: bool) -> (TlsServer, poe_driver::TlsClient) {
+fn versions(is_old: bool) -> (TlsServer, TlsClient) {
     use rustls::{ClientConfig, RootCertStore, version};
     if !is_old {
         return pair_of(|server, client| (server, client));
@@ -85,7 +126,7 @@ fn versions(is_old: bool) -> (TlsServer, poe_driver::TlsClient) {
         poe_driver::TlsIdentity::from_pem(made.cert.pem(), made.signing_key.serialize_pem());
     let server = TlsServer::build().identity(identity.unwrap()).build().unwrap();
     let _ = authority;
-    (server, poe_driver::TlsClient::from_config(Arc::new(config)))
+    (server, TlsClient::from_config(Arc::new(config)))
 }
 
 #[test]
@@ -103,7 +144,7 @@ fn output_goes_between_the_parts_of_a_message() {
     // Its tickets, which come after the handshake, take several records each.
     config.max_fragment_size = Some(40);
     let roots = poe_driver::TlsRoots::new().der(made.cert.der().to_vec()).unwrap();
-    let client = poe_driver::TlsClient::build().roots(roots).build().unwrap();
+    let client = TlsClient::build().roots(roots).build().unwrap();
     let server = TlsServer::from_config(Arc::new(config));
     let (mut ends, mut relay) = Relay::between(&server, &client, vec![1]);
     let (mut idle, mut sent) = (0, 0);

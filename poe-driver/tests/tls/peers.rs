@@ -179,6 +179,10 @@ pub(crate) struct Relay {
     sizes: Vec<usize>,
     /// Of each direction.
     next: [usize; 2],
+    /// How many octets came from each side.
+    passed: [usize; 2],
+    /// Which octet from which side is changed, and how.
+    pub(crate) damage: Option<(usize, usize, u8)>,
 }
 
 impl Relay {
@@ -203,6 +207,8 @@ impl Relay {
             ended: [false; 2],
             sizes,
             next: [0; 2],
+            passed: [0; 2],
+            damage: None,
         };
         (ends, relay)
     }
@@ -221,7 +227,10 @@ impl Relay {
                         self.ended[from] = true;
                         self.sides[1 - from].shutdown(std::net::Shutdown::Write).unwrap();
                     }
-                    Ok(count) => self.held[from].extend_from_slice(&octets[..count]),
+                    Ok(count) => {
+                        self.damage(from, &mut octets[..count]);
+                        self.held[from].extend_from_slice(&octets[..count]);
+                    }
                     Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
                 }
             }
@@ -234,6 +243,19 @@ impl Relay {
             }
         }
         moved
+    }
+}
+
+impl Relay {
+    fn damage(&mut self, from: usize, octets: &mut [u8]) {
+        if let Some((side, place, change)) = self.damage
+            && side == from
+            && let Some(octet) =
+                place.checked_sub(self.passed[from]).and_then(|n| octets.get_mut(n))
+        {
+            *octet ^= change;
+        }
+        self.passed[from] += octets.len();
     }
 }
 
