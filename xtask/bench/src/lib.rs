@@ -8,6 +8,7 @@ pub mod anyevent_bench2;
 pub mod call;
 pub mod contest;
 pub mod filters;
+pub mod follow_tail;
 pub mod http;
 pub mod idle;
 pub mod line_echo;

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use poe_bench::contest::Rounds;
 use poe_bench::report::Report;
 use poe_bench::{
-    anyevent_bench2, call, filters, http, idle, line_echo, sessions, storable, system, timers,
-    yield_event,
+    anyevent_bench2, call, filters, follow_tail, http, idle, line_echo, sessions, storable, system,
+    timers, yield_event,
 };
 
 /// A benchmark: it measures, and adds what it found to the report.
@@ -23,6 +23,7 @@ const BENCHMARKS: &[(&str, &str, Benchmark)] = &[
     ("http", "HTTP requests parsed", http::run),
     ("bench2", "AnyEvent's bench2, large and small", anyevent_bench2::run),
     ("filters", "lines and blocks cut out of a chunk", filters::run),
+    ("follow", "the lines of a file, followed from its start", follow_tail::run),
     ("storable", "data in the format of Perl's Storable, read and written", storable::run),
 ];
 

@@ -1,6 +1,7 @@
 //! Our own side of every comparison, written as a user would write it.
 
 pub mod filters;
+pub mod follow_tail;
 pub mod http;
 pub mod storable;
 
