@@ -264,7 +264,7 @@ pub use profile::{EventMeter, Meter, Profile, SlowHandler};
 pub use run::Flush;
 pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
-pub use signals::{ChildExit, Signal, SignalClass, UiDestroy, signal_class};
+pub use signals::{ChildExit, Signal, SignalClass, UiDestroy, WatchChild, signal_class};
 pub use switches::{Asserts, Traces};
 pub use threads::{
     BlockingCall, BlockingError, BlockingRefused, Poster, PosterError, SessionPoster,

@@ -37,6 +37,15 @@ impl<A> ChildExit<A> {
     }
 }
 
+/// Something that wants to know how a child process ended: the part of a wheel that the kernel calls.
+///
+/// It runs with its session active, outside any handler, as a [`Watch`] does, and a panic in it is a death of the session,
+/// with the event `_ready`.
+pub trait WatchChild {
+    /// The child has ended, and was waited for.
+    fn child_ended(&self, kernel: &Kernel, exit: ChildExit);
+}
+
 /// The children that sessions have asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Children {
@@ -60,15 +69,35 @@ struct Awaited {
 
 struct Asked {
     session: SessionId,
-    event: Name,
     caller: Caller,
-    /// Makes the event's payload.
-    report: Box<dyn FnOnce(u32, Option<ExitStatus>) -> Payload>,
+    whom: Whom,
+}
+
+/// Who is told.
+enum Whom {
+    /// The session, by an event, whose payload this makes.
+    Session(Name, Box<dyn FnOnce(u32, Option<ExitStatus>) -> Payload>),
+    Wheel(Rc<dyn WatchChild>),
+}
+
+impl Asked {
+    fn is_session(&self, session: SessionId) -> bool {
+        self.session == session && matches!(self.whom, Whom::Session(..))
+    }
+
+    fn is_wheel(&self, target: &Rc<dyn WatchChild>) -> bool {
+        matches!(&self.whom, Whom::Wheel(wheel) if Rc::as_ptr(wheel).addr() == Rc::as_ptr(target).addr())
+    }
 }
 
 impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asked").field("session", &self.session).field("event", &self.event).finish()
+        let mut asked = f.debug_struct("Asked");
+        asked.field("session", &self.session);
+        if let Whom::Session(event, _) = &self.whom {
+            asked.field("event", event);
+        }
+        asked.finish()
     }
 }
 
@@ -105,7 +134,9 @@ impl Children {
     /// Enters who asks; what the same session asked before is given back.
     fn ask(&mut self, pid: u32, asked: Asked) -> Option<Asked> {
         let list = &mut self.awaited.get_mut(&pid)?.asked;
-        if let Some(same) = list.iter_mut().find(|one| one.session == asked.session) {
+        if matches!(asked.whom, Whom::Session(..))
+            && let Some(same) = list.iter_mut().find(|one| one.is_session(asked.session))
+        {
             return Some(std::mem::replace(same, asked));
         }
         list.push(asked);
@@ -113,10 +144,10 @@ impl Children {
         None
     }
 
-    /// What a session asked of a child, which it no longer wants to know.
-    fn withdraw(&mut self, pid: u32, session: SessionId) -> Option<Asked> {
+    /// What somebody asked of a child, and no longer wants to know.
+    fn withdraw(&mut self, pid: u32, which: impl Fn(&Asked) -> bool) -> Option<Asked> {
         let list = &mut self.awaited.get_mut(&pid)?.asked;
-        let position = list.iter().position(|one| one.session == session)?;
+        let position = list.iter().position(which)?;
         self.asked -= 1;
         Some(list.remove(position))
     }
@@ -235,16 +266,10 @@ impl Kernel {
         if !self.is_live(session) {
             return Ok(());
         }
-        if !self.awaits_child(pid) {
-            let awaited = self.await_child(pid, caller);
-            self.returned("sig_child", Asserts::RETVALS, awaited)?;
-        }
         let report = move |pid, status| Payload::new(ChildExit { pid, status, args });
-        let asked = Asked { session, event, caller, report: Box::new(report) };
-        let replaced = self.inner.signals.borrow_mut().children.ask(pid, asked);
-        if replaced.is_none() {
-            self.inner.sessions.borrow_mut().hold(session, Hold::Process);
-        }
+        let whom = Whom::Session(event, Box::new(report));
+        let asked = self.ask_for_child(pid, Asked { session, caller, whom });
+        self.returned("sig_child", Asserts::RETVALS, asked)?;
         trace!(
             self,
             SIGNALS, session, "child process {pid} asked for by session {session} as {event:?}"
@@ -293,7 +318,7 @@ impl Kernel {
         );
         let (withdrawn, child) = {
             let children = &mut self.inner.signals.borrow_mut().children;
-            let withdrawn = children.withdraw(pid, session);
+            let withdrawn = children.withdraw(pid, |asked| asked.is_session(session));
             let is_last = withdrawn.is_some() && children.awaited[&pid].asked.is_empty();
             (withdrawn, is_last.then(|| children.remove(pid)).flatten())
         };
@@ -306,13 +331,46 @@ impl Kernel {
         }
     }
 
+    /// Has `target` called for a session when a child process ends, instead of sending an event; what wheels are made of.
+    ///
+    /// As [`Self::sig_child`], but that there may be any number of these for one child and session.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::sig_child`].
+    #[track_caller]
+    pub fn watch_child(
+        &self,
+        session: SessionId,
+        pid: u32,
+        target: Rc<dyn WatchChild>,
+    ) -> Result<(), SignalError> {
+        if session.is_kernel() || !self.is_live(session) {
+            return Err(NoActiveSession("watch_child").into());
+        }
+        self.ask_for_child(pid, Asked { session, caller: self.caller(), whom: Whom::Wheel(target) })
+    }
+
+    /// Ends a [`Self::watch_child`]. The child is waited for nonetheless, so that it does not stay a zombie. A watch that has
+    /// ended already is no error.
+    pub fn unwatch_child(&self, pid: u32, target: &Rc<dyn WatchChild>) {
+        let withdrawn = {
+            let children = &mut self.inner.signals.borrow_mut().children;
+            children.withdraw(pid, |asked| asked.is_wheel(target))
+        };
+        if let Some(asked) = withdrawn {
+            self.inner.sessions.borrow_mut().release(asked.session, Hold::Process);
+        }
+    }
+
     /// Withdraws all that a stopped session asked. Its children are waited for nonetheless.
     pub(crate) fn forget_children(&self, session: SessionId) {
         let withdrawn: Vec<Asked> = {
             let children = &mut self.inner.signals.borrow_mut().children;
             let pids = children.iter().filter(|&(_, one, _)| one == session);
             let pids: Vec<u32> = pids.map(|(pid, ..)| pid).collect();
-            pids.into_iter().filter_map(|pid| children.withdraw(pid, session)).collect()
+            let withdraw = |pid| children.withdraw(pid, |asked| asked.session == session);
+            pids.into_iter().filter_map(withdraw).collect()
         };
         drop(withdrawn);
     }
@@ -373,6 +431,19 @@ impl Kernel {
         pids.into_iter().for_each(|pid| self.look_after(pid));
     }
 
+    /// Waits for a child, on behalf of one more who wants to know.
+    fn ask_for_child(&self, pid: u32, asked: Asked) -> Result<(), SignalError> {
+        if !self.awaits_child(pid) {
+            self.await_child(pid, asked.caller)?;
+        }
+        let session = asked.session;
+        let replaced = self.inner.signals.borrow_mut().children.ask(pid, asked);
+        if replaced.is_none() {
+            self.inner.sessions.borrow_mut().hold(session, Hold::Process);
+        }
+        Ok(())
+    }
+
     /// Begins to wait for a child.
     fn await_child(&self, pid: u32, first: Caller) -> Result<(), SignalError> {
         let process = Process::open(pid).map_err(|_| SignalError::NotAChild { pid })?;
@@ -412,14 +483,29 @@ impl Kernel {
         let Some(child) = child else { return };
         self.end_child_watch(&child);
         let root = SessionId::KERNEL;
-        for Asked { session, event, caller, report } in child.asked {
+        let mut wheels = Vec::new();
+        for Asked { session, caller, whom } in child.asked {
             let (at, how) = (caller.location, Told(status));
-            trace!(self, SIGNALS, session, at at, "child process {pid} {how}, told session {session} as {event:?}");
-            self.enqueue(Kind::Post, session, root, event, caller, report(pid, status));
+            match whom {
+                Whom::Session(event, report) => {
+                    trace!(self, SIGNALS, session, at at, "child process {pid} {how}, told session {session} as {event:?}");
+                    self.enqueue(Kind::Post, session, root, event, caller, report(pid, status));
+                    self.inner.sessions.borrow_mut().release(session, Hold::Process);
+                }
+                Whom::Wheel(target) => {
+                    trace!(self, SIGNALS, session, at at, "child process {pid} {how}, told a wheel of session {session}");
+                    wheels.push((session, target));
+                }
+            }
+        }
+        let exit = ChildExit { pid, status, args: () };
+        let args = Payload::new(exit.clone());
+        self.enqueue(Kind::Signal, root, root, Name::new("CHLD"), self.caller(), args);
+        for (session, target) in wheels {
+            let told = || target.child_ended(self, exit.clone());
+            self.run_part(session, self.inner.names.ready, told);
             self.inner.sessions.borrow_mut().release(session, Hold::Process);
         }
-        let args = Payload::new(ChildExit { pid, status, args: () });
-        self.enqueue(Kind::Signal, root, root, Name::new("CHLD"), self.caller(), args);
     }
 
     fn end_child_watch(&self, child: &Awaited) {

@@ -13,8 +13,8 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 
-pub use self::children::ChildExit;
 pub(crate) use self::children::Children;
+pub use self::children::{ChildExit, WatchChild};
 use self::os::OsSignals;
 pub(crate) use self::tally::Tally;
 pub use self::ui_destroy::UiDestroy;
