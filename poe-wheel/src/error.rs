@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 use poe_filter::FilterError;
-use poe_kernel::{NoActiveSession, WatchError};
+use poe_kernel::{NoActiveSession, SignalError, WatchError};
 use thiserror::Error;
 
-use crate::{Address, WheelId, listener};
+use crate::{Address, RunStream, WheelId, listener};
 
 /// The payload of a wheel's error event (POE: operation, errno, text, wheel id).
 ///
@@ -41,6 +41,8 @@ pub struct IoError {
     pub cause: IoCause,
     /// The wheel it happened to.
     pub wheel: WheelId,
+    /// Of a [`Run`](crate::Run) wheel, the stream that it happened to (POE: `"STDIN"`, `"STDOUT"`, `"STDERR"`).
+    pub stream: Option<RunStream>,
     is_tried_again: bool,
 }
 
@@ -75,7 +77,7 @@ impl IoError {
     /// ```
     #[must_use]
     pub fn new(operation: &'static str, cause: IoCause, wheel: WheelId) -> Self {
-        Self { operation, cause, wheel, is_tried_again: false }
+        Self { operation, cause, wheel, stream: None, is_tried_again: false }
     }
 
     /// The same, of a wheel that tries again by itself.
@@ -130,6 +132,9 @@ impl IoError {
 
 impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(stream) = self.stream {
+            write!(f, "{stream}: ")?;
+        }
         match &self.cause {
             IoCause::Eof { unfinished: 0 } => write!(f, "{}: end of file", self.operation),
             IoCause::Eof { unfinished } => {
@@ -225,6 +230,29 @@ pub enum WheelError {
         #[source]
         source: io::Error,
     },
+    /// Parameters that exclude each other (POE croaks).
+    #[error("{0}")]
+    Parameters(&'static str),
+    /// An event of a stream that the wheel does not have.
+    #[error("the wheel has no {stream}; ask for it when the child is built")]
+    NoStream {
+        /// Which one.
+        stream: &'static str,
+    },
+    /// A child, or something that it needs, could not be had: no such program, no permission, no descriptors or processes left.
+    #[error("cannot {operation} {target}: {source}")]
+    Run {
+        /// What was being done: `"start"`, `"open"`, `"enter"`, `"look up"`, `"fork for"` and so on.
+        operation: &'static str,
+        /// To what: a program, a file, a directory, a user.
+        target: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A child could not be waited for, and was killed.
+    #[error(transparent)]
+    Child(#[from] SignalError),
     /// A host name could not be resolved.
     #[error("cannot resolve {host:?}: {source}")]
     Resolve {

@@ -12,6 +12,7 @@
 //! - [`FollowTail`] reads records from the end of a file as it grows, and goes on when the file is rotated.
 //! - [`Udp`] sends and receives datagrams, with their addresses.
 //! - [`pipe`] makes pipes, one way and both ways.
+//! - [`Run`] runs a program, a shell command or code as a child, on pipes, sockets or a pseudo-terminal.
 //!
 //! Wheels talk to the kernel only, and so serve any kind of session.
 //!
@@ -158,6 +159,11 @@
 //! sure, and what is lost with certainty. A failure, as to open a file, is told once for as long as it lasts, and what failed is
 //! tried again at each poll: [`IoError::is_recoverable`].
 //!
+//! # Children
+//!
+//! Nothing here installs a signal handler. Children are waited for by the kernel, each by itself and no others; what a program
+//! learns of a child's end, and in which order, is told at [`Run`].
+//!
 //! # Differences from POE
 //!
 //! - Dropping or pausing a wheel keeps back the records that have been read already. POE delivers them.
@@ -204,10 +210,30 @@
 //!   as here a turn gets up to 1024 records.
 //! - The end of a pipe that is followed by its handle is an error event, as that of a socket is. POE sends an idle event.
 //! - `event` without an input event stops reading. POE refuses that.
+//! - That a child cannot be had, as there is no such program, is an error of [`spawn`](RunBuilder::spawn), which says why. In
+//!   POE the child complains on its standard error and ends with the error's number, a user that it may not become is ignored,
+//!   and where there are no more processes it is the parent that ends.
+//! - A child's end is an event of its wheel, and nobody has to ask the kernel. The close event comes for a child without outputs,
+//!   too. In POE it does not.
+//! - A stream that ends on a pseudo-terminal ends there as elsewhere, instead of failing with `EIO`.
+//! - [`shutdown_stdin`](Run::shutdown_stdin) waits for output that is queued, which POE loses; what is put afterwards is dropped,
+//!   instead of being fatal.
+//! - A filter that is set for a child's output is used. In POE the old one goes on.
+//! - An event of a stream that a child was started without is refused, instead of never coming.
+//! - Each of [`Conduit`] is what it says. POE takes pipes for `socketpair` and `inet`. One driver serves standard input and output.
+//! - A shell command's arguments are its `$1` and so on. POE puts them into the command, without quotes; and passes a program of
+//!   one word without arguments by the shell if there is something in it that looks so.
+//! - A child that runs as another user has that user's group, and none of its parent's supplementary ones. In POE it keeps both.
+//! - Code runs in a thread where a copy of the process would not be sound: see [`CodeIn`]. POE forks.
+//! - A child has none of the descriptors of its parent's wheels, and no signal of the parent's is blocked or ignored in it but
+//!   those that the parent ignores itself.
+//! - [`kill_group`](Run::kill_group), [`terminate`](Run::terminate), [`set_winsize`](Run::set_winsize) and much of
+//!   [`RunBuilder`] have no like in POE.
 //! - A mistake in parameters is an error of `spawn` or does not compile; POE warns of some, ignores some, and dies of others.
 //!
 //! Case by case:
 //!
+//! - Difference: WRN-15 (a program that is not there is an error of `spawn`, and so no child is told of at all)
 //! - Difference: KRB-42 (ids of wheels are counted in 64 bits, which do not come around, and none is given twice)
 
 #![doc(test(attr(deny(warnings))))]
@@ -219,6 +245,7 @@ mod listen_accept;
 mod listener;
 pub mod pipe;
 mod read_write;
+mod run;
 mod socket;
 mod socket_factory;
 pub mod udp;
@@ -230,6 +257,10 @@ pub use follow_tail::{FollowTail, FollowTailBuilder, FollowTailEvent, Position};
 pub use input::Input;
 pub use listen_accept::{ListenAccept, ListenAcceptBuilder};
 pub use read_write::{Lingering, ReadWrite, ReadWriteBuilder, ReadWriteEvent};
+pub use run::{
+    Account, CodeIn, CodeIo, Conduit, IntoExitCode, KillError, Redirect, Run, RunBuilder, RunEvent,
+    RunExit, RunStream, Winsize,
+};
 pub use socket::{Address, Connection, Socket};
 pub use socket_factory::{
     Domain, ListeningSocket, Port, SocketFactory, SocketFactoryBuilder, SocketType,
@@ -241,7 +272,7 @@ pub use wheel_id::WheelId;
 pub mod prelude {
     pub use crate::{
         Address, Connection, Domain, FollowTail, FollowTailEvent, Input, IoCause, IoError,
-        ListenAccept, Position, ReadWrite, ReadWriteEvent, Socket, SocketFactory, SocketType, Udp,
-        WheelId,
+        ListenAccept, Position, ReadWrite, ReadWriteEvent, Run, RunEvent, RunExit, Socket,
+        SocketFactory, SocketType, Udp, WheelId,
     };
 }

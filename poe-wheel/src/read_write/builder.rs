@@ -12,26 +12,27 @@ use poe_kernel::{EventFor, Kernel, NoActiveSession};
 use super::ReadWrite;
 use super::events::{Events, Marks};
 use super::filters::Filters;
-use super::wheel::Wheel;
+use super::part::Part;
+use super::wheel::{Handles, Wheel};
 use crate::{Input, IoError, WheelError, WheelId};
 
 /// Builds a [`ReadWrite`] wheel (POE: the parameters of `POE::Wheel::ReadWrite->new`).
 #[must_use = "a wheel begins when it is spawned"]
 pub struct ReadWriteBuilder<In: 'static = Bytes, Out: 'static = Bytes> {
-    input: Rc<dyn AsFd>,
-    output: Rc<dyn AsFd>,
+    handles: Handles,
     driver: Option<Box<dyn Driver>>,
     filters: Filters<In, Out>,
     events: Events,
     low_mark: Option<usize>,
     high_mark: Option<usize>,
+    part: Option<Part>,
 }
 
 impl ReadWriteBuilder<Bytes, Bytes> {
-    pub(super) fn new(input: Rc<dyn AsFd>, output: Rc<dyn AsFd>) -> Self {
+    pub(crate) fn new(input: Option<Rc<dyn AsFd>>, output: Option<Rc<dyn AsFd>>) -> Self {
         Self {
-            input,
-            output,
+            handles: (input, output),
+            part: None,
             driver: None,
             filters: Filters::Both(Line::new().boxed()),
             events: Events::default(),
@@ -127,9 +128,26 @@ impl<In: 'static, Out: 'static> ReadWriteBuilder<In, Out> {
             (low, high) => Some(Marks::new(low.unwrap_or(0), high.unwrap_or(0))?),
         };
         let driver = self.driver.unwrap_or_else(|| Box::new(SysRw::new()));
-        let handles = (self.input, self.output);
-        let wheel = Wheel::begin(kernel, handles, driver, self.filters, self.events, marks)?;
+        let told = (self.events, marks);
+        let wheel = Wheel::begin(kernel, self.handles, driver, self.filters, told, self.part)?;
         Ok(ReadWrite { wheel })
+    }
+
+    /// Handles that were not known before, for a wheel that is part of another.
+    pub(crate) fn part(mut self, handles: Handles, part: Part) -> Self {
+        self.handles = handles;
+        self.part = Some(part);
+        self
+    }
+
+    /// Another driver around the one that would be.
+    pub(crate) fn map_driver(
+        mut self,
+        change: impl FnOnce(Box<dyn Driver>) -> Box<dyn Driver>,
+    ) -> Self {
+        let driver = self.driver.take().unwrap_or_else(|| Box::new(SysRw::new()));
+        self.driver = Some(change(driver));
+        self
     }
 
     fn with_filters<I, O>(
@@ -137,8 +155,8 @@ impl<In: 'static, Out: 'static> ReadWriteBuilder<In, Out> {
         change: impl FnOnce(Filters<In, Out>) -> Filters<I, O>,
     ) -> ReadWriteBuilder<I, O> {
         ReadWriteBuilder {
-            input: self.input,
-            output: self.output,
+            handles: self.handles,
+            part: self.part,
             driver: self.driver,
             filters: change(self.filters),
             events: self.events,

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use poe_driver::Driver;
 use poe_kernel::{Kernel, Mode, WatchError};
 
+use super::part::Side;
 use super::wheel::Wheel;
 use crate::{IoCause, WheelError};
 
@@ -29,7 +30,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     #[inline]
     pub(super) fn go_on_for_driver(&self, kernel: &Kernel) {
         if let Err(error) = self.see_to_driver(kernel) {
-            self.fail_later("read", IoCause::Os(io::Error::other(error)));
+            self.fail_later(Side::Input, "read", IoCause::Os(io::Error::other(error)));
         }
     }
 
@@ -44,7 +45,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         match state.read_watch.get() {
             Some(_) if is_needed => self.with_watch(&state.read_watch, Kernel::resume_watch),
             None if is_needed => {
-                state.read_watch.set(Some(self.watch(kernel, &self.input, Mode::Read)?));
+                let Some(input) = &self.input else { return Ok(()) };
+                state.read_watch.set(Some(self.watch(kernel, input, Mode::Read)?));
             }
             Some(_) if self.events.get().input.is_some() => {
                 self.with_watch(&state.read_watch, Kernel::pause_watch);

@@ -6,6 +6,7 @@ mod events;
 mod filters;
 mod later;
 mod linger;
+mod part;
 mod reading;
 mod wheel;
 mod writing;
@@ -22,6 +23,7 @@ use poe_kernel::{Name, SessionId};
 
 pub use self::builder::ReadWriteBuilder;
 pub use self::linger::Lingering;
+pub(crate) use self::part::{Part, Whole};
 use self::wheel::Wheel;
 pub(crate) use self::wheel::with_buffer;
 use crate::{WheelError, WheelId};
@@ -98,7 +100,7 @@ impl ReadWrite {
     /// A wheel that reads from and writes to one handle, and whose filter is a `Line` unless another is given.
     pub fn build(handle: impl AsFd + 'static) -> ReadWriteBuilder<Bytes, Bytes> {
         let handle: Rc<dyn AsFd> = Rc::new(handle);
-        ReadWriteBuilder::new(Rc::clone(&handle), handle)
+        ReadWriteBuilder::new(Some(Rc::clone(&handle)), Some(handle))
     }
 
     /// A wheel that reads from one handle and writes to another (POE: `InputHandle`, `OutputHandle`).
@@ -106,7 +108,7 @@ impl ReadWrite {
         input: impl AsFd + 'static,
         output: impl AsFd + 'static,
     ) -> ReadWriteBuilder<Bytes, Bytes> {
-        ReadWriteBuilder::new(Rc::new(input), Rc::new(output))
+        ReadWriteBuilder::new(Some(Rc::new(input)), Some(Rc::new(output)))
     }
 }
 
@@ -311,7 +313,10 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     /// The handle that is read from.
     #[must_use]
     pub fn get_input_handle(&self) -> Rc<dyn AsFd> {
-        self.wheel.input_handle()
+        let Some(input) = self.wheel.input_handle() else {
+            unreachable!("only a part of a wheel has none")
+        };
+        input
     }
 
     /// The handle that is written to; none once [`Self::shutdown_output`] has closed it.

@@ -7,6 +7,7 @@ use poe_driver::{Get, ReadBuffer};
 use poe_filter::FilterError;
 use poe_kernel::{Kernel, Name};
 
+use super::part::Side;
 use super::wheel::{BUFFER, Wheel};
 use crate::{Input, IoCause};
 
@@ -16,13 +17,14 @@ const RECORDS_AT_ONCE: usize = 1024;
 impl<In: 'static, Out: 'static> Wheel<In, Out> {
     pub(super) fn read(&self, kernel: &Kernel) {
         let state = &self.state;
+        let Some(input) = &self.input else { return };
         // While records wait, none are read, so that what a fast peer sends does not pile up, and so that the end of the
         // input does not overtake them.
         while self.may_read() {
             let got = BUFFER.with(|buffer| match buffer.try_borrow_mut() {
-                Ok(mut buffer) => self.driver.borrow_mut().get(self.input.as_fd(), &mut buffer),
+                Ok(mut buffer) => self.driver.borrow_mut().get(input.as_fd(), &mut buffer),
                 // A driver has had the kernel take a turn while it read.
-                Err(_) => self.driver.borrow_mut().get(self.input.as_fd(), &mut ReadBuffer::new()),
+                Err(_) => self.driver.borrow_mut().get(input.as_fd(), &mut ReadBuffer::new()),
             });
             match got {
                 Ok(Get::Octets(chunk)) => {
@@ -42,7 +44,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
                 Err(error) => {
                     state.peer_ended.set(true);
                     self.stop_input();
-                    return self.fail(kernel, "read", IoCause::Os(error));
+                    return self.fail(kernel, Side::Input, "read", IoCause::Os(error));
                 }
             }
             if !self.driver.borrow().has_input() {
@@ -146,7 +148,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         if error.is_fatal() {
             self.stop_input();
         }
-        self.fail(kernel, "filter", IoCause::Filter(error));
+        self.fail(kernel, Side::Input, "filter", IoCause::Filter(error));
     }
 
     fn end_input(&self, kernel: &Kernel) {
@@ -167,7 +169,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         self.state.peer_ended.set(true);
         self.stop_input();
         let unfinished = self.pending().len();
-        self.fail(kernel, "read", IoCause::Eof { unfinished });
+        self.fail(kernel, Side::Input, "read", IoCause::Eof { unfinished });
     }
 
     pub(super) fn stop_input(&self) {
@@ -179,7 +181,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     pub(super) fn filter_changed(&self, handed_over: Result<(), FilterError>) {
         if let Err(error) = handed_over {
-            self.fail_later("filter", IoCause::Filter(error));
+            self.fail_later(Side::Input, "filter", IoCause::Filter(error));
         }
         // Where records are being delivered, up the stack, those of the new filter are next anyhow.
         if !self.state.pumping.get() {

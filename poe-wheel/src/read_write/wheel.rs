@@ -18,6 +18,7 @@ use super::events::{Events, Marks, check_marks};
 use super::filters::{Decode, Encode, Filters};
 use super::later::Later;
 use super::linger::{self, Lingering};
+use super::part::{Part, Side};
 use crate::{IoCause, IoError, WheelError, WheelId};
 
 thread_local! {
@@ -33,12 +34,16 @@ pub(crate) fn with_buffer<R>(use_it: impl FnOnce(&mut ReadBuffer) -> R) -> R {
     })
 }
 
+/// What is read from, and what is written to.
+pub(super) type Handles = (Option<Rc<dyn AsFd>>, Option<Rc<dyn AsFd>>);
+
 pub(super) struct Wheel<In: 'static, Out: 'static> {
     pub(super) this: Weak<Self>,
     pub(super) kernel: WeakKernel,
     pub(super) session: SessionId,
     pub(super) id: WheelId,
-    pub(super) input: Rc<dyn AsFd>,
+    /// None where there is nothing to read from, as of a part.
+    pub(super) input: Option<Rc<dyn AsFd>>,
     /// None once the output was shut down, if it is not the input's handle too.
     pub(super) output: RefCell<Option<Rc<dyn AsFd>>>,
     pub(super) driver: RefCell<Box<dyn Driver>>,
@@ -48,6 +53,7 @@ pub(super) struct Wheel<In: 'static, Out: 'static> {
     pub(super) state: State,
     failures: RefCell<Vec<IoError>>,
     pub(super) later: RefCell<Vec<Later<In, Out>>>,
+    pub(super) part: Option<Part>,
 }
 
 /// Where the wheel stands.
@@ -91,27 +97,31 @@ pub(super) struct State {
 impl<In: 'static, Out: 'static> Wheel<In, Out> {
     pub(super) fn begin(
         kernel: &Kernel,
-        (input, output): (Rc<dyn AsFd>, Rc<dyn AsFd>),
+        (input, output): Handles,
         driver: Box<dyn Driver>,
         filters: Filters<In, Out>,
-        events: Events,
-        marks: Option<Marks>,
+        (events, marks): (Events, Option<Marks>),
+        part: Option<Part>,
     ) -> Result<Rc<Self>, WheelError> {
         check_marks(marks, &events)?;
+        let state = State::default();
+        state.input_over.set(input.is_none());
+        state.output_over.set(output.is_none());
         let wheel = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session: kernel.active_session(),
-            id: WheelId::allocate(),
+            id: part.as_ref().map_or_else(WheelId::allocate, Part::id),
             input,
-            output: RefCell::new(Some(output)),
+            output: RefCell::new(output),
             driver: RefCell::new(driver),
             filters: RefCell::new(filters),
             events: Cell::new(events),
             marks: Cell::new(marks),
-            state: State::default(),
+            state,
             failures: RefCell::default(),
             later: RefCell::default(),
+            part,
         });
         wheel.watch_handles(kernel)?;
         wheel.see_to_driver(kernel)?;
@@ -136,7 +146,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             kernel: self.kernel.clone(),
             session: self.session,
             id: self.id,
-            input: Rc::clone(&self.input),
+            input: self.input.clone(),
             output: RefCell::new(self.output.take()),
             driver: RefCell::new(driver),
             filters: RefCell::new(Filters::Both(filter)),
@@ -157,6 +167,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             },
             failures: RefCell::new(self.failures.take()),
             later: RefCell::default(),
+            part: self.part.clone(),
         });
         self.end();
         if let Some(kernel) = self.kernel.upgrade() {
@@ -164,7 +175,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             successor.see_to_driver(&kernel)?;
         }
         if let Err(error) = handed_over {
-            successor.fail_later("filter", IoCause::Filter(error));
+            successor.fail_later(Side::Input, "filter", IoCause::Filter(error));
         }
         successor.schedule();
         Ok(successor)
@@ -178,8 +189,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         self.session
     }
 
-    pub(super) fn input_handle(&self) -> Rc<dyn AsFd> {
-        Rc::clone(&self.input)
+    pub(super) fn input_handle(&self) -> Option<Rc<dyn AsFd>> {
+        self.input.clone()
     }
 
     pub(super) fn output_handle(&self) -> Option<Rc<dyn AsFd>> {
@@ -219,7 +230,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         let put = filters.put(record, driver.output());
         drop(filters);
         if let Err(error) = put {
-            self.fail_later("filter", IoCause::Filter(error));
+            self.fail_later(Side::Output, "filter", IoCause::Filter(error));
             return state.high.get();
         }
         if !state.blocked.get() {
@@ -346,7 +357,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     pub(super) fn shutdown_input(&self) {
         self.stop_input();
         // Of a handle that is no connected socket, the watch was all there is to end.
-        let _ = SockRef::from(&self.input).shutdown(std::net::Shutdown::Read);
+        if let Some(input) = &self.input {
+            let _ = SockRef::from(input).shutdown(std::net::Shutdown::Read);
+        }
     }
 
     pub(super) fn shutdown_output(&self) {
@@ -369,17 +382,17 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     }
 
     pub(super) fn linger(&self, limit: Duration) -> Option<Lingering> {
-        let state = &self.state;
+        let (state, input) = (&self.state, self.input.as_ref()?);
         if !state.ended.get() {
             self.say_goodbye();
         }
         let is_sending =
-            state.backlog.get() || !self.pending().is_empty() || linger::has_unread(&self.input);
+            state.backlog.get() || !self.pending().is_empty() || linger::has_unread(input);
         let may_send = !state.peer_ended.get();
         let kernel = self.kernel.upgrade()?;
         if state.ended.get()
             || state.output_over.get()
-            || !(may_send && (is_sending || linger::has_unsent(&self.input)))
+            || !(may_send && (is_sending || linger::has_unsent(input)))
             || self.is_busy()
             || self.out_octets() > 0
             || !self.has_one_handle()
@@ -389,7 +402,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
         let driver = self.driver.replace(Box::new(SysRw::new()));
         self.end();
-        linger::linger(&kernel, self.session, &self.input, driver, (is_sending, limit))
+        linger::linger(&kernel, self.session, input, driver, (is_sending, limit))
     }
 
     pub(super) fn end(&self) {
@@ -409,8 +422,20 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
     }
 
-    pub(super) fn fail(&self, kernel: &Kernel, operation: &'static str, cause: IoCause) {
-        self.report(kernel, IoError::new(operation, cause, self.id));
+    pub(super) fn fail(
+        &self,
+        kernel: &Kernel,
+        side: Side,
+        operation: &'static str,
+        cause: IoCause,
+    ) {
+        self.report(kernel, self.failure(side, operation, cause));
+    }
+
+    fn failure(&self, side: Side, operation: &'static str, cause: IoCause) -> IoError {
+        let mut error = IoError::new(operation, cause, self.id);
+        error.stream = self.part.as_ref().map(|part| part.stream(side));
+        error
     }
 
     fn report(&self, kernel: &Kernel, error: IoError) {
@@ -423,22 +448,22 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     /// Reports that the driver has lost a message, and goes on.
     pub(super) fn lose_message(&self, kernel: &Kernel, error: io::Error) {
-        self.report(kernel, self.lost("read", error));
+        self.report(kernel, self.lost(Side::Input, "read", error));
     }
 
     /// The same when no handler is running that it would interrupt.
     pub(super) fn lose_message_later(&self, error: io::Error) {
-        self.failures.borrow_mut().push(self.lost("write", error));
+        self.failures.borrow_mut().push(self.lost(Side::Output, "write", error));
         self.schedule();
     }
 
-    fn lost(&self, operation: &'static str, error: io::Error) -> IoError {
-        IoError::new(operation, IoCause::Os(error), self.id).tried_again()
+    fn lost(&self, side: Side, operation: &'static str, error: io::Error) -> IoError {
+        self.failure(side, operation, IoCause::Os(error)).tried_again()
     }
 
     /// Reports a failure when no handler is running that it would interrupt.
-    pub(super) fn fail_later(&self, operation: &'static str, cause: IoCause) {
-        self.failures.borrow_mut().push(IoError::new(operation, cause, self.id));
+    pub(super) fn fail_later(&self, side: Side, operation: &'static str, cause: IoCause) {
+        self.failures.borrow_mut().push(self.failure(side, operation, cause));
         self.schedule();
     }
 
@@ -486,7 +511,8 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         if self.events.get().input.is_none() {
             return Ok(());
         }
-        let watch = self.watch(kernel, &self.input, Mode::Read)?;
+        let Some(input) = &self.input else { return Ok(()) };
+        let watch = self.watch(kernel, input, Mode::Read)?;
         if state.input_paused.get() && !state.driver_reads.get() {
             kernel.pause_watch(watch);
         }
@@ -555,6 +581,7 @@ impl<In: 'static, Out: 'static> Watch for Wheel<In, Out> {
             self.tell_failures(kernel);
             self.tell_written(kernel);
         }
+        self.tell_whole(kernel);
     }
 }
 
@@ -579,6 +606,7 @@ impl<In: 'static, Out: 'static> Flush for Wheel<In, Out> {
             self.tell_failures(kernel);
         }
         self.tell_written(kernel);
+        self.tell_whole(kernel);
     }
 }
 

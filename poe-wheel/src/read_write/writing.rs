@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use poe_kernel::Kernel;
 
+use super::part::Side;
 use super::wheel::Wheel;
 use crate::IoCause;
 
@@ -53,7 +54,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
         self.state.closing.set(false);
         self.stop_output();
-        self.fail_later("write", IoCause::Os(error));
+        self.fail_later(Side::Output, "write", IoCause::Os(error));
     }
 
     /// Tells the session that the high mark was reached, before what it put is written.
@@ -104,7 +105,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             self.output.take();
         }
         if let Err(error) = result {
-            self.fail(kernel, "shutdown", IoCause::Os(error));
+            self.fail(kernel, Side::Output, "shutdown", IoCause::Os(error));
         }
     }
 
@@ -121,7 +122,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     /// Whether input and output are one handle.
     pub(super) fn has_one_handle(&self) -> bool {
-        self.output.borrow().as_ref().is_some_and(|output| Rc::ptr_eq(&self.input, output))
+        matches!((&self.input, &*self.output.borrow()), (Some(input), Some(output)) if Rc::ptr_eq(input, output))
     }
 
     /// Waits until the handle takes more, for as long as that is needed.

@@ -1,6 +1,7 @@
 //! What the tests share: a watchdog, a record of what happened, and sessions that have one wheel.
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of this")]
 
+pub mod children;
 pub mod sockets;
 pub mod tails;
 
