@@ -22,4 +22,5 @@ pub mod sessions;
 pub mod storable;
 pub mod system;
 pub mod timers;
+pub mod udp_echo;
 pub mod yield_event;

@@ -7,7 +7,7 @@ use poe_bench::contest::Rounds;
 use poe_bench::report::Report;
 use poe_bench::{
     anyevent_bench2, call, filters, follow_tail, http, idle, line_echo, sessions, storable, system,
-    timers, yield_event,
+    timers, udp_echo, yield_event,
 };
 
 /// A benchmark: it measures, and adds what it found to the report.
@@ -19,6 +19,7 @@ const BENCHMARKS: &[(&str, &str, Benchmark)] = &[
     ("timers", "a million timers set, adjusted and removed", timers::run),
     ("sessions", "a million sessions created and stopped, and the memory of one", sessions::run),
     ("echo", "CPU time of a TCP line echo server, per line", line_echo::run),
+    ("udp", "CPU time of a UDP echo server, per datagram", udp_echo::run),
     ("idle", "memory of an idle connection", idle::run),
     ("http", "HTTP requests parsed", http::run),
     ("bench2", "AnyEvent's bench2, large and small", anyevent_bench2::run),

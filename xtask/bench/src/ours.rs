@@ -4,6 +4,7 @@ pub mod filters;
 pub mod follow_tail;
 pub mod http;
 pub mod storable;
+pub mod udp;
 
 use std::cell::Cell;
 use std::error::Error;

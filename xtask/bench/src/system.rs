@@ -38,6 +38,16 @@ pub fn cpu_time(process: u32) -> io::Result<Duration> {
     Ok(ClockId::pid_cpu_clock_id(pid(process)?)?.now()?.into())
 }
 
+/// The processor time that this thread has used.
+pub fn thread_cpu_time() -> io::Result<Duration> {
+    Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now()?.into())
+}
+
+/// Keeps this thread on the first processor.
+pub fn pin_thread_to_first_processor() -> io::Result<()> {
+    pin(Pid::from_raw(0), 0)
+}
+
 /// The memory of a process that is resident, in bytes.
 pub fn resident_bytes(process: u32) -> io::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
