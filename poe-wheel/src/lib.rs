@@ -271,8 +271,8 @@ pub use wheel_id::WheelId;
 /// What a program of wheels uses.
 pub mod prelude {
     pub use crate::{
-        Address, Connection, Domain, FollowTail, FollowTailEvent, Input, IoCause, IoError,
-        ListenAccept, Position, ReadWrite, ReadWriteEvent, Run, RunEvent, RunExit, Socket,
-        SocketFactory, SocketType, Udp, WheelId,
+        Address, Conduit, Connection, Domain, FollowTail, FollowTailEvent, Input, IoCause, IoError,
+        ListenAccept, Position, ReadWrite, ReadWriteEvent, Redirect, Run, RunEvent, RunExit,
+        Socket, SocketFactory, SocketType, Udp, WheelId,
     };
 }
