@@ -211,6 +211,14 @@ pub enum WheelError {
         #[source]
         source: io::Error,
     },
+    /// A wheel of datagrams was given another socket, as one of a stream.
+    #[error(
+        "a Udp wheel needs a datagram socket, and the one of {address} is none; a ReadWrite wheel reads and writes streams"
+    )]
+    NoDatagrams {
+        /// The socket's own address.
+        address: Address,
+    },
     /// A wheel that has nothing to do without it (POE: "InputEvent required").
     #[error("a wheel that follows a file needs an input_event; without it nobody gets the records")]
     NoInputEvent,

@@ -198,7 +198,7 @@ impl Udp {
         self.wheel.change(|settings| settings.error = Some(event.name()));
     }
 
-    /// Tells under another name, or for the first time, that all has been sent.
+    /// Tells under another name, or for the first time, that nothing is queued any more.
     pub fn flushed_event(&self, event: impl EventFor<WheelId>) {
         self.wheel.change(|settings| settings.flushed = Some(event.name()));
     }
@@ -250,7 +250,8 @@ impl UdpBuilder {
         self
     }
 
-    /// The event for all that was put having been sent.
+    /// The event for nothing being queued any more: all that was put has been sent, or is lost, which the
+    /// [error event](Self::error_event) has told.
     pub fn flushed_event(mut self, event: impl EventFor<WheelId>) -> Self {
         self.settings.flushed = Some(event.name());
         self
@@ -275,7 +276,7 @@ impl UdpBuilder {
     /// # Errors
     ///
     /// [`WheelError::NoActiveSession`] outside a handler, [`WheelError::Watch`] when the socket cannot be watched, and
-    /// [`WheelError::Socket`] as `"getsockname"` when it is none.
+    /// [`WheelError::Socket`] as `"getsockname"` when it is none, [`WheelError::NoDatagrams`] when it is one of another type.
     pub fn spawn(self, kernel: &Kernel) -> Result<Udp, WheelError> {
         Ok(Udp { wheel: Wheel::begin(kernel, self.socket, self.settings)? })
     }

@@ -16,7 +16,7 @@ use poe_kernel::{
     Flush, Kernel, Mode, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchError, WatchId,
     WeakKernel,
 };
-use socket2::SockAddr;
+use socket2::{SockAddr, SockRef, Type};
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 use super::portable as sys;
@@ -58,8 +58,8 @@ pub(super) struct Wheel {
     paused: Cell<bool>,
     /// Datagrams are being delivered, up the stack.
     delivering: Cell<bool>,
-    /// Something was sent and not yet told.
-    sent: Cell<bool>,
+    /// Something was sent, or lost, since it was last told that all was.
+    gone: Cell<bool>,
     /// The socket is of no use any more.
     failed: Cell<bool>,
     ended: Cell<bool>,
@@ -75,12 +75,15 @@ impl Wheel {
         if session.is_kernel() {
             return Err(NoActiveSession("a Udp wheel").into());
         }
-        let local = socket2::SockRef::from(&socket).local_addr();
+        let local = SockRef::from(&socket).local_addr();
         let local = local.map_err(|source| WheelError::Socket {
             operation: "getsockname",
             address: Address::Other,
             source,
         })?;
+        if !is_of_datagrams(&socket) {
+            return Err(WheelError::NoDatagrams { address: local.into() });
+        }
         let wheel = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
@@ -99,7 +102,7 @@ impl Wheel {
             scheduled: Cell::default(),
             paused: Cell::default(),
             delivering: Cell::default(),
-            sent: Cell::default(),
+            gone: Cell::default(),
             failed: Cell::default(),
             ended: Cell::default(),
         });
@@ -154,7 +157,7 @@ impl Wheel {
     }
 
     pub(super) fn resume_input(&self) {
-        if self.paused.replace(false) {
+        if self.paused.replace(false) && !self.failed.get() {
             self.with_read_watch(Kernel::resume_watch);
             if !self.arrived.borrow().is_empty() {
                 self.schedule();
@@ -165,7 +168,7 @@ impl Wheel {
     /// Sends what is queued, as much as the socket takes, and tells of it at the end of the turn.
     pub(super) fn send_and_tell(&self) {
         self.send();
-        if self.sent.get() && self.queue.borrow().len() == 0 {
+        if self.gone.get() && self.queue.borrow().len() == 0 {
             self.schedule();
         }
     }
@@ -176,12 +179,13 @@ impl Wheel {
             match sys::send(self.socket.as_fd(), queue.first()) {
                 Ok(count) => {
                     queue.advance(count);
-                    self.sent.set(true);
+                    self.gone.set(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if !ends_output(&error) => {
-                    if !is_about_former(&error) || self.is_refused_again(&mut queue) {
+                    if !is_about_former(&error) || self.is_over_with(&queue) {
                         queue.advance(1);
+                        self.gone.set(true);
                     }
                     self.fail_later("write", error, true);
                 }
@@ -208,27 +212,24 @@ impl Wheel {
         drop(arrived);
     }
 
-    /// The news that an earlier datagram was not received comes with this one, which has not been sent yet; whether it
-    /// cannot be.
-    fn is_refused_again(&self, queue: &mut Queue) -> bool {
-        match sys::send(self.socket.as_fd(), &queue.first()[..1]) {
-            Ok(_) => {
-                self.sent.set(true);
-                true
-            }
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        }
+    /// The news that an earlier datagram was not received may come with this one, which is sent again: whether it has gone
+    /// then, or cannot.
+    fn is_over_with(&self, queue: &Queue) -> bool {
+        let again = sys::send(self.socket.as_fd(), &queue.first()[..1]);
+        !again.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     fn destination(&self, to: &Address) -> io::Result<Option<SockAddr>> {
         match to {
             Address::Nobody => Ok(None),
+            Address::Ip(_) if self.is_unix => Err(Errno::EAFNOSUPPORT.into()),
             Address::Ip(SocketAddr::V4(v4)) if self.is_v6 => {
                 let mapped: Ipv6Addr = v4.ip().to_ipv6_mapped();
                 Ok(Some(SocketAddr::from((mapped, v4.port())).into()))
             }
             Address::Ip(SocketAddr::V6(_)) if !self.is_v6 => Err(Errno::EAFNOSUPPORT.into()),
             Address::Ip(address) => Ok(Some((*address).into())),
+            Address::Unix(Some(_)) if !self.is_unix => Err(Errno::EAFNOSUPPORT.into()),
             Address::Unix(Some(path)) => unix_path::address(path).map(Some),
             Address::Unix(None) | Address::Other => Err(Errno::EDESTADDRREQ.into()),
         }
@@ -309,8 +310,10 @@ impl Wheel {
 
     fn give_up(&self, operation: &'static str, error: io::Error) {
         self.failed.set(true);
-        self.sent.set(false);
-        self.stop();
+        self.gone.set(false);
+        // The watch keeps the session until it has been told.
+        self.with_read_watch(Kernel::pause_watch);
+        self.stop_waiting();
         self.fail_later(operation, error, false);
     }
 
@@ -344,11 +347,13 @@ impl Wheel {
     fn wait(&self, has_address: bool) {
         let Some(kernel) = self.kernel.upgrade() else { return };
         if self.is_unix && has_address {
+            // To this one, the socket may be ready for another receiver all the time.
+            self.stop_waiting();
             if let Some(this) = self.this.upgrade() {
-                kernel.cancel_call(self.retry.get());
                 self.retry.set(kernel.call_later(self.session, RETRY, this));
             }
         } else if self.write_watch.get().is_none() {
+            self.stop_waiting();
             match self.watch(&kernel, Mode::Write) {
                 Ok(watch) => self.write_watch.set(Some(watch)),
                 Err(error) => self.give_up("write", io::Error::other(error)),
@@ -417,9 +422,12 @@ impl Flush for Wheel {
         }
         self.tell_failures(kernel);
         self.deliver(kernel);
+        if self.failed.get() {
+            self.stop();
+        }
         if !self.ended.get()
             && self.queue.borrow().len() == 0
-            && self.sent.replace(false)
+            && self.gone.replace(false)
             && let Some(event) = self.settings.get().flushed
         {
             kernel.deliver_event(self.session, event, self.id);
@@ -430,6 +438,10 @@ impl Flush for Wheel {
 /// The name of a UNIX socket, of those too that have none.
 fn named(peer: Address) -> Address {
     if peer == Address::Nobody { Address::Unix(None) } else { peer }
+}
+
+fn is_of_datagrams(socket: &Socket) -> bool {
+    SockRef::from(socket).r#type().is_ok_and(|kind| kind == Type::DGRAM)
 }
 
 /// Whether an error of receiving is about one datagram, and others come.
