@@ -376,3 +376,28 @@ fn a_pipe_whose_output_is_shut_down_ends_when_all_has_gone_though_the_wheel_goes
     assert_eq!(reader.join().unwrap(), OCTETS);
     assert_eq!(log.take(), ["start", "flushed", "input got it", "error read 0"]);
 }
+
+#[test]
+fn a_write_that_fails_is_told_though_the_session_had_nothing_else() {
+    for at_once in [false, true] {
+        let (ours, theirs) = pair();
+        drop(theirs);
+        let (kernel, log) = (kernel(), Log::default());
+        let l = log.clone();
+        let builder = ReadWrite::build(ours).error_event("error").flushed_event("flushed");
+        spawn(&kernel, builder, move |cx, event| {
+            l.push(&event);
+            if let Event::Start = event {
+                own(cx).put("lost");
+                if at_once {
+                    own(cx).flush();
+                }
+            }
+        });
+        run(&kernel);
+        assert_eq!(
+            log.take(),
+            ["start".to_owned(), format!("error write {}", Errno::EPIPE as i32)]
+        );
+    }
+}

@@ -474,6 +474,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         for error in self.failures.take() {
             self.report(kernel, error);
         }
+        if self.state.output_over.get() {
+            self.stop_output();
+        }
     }
 
     /// Has the kernel flush this at the end of the turn.

@@ -53,7 +53,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             told_no_more.set(false);
         }
         self.state.closing.set(false);
-        self.stop_output();
+        self.state.output_over.set(true);
+        // The watch keeps the session until it has been told.
+        self.await_writable(false);
         self.fail_later(Side::Output, "write", IoCause::Os(error));
     }
 
