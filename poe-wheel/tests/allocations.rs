@@ -13,6 +13,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use poe_driver::{Driver, Get, OutputQueue, ReadBuffer, SysRw};
 use poe_filter::{Block, Filter, Line, Stream};
+use poe_kernel::LoopKind;
 use poe_session::prelude::*;
 use poe_wheel::{Input, ReadWrite};
 use sys::tally;
@@ -91,7 +92,8 @@ fn rounds<F: Filter<In = Bytes, Out = Bytes> + 'static>(
     let (told, read) = (Rc::clone(&counts), Rc::new(RefCell::new(0..0)));
     let shown = Rc::clone(&read);
     let heap = Heap { wheel: None, peer, sent: sent.into(), got: 0, rounds: 0, allocations: 0 };
-    let kernel = Kernel::new().unwrap();
+    // Some other loops make a list of handles for each wait.
+    let kernel = Kernel::builder().loop_kind(LoopKind::Polling).build().unwrap();
     Session::build(heap)
         .on_start(move |cx| {
             let driver = Shown { read: Rc::clone(&shown), ..Shown::default() };
