@@ -5,6 +5,7 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -70,6 +71,56 @@ fn a_connection_comes_once_with_the_address_it_is_to() {
         run(&kernel);
         assert_eq!(connected.get(), 1);
     }
+}
+
+/// A server of the UNIX domain that has as many clients waiting as may, and those.
+fn full_unix(path: &Path) -> (UnixListener, Vec<Socket>) {
+    let listener = Socket::new(socket2::Domain::UNIX, Type::STREAM, None).unwrap();
+    let address = SockAddr::unix(path).unwrap();
+    listener.bind(&address).unwrap();
+    listener.listen(0).unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let client = Socket::new(socket2::Domain::UNIX, Type::STREAM, None).unwrap();
+        client.set_nonblocking(true).unwrap();
+        if client.connect(&address).is_err() {
+            return (UnixListener::from(std::os::fd::OwnedFd::from(listener)), waiting);
+        }
+        waiting.push(client);
+        assert!(waiting.len() < 20, "a queue of no length takes 20 clients");
+    }
+}
+
+#[test]
+fn a_unix_server_that_is_busy_is_waited_for() {
+    let path = std::env::temp_dir().join(format!("poe-wheel-busy-{}", std::process::id()));
+    let (listener, waiting) = full_unix(&path);
+    let limit = Duration::from_secs(1);
+    let kernel = Kernel::builder().virtual_clock(UNIX_EPOCH).build().unwrap();
+    let log = Log::default();
+    try_to_connect(&kernel, &log, factory().remote_path(&path).connect_timeout(limit));
+    run(&kernel);
+    assert_eq!(log.take(), failure("connect", Errno::ETIMEDOUT));
+    assert_eq!(kernel.time().duration_since(UNIX_EPOCH).unwrap(), limit);
+
+    let l = log.clone();
+    spawn(&kernel, factory().remote_path(&path), move |cx, event| match event {
+        Event::Start => _ = cx.delay("do", Duration::from_millis(50), "accept"),
+        Event::Do(_) => {
+            l.push("accepts");
+            for _ in &waiting {
+                drop(listener.accept().unwrap());
+            }
+        }
+        Event::Success(connection) => {
+            l.push(connection.peer);
+            *cx.heap = None;
+        }
+        Event::Failure(error) => panic!("{error}"),
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["accepts".to_owned(), path.display().to_string()]);
+    std::fs::remove_file(&path).unwrap();
 }
 
 // Conformance: WAC-13

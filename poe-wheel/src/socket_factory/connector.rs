@@ -21,6 +21,9 @@ use super::options::Options;
 use crate::unix_path::UnixPath;
 use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
+/// How long to leave a UNIX server that has as many clients waiting as may. Nothing tells when it has accepted one.
+const RETRY: Duration = Duration::from_millis(10);
+
 /// A step of connecting, and why it failed.
 pub(super) type Failed = (&'static str, io::Error);
 
@@ -179,6 +182,10 @@ impl Connector {
             let Some(address) = address else { break };
             match self.attempt(kernel, &address) {
                 Ok(()) => return self.have_next_join(kernel),
+                Err((_, error)) if address.is_unix() && is_full(&error) => {
+                    self.remote.borrow_mut().push_front(address);
+                    return self.join_after(kernel, RETRY);
+                }
                 Err(failed) => _ = self.last.replace(Some(failed)),
             }
         }
@@ -193,9 +200,13 @@ impl Connector {
     fn have_next_join(&self, kernel: &Kernel) {
         let has_port = self.local.borrow().iter().any(|local| local.port() != 0);
         if !has_port && !self.remote.borrow().is_empty() {
-            let next = Rc::new(Next(Weak::clone(&self.this)));
-            self.next.set(kernel.call_later(self.session, self.plan.head_start, next));
+            self.join_after(kernel, self.plan.head_start);
         }
+    }
+
+    fn join_after(&self, kernel: &Kernel, time: Duration) {
+        let next = Rc::new(Next(Weak::clone(&self.this)));
+        self.next.set(kernel.call_later(self.session, time, next));
     }
 
     fn attempt(&self, kernel: &Kernel, address: &SockAddr) -> Result<(), Failed> {
@@ -313,6 +324,11 @@ impl Watch for Attempt {
     }
 }
 
+/// Whether a server's queue is full, where the system does not wait for room by itself.
+fn is_full(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::EAGAIN as i32)
+}
+
 /// Has the next attempt of a connector join those under way.
 struct Next(Weak<Connector>);
 
@@ -350,6 +366,17 @@ mod tests {
         connect_by(&Kernel::new().unwrap(), addresses, None)
     }
 
+    fn begin(
+        kernel: &Kernel,
+        addresses: Vec<SockAddr>,
+        timeout: Option<Duration>,
+    ) -> Rc<Connector> {
+        let (options, head_start) = (Options::default(), HEAD_START);
+        let plan = Plan { options, local_path: None, timeout, head_start };
+        let target = Target::Known(Ok(addresses));
+        Connector::begin(kernel, target, plan, "connected".into(), "failed".into())
+    }
+
     fn connect_by(
         kernel: &Kernel,
         addresses: Vec<SockAddr>,
@@ -358,18 +385,7 @@ mod tests {
         let outcome = Rc::new(RefCell::new(None));
         let [connected, failed] = [Rc::clone(&outcome), Rc::clone(&outcome)];
         Session::build(None::<Rc<Connector>>)
-            .on_start(move |cx| {
-                let plan = Plan {
-                    options: Options::default(),
-                    local_path: None,
-                    timeout,
-                    head_start: HEAD_START,
-                };
-                let target = Target::Known(Ok(addresses.clone()));
-                let names = ("connected".into(), "failed".into());
-                let connector = Connector::begin(cx.kernel, target, plan, names.0, names.1);
-                *cx.heap = Some(connector);
-            })
+            .on_start(move |cx| *cx.heap = Some(begin(cx.kernel, addresses.clone(), timeout)))
             .on("connected", move |_, connection: Connection| {
                 assert!(connected.replace(Some(Ok(connection.peer))).is_none());
             })
@@ -420,6 +436,76 @@ mod tests {
         assert_eq!(connect_by(&kernel, addresses, None), Ok(Address::Ip(alive)));
         // After one head start for each of the silent ones, and none for the other.
         assert_eq!(elapsed(&kernel), 2 * HEAD_START);
+    }
+
+    /// The sockets that the attempts of a connector have, by what the system knows them by.
+    #[cfg(target_os = "linux")]
+    fn sockets(connector: &Connector) -> Vec<PathBuf> {
+        use std::os::fd::{AsFd, AsRawFd};
+
+        let attempts = connector.attempts.borrow();
+        let descriptors = attempts.iter().map(|it| it.socket().unwrap().as_fd().as_raw_fd());
+        descriptors.map(|it| std::fs::read_link(format!("/proc/self/fd/{it}")).unwrap()).collect()
+    }
+
+    /// Those of them that are open.
+    #[cfg(target_os = "linux")]
+    fn open(sockets: &[PathBuf]) -> usize {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let open: Vec<_> = open.flat_map(|it| std::fs::read_link(it.unwrap().path())).collect();
+        sockets.iter().filter(|socket| open.contains(socket)).count()
+    }
+
+    /// Attempts that nobody answers, and one that somebody does; or nobody, and the wheel is dropped among them. How many of
+    /// their sockets are open then.
+    #[cfg(target_os = "linux")]
+    fn open_after_a_race(is_won: bool) -> usize {
+        let (_silent, silent) = silent();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut addresses = vec![silent; 3];
+        if is_won {
+            addresses.push(listener.local_addr().unwrap().into());
+        }
+        let all = Rc::new(RefCell::new(Vec::new()));
+        let [seen, at_end] = [Rc::clone(&all), Rc::clone(&all)];
+        let left = Rc::new(Cell::new(None));
+        let [won, dropped] = [Rc::clone(&left), Rc::clone(&left)];
+        let kernel = virtual_kernel();
+        Session::build(None::<crate::SocketFactory>)
+            .on_start(move |cx| {
+                let connector = begin(cx.kernel, addresses.clone(), None);
+                *cx.heap =
+                    Some(crate::SocketFactory { work: super::super::Work::Connect(connector) });
+                cx.delay("look", HEAD_START * 5 / 2, ());
+            })
+            .on("look", move |cx, ()| {
+                let Some(wheel) = &*cx.heap else { panic!("it is there") };
+                let super::super::Work::Connect(connector) = &wheel.work else { unreachable!() };
+                seen.replace(sockets(connector));
+                assert_eq!(open(&seen.borrow()), 3);
+                if !is_won {
+                    *cx.heap = None;
+                    dropped.set(Some(open(&seen.borrow())));
+                }
+            })
+            .on("connected", move |_, _: Connection| won.set(Some(open(&at_end.borrow()))))
+            .on("failed", |_, error: IoError| Err::<(), _>(error))
+            .spawn(&kernel)
+            .unwrap();
+        kernel.run().unwrap();
+        left.get().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_sockets_of_attempts_that_are_given_up_are_closed_by_the_time_that_one_has_connected() {
+        assert_eq!(open_after_a_race(true), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_wheel_dropped_amid_a_race_leaves_no_socket_open() {
+        assert_eq!(open_after_a_race(false), 0);
     }
 
     #[test]

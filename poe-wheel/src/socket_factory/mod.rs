@@ -280,6 +280,9 @@ impl SocketFactoryBuilder {
     }
 
     /// The path of the UNIX socket to connect to (POE: `RemoteAddress` in the UNIX domain).
+    ///
+    /// While its server has as many clients waiting as may, it is tried again, for as long as
+    /// [`connect_timeout`](Self::connect_timeout) says.
     pub fn remote_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.remote_path = Some(path.into());
         self.domain = Some(Domain::Unix);

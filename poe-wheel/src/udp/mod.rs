@@ -61,6 +61,11 @@ use crate::{Address, IoError, Socket, WheelError, WheelId};
 /// [is recoverable](IoError::is_recoverable) for as long as the wheel goes on: with operation `"read"`, a datagram that was
 /// longer than the [limit](UdpBuilder::max_datagram), or the news that one that was sent before was not received; with
 /// `"write"`, one that the system would not send.
+///
+/// # What waits
+///
+/// Datagrams go out in the order in which they were put. A receiver of the UNIX domain that does not read has those behind
+/// wait, to others too: where receivers are not to be trusted, let each have a wheel of its own.
 #[must_use = "a wheel ends when it is dropped"]
 pub struct Udp {
     wheel: Rc<Wheel>,
