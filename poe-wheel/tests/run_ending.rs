@@ -314,9 +314,12 @@ fn a_child_that_closes_its_input_makes_writing_fail() {
     let child =
         with_events(Run::build_shell("exec <&-; echo closed; sleep 60")).stdout_event("out");
     spawn(&kernel, child.stdin_event("stdin"), move |cx, event| {
-        l.push(&event);
+        if !matches!(event, Event::Stdin) {
+            l.push(&event);
+        }
         match event {
-            Event::Stdout(_) => _ = own(cx).put("lost"),
+            // A child of another thread that has not executed its program yet has the pipe open for a moment.
+            Event::Stdout(_) | Event::Stdin => _ = own(cx).put("lost"),
             Event::Error(error) if error.operation == "write" => {
                 assert!(!own(cx).put("dropped"));
                 own(cx).kill_group("KILL").unwrap();
