@@ -33,9 +33,16 @@ use crate::{Address, RunStream, WheelId, listener};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct IoError {
-    /// What was being done: `"read"`, `"write"`, `"shutdown"`, or `"filter"` for input or output that the filter refuses;
-    /// `"accept"`; of a file that is followed, `"open"` and `"stat"`; and of what it takes to connect, `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`,
-    /// `"bind"`, `"connect"` and `"getpeername"`.
+    /// What was being done:
+    ///
+    /// - `"read"`, by all wheels that do, the end of the input among it;
+    /// - `"write"`, by all wheels that do;
+    /// - `"shutdown"`, of the output;
+    /// - `"filter"`, for input or output that the filter refuses;
+    /// - `"accept"`, for clients;
+    /// - `"open"` and `"stat"`, for a file that is followed;
+    /// - `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`, `"bind"`, `"connect"` and `"getpeername"`, for a
+    ///   connection to be made; where this end has a path, `"unlink"` and `"stat"`.
     pub operation: &'static str,
     /// What happened.
     pub cause: IoCause,
