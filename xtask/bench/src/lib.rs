@@ -19,6 +19,7 @@ pub mod peers;
 pub mod report;
 pub mod server;
 pub mod sessions;
+pub mod spawn;
 pub mod storable;
 pub mod system;
 pub mod timers;

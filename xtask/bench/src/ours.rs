@@ -3,6 +3,7 @@
 pub mod filters;
 pub mod follow_tail;
 pub mod http;
+pub mod spawn;
 pub mod storable;
 pub mod udp;
 
