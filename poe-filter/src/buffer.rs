@@ -30,9 +30,15 @@ pub(crate) struct InputBuffer {
 }
 
 impl InputBuffer {
-    /// Adds a chunk. If more than `limit` octets are held then, that is an error, but they are held.
+    /// Adds a chunk. If more than `limit` octets are held then, that is an error, but they are held. If so many were
+    /// held before, it is another one, and the chunk is not added.
     #[inline]
     pub(crate) fn append(&mut self, chunk: Bytes, limit: usize) -> Result<(), FilterError> {
+        let held = self.len();
+        if held > limit && !chunk.is_empty() {
+            return Err(FilterError::BufferFull { held, limit });
+        }
+        let held = held + chunk.len();
         if !chunk.is_empty() {
             if self.chunk.is_empty() {
                 self.chunk = chunk.into();
@@ -41,7 +47,6 @@ impl InputBuffer {
                 self.later.push_back(chunk);
             }
         }
-        let held = self.len();
         if held > limit { Err(FilterError::BufferTooLong { held, limit }) } else { Ok(()) }
     }
 

@@ -42,6 +42,19 @@ pub enum FilterError {
         limit: usize,
     },
 
+    /// Input was added to a filter that held more than `MaxBuffer` already, and said so. It is refused, so that what is
+    /// missing in the stream is not mistaken for something else, and the memory is bounded whatever its user does.
+    #[error(
+        "input buffer is full: {held} octets held where {limit} are allowed, and input was refused; take the \
+         records out with get_one before adding more, or raise max_buffer"
+    )]
+    BufferFull {
+        /// How many octets the filter holds.
+        held: usize,
+        /// The `MaxBuffer` of the filter, in octets.
+        limit: usize,
+    },
+
     /// Octets that are no length prefix stand where one was expected. They are skipped, up to the
     /// next octets that are one.
     #[error(
@@ -96,7 +109,10 @@ impl FilterError {
             | Self::BufferTooLong { .. }
             | Self::Junk
             | Self::Record(_) => false,
-            Self::BadLength { .. } | Self::Truncated { .. } | Self::Stream(_) => true,
+            Self::BufferFull { .. }
+            | Self::BadLength { .. }
+            | Self::Truncated { .. }
+            | Self::Stream(_) => true,
         }
     }
 

@@ -48,8 +48,9 @@ pub trait Filter: Debug {
     ///
     /// # Errors
     ///
-    /// If the filter holds more than its `MaxBuffer` now. The chunk has been added all the same,
-    /// and its records can be taken out.
+    /// [`FilterError::BufferTooLong`] if the filter holds more than its `MaxBuffer` now. The chunk has been
+    /// added all the same, and its records can be taken out. Until they are, more is refused:
+    /// [`FilterError::BufferFull`].
     fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError>;
 
     /// Takes the next record out of the input; `None` if that needs more input.
@@ -160,6 +161,12 @@ pub trait Filter: Debug {
     /// ```
     fn take_pending(&mut self) -> Bytes;
 
+    /// How many octets, of those that are pending, came before the record that was given last: none, but for a
+    /// filter that gives records out of their order, such as control frames within a message.
+    fn pending_before(&self) -> usize {
+        0
+    }
+
     /// A new filter of the same configuration, without any input or knowledge of this one's.
     /// POE's `clone`.
     ///
@@ -258,6 +265,11 @@ impl<In: 'static, Out: 'static> Filter for Box<dyn Filter<In = In, Out = Out>> {
     #[inline]
     fn take_pending(&mut self) -> Bytes {
         (**self).take_pending()
+    }
+
+    #[inline]
+    fn pending_before(&self) -> usize {
+        (**self).pending_before()
     }
 
     #[inline]

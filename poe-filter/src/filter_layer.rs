@@ -54,8 +54,20 @@ impl<F: Filter> FilterLayer<F> {
         &mut self.filter
     }
 
+    pub(crate) fn take_refused(&mut self) -> Option<FilterError> {
+        self.refused.take()
+    }
+
     pub(crate) fn fresh_layer(&self) -> FilterLayer<Box<dyn Filter<In = F::In, Out = F::Out>>> {
         FilterLayer::new(self.filter.fresh())
+    }
+
+    /// Forgets the chunks of which all is pending, and keeps what is left of one that is partly used.
+    pub(crate) fn rewind(&mut self) {
+        let mut pending = self.filter.take_pending();
+        pending.truncate(pending.len().saturating_sub(self.total));
+        self.settle();
+        self.refused = self.filter.get_one_start(pending).err();
     }
 
     /// Forgets the chunks of which something is no more pending.
@@ -80,9 +92,12 @@ impl<F: Filter + 'static> Transform for FilterLayer<F> {
     type To = Bytes;
 
     fn get_one_start(&mut self, record: Bytes) {
-        self.sizes.push_back(record.len());
-        self.total += record.len();
+        let size = record.len();
         self.refused = self.filter.get_one_start(record).err();
+        if !matches!(self.refused, Some(FilterError::BufferFull { .. })) {
+            self.sizes.push_back(size);
+            self.total += size;
+        }
     }
 
     fn get_one(&mut self) -> Result<Option<F::In>, FilterError> {
@@ -115,6 +130,21 @@ impl<F: Filter + 'static> Transform for FilterLayer<F> {
 
     fn pending(&self) -> Option<usize> {
         Some(self.sizes.len())
+    }
+
+    fn take_pending(&mut self) -> Vec<Bytes> {
+        let mut pending = self.filter.take_pending();
+        let mut records = Vec::with_capacity(self.sizes.len() + 1);
+        let left = pending.split_to(pending.len().saturating_sub(self.total));
+        if !left.is_empty() {
+            records.push(left);
+        }
+        for size in &self.sizes {
+            records.push(pending.split_to(pending.len().min(*size)));
+        }
+        self.settle();
+        self.refused = None;
+        records
     }
 
     fn reset(&mut self) {

@@ -142,6 +142,10 @@ impl<R: 'static, W: 'static> Transform for Grep<R, W> {
         Ok(())
     }
 
+    fn take_pending(&mut self) -> Vec<R> {
+        std::iter::from_fn(|| self.added.pop()).collect()
+    }
+
     fn reset(&mut self) {
         self.added = Queue::default();
     }

@@ -3,6 +3,8 @@
 use std::any::{Any, TypeId, type_name};
 use std::fmt::Debug;
 
+use bytes::Bytes;
+
 use crate::{ConfigError, Filter, FilterError, FilterLayer, Transform};
 
 /// A filter or a [`Transform`] of any type, as an element of a [`Stackable`](crate::Stackable).
@@ -143,9 +145,18 @@ pub(crate) trait Erased: Debug {
     fn finish(&mut self, give: Give<'_>) -> Result<bool, FilterError>;
     fn put(&mut self, record: &mut dyn Any, below: Give<'_>) -> Result<(), FilterError>;
     fn pending(&self) -> usize;
+    /// Takes back the records that it holds, the first one first, each as [`give_some`] gives it.
+    fn take_records(&mut self) -> Vec<Box<dyn Any>>;
+    /// What a filter said to what was added last.
+    fn take_refused(&mut self) -> Option<FilterError>;
     /// How many octets a filter holds.
     fn octets(&self) -> Option<usize>;
+    /// How many of these came before its latest record.
+    fn octets_before(&self) -> usize;
+    fn copy_octets(&self) -> Bytes;
     fn reset(&mut self);
+    /// Forgets the records of which nothing was used.
+    fn rewind(&mut self);
     fn fresh(&self) -> Layer;
 }
 
@@ -161,7 +172,11 @@ struct Concrete<T> {
 struct Kind<T> {
     as_any: fn(&T) -> &dyn Any,
     as_any_mut: fn(&mut T) -> &mut dyn Any,
+    take_refused: fn(&mut T) -> Option<FilterError>,
     octets: fn(&T) -> Option<usize>,
+    octets_before: fn(&T) -> usize,
+    copy_octets: fn(&T) -> Bytes,
+    rewind: fn(&mut T),
     fresh: fn(&T, &'static str) -> Layer,
 }
 
@@ -172,7 +187,11 @@ fn of_filter<F: Filter + 'static>(
     let kind = Kind {
         as_any: |layer: &FilterLayer<F>| layer.filter(),
         as_any_mut: |layer: &mut FilterLayer<F>| layer.filter_mut(),
+        take_refused: FilterLayer::take_refused,
         octets: |layer| Some(layer.filter().pending_len()),
+        octets_before: |layer| layer.filter().pending_before(),
+        copy_octets: |layer| layer.filter().get_pending(),
+        rewind: FilterLayer::rewind,
         fresh: |layer, name| Layer(Box::new(of_filter(layer.fresh_layer(), name))),
     };
     Concrete { transform, name, kind }
@@ -182,7 +201,11 @@ fn of_transform<T: Transform + 'static>(transform: T, name: &'static str) -> Con
     let kind = Kind {
         as_any: |transform: &T| transform,
         as_any_mut: |transform: &mut T| transform,
+        take_refused: |_| None,
         octets: |_| None,
+        octets_before: |_| 0,
+        copy_octets: |_| Bytes::new(),
+        rewind: T::reset,
         fresh: |transform, name| Layer(Box::new(of_transform(transform.fresh(), name))),
     };
     Concrete { transform, name, kind }
@@ -236,12 +259,33 @@ impl<T: Transform + 'static> Erased for Concrete<T> {
         self.transform.pending().unwrap_or(0)
     }
 
+    fn take_records(&mut self) -> Vec<Box<dyn Any>> {
+        let records = self.transform.take_pending().into_iter();
+        records.map(|record| -> Box<dyn Any> { Box::new(Some(record)) }).collect()
+    }
+
+    fn take_refused(&mut self) -> Option<FilterError> {
+        (self.kind.take_refused)(&mut self.transform)
+    }
+
     fn octets(&self) -> Option<usize> {
         (self.kind.octets)(&self.transform)
     }
 
+    fn octets_before(&self) -> usize {
+        (self.kind.octets_before)(&self.transform)
+    }
+
+    fn copy_octets(&self) -> Bytes {
+        (self.kind.copy_octets)(&self.transform)
+    }
+
     fn reset(&mut self) {
         self.transform.reset();
+    }
+
+    fn rewind(&mut self) {
+        (self.kind.rewind)(&mut self.transform);
     }
 
     fn fresh(&self) -> Layer {

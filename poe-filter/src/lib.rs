@@ -80,9 +80,9 @@
 //! | a line that is no value in JSON | [`Record`](FilterError::Record) | consumed |
 //! | a WebSocket frame against the protocol | [`Stream`](FilterError::Stream), fatal | stays, or is consumed |
 //! | more than `max_buffer` | [`BufferTooLong`](FilterError::BufferTooLong) | stays, and can be parsed |
+//! | more input behind that | [`BufferFull`](FilterError::BufferFull), fatal | is refused; what was there stays |
 //! | the end of input within a line | none: the rest is a record | consumed |
 //! | the end of input within a block | [`Truncated`](FilterError::Truncated), fatal | stays |
-//!
 //! | the end of input within a block of records | [`Stream`](FilterError::Stream) | stays |
 //! | a record that a [`Map`] refuses | [`Record`](FilterError::Record) | consumed |
 //! | layers of a [`Stackable`] that do not fit | [`Stream`](FilterError::Stream) | stays |
@@ -129,6 +129,7 @@
 //!   Difference: FLN-13 (the LF makes no line)
 //! - [`Line`] with a regular expression refuses one that can match nothing, with which POE would
 //!   give empty lines for ever. The expression is about octets, in the syntax of the `regex` crate.
+//! - A filter that holds more than its `MaxBuffer`, and has said so, takes no more. POE says it again, and takes it.
 //! - Autodetection is asked for by name, [`autodetect`](LineBuilder::autodetect); an empty input
 //!   literal is an error.
 //! - [`Block`] skips a block that is too long. POE reports it, and then delivers it.

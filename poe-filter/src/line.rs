@@ -287,8 +287,9 @@ impl LineBuilder {
     ///
     /// The earliest match in the input that is there ends the line, as in POE: an expression whose
     /// match could grow with more input, such as `\n+`, may split a terminator that arrives in two
-    /// pieces. One without a longest match is searched from the start of the line each time input
-    /// arrives, so give it a moderate [`max_length`](LineBuilder::max_length).
+    /// pieces. One without a longest match is searched, each time input arrives, from the first octet of the line that
+    /// a match could begin with: give one that often finds such octets in vain, as `[a-z]+!` does, a moderate
+    /// [`max_length`](LineBuilder::max_length).
     ///
     /// ```
     /// use poe_filter::{Filter, Line};

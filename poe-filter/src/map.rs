@@ -234,6 +234,10 @@ impl<F: 'static, I: 'static, O: 'static, T: 'static> Transform for Map<F, I, O, 
         (self.put)(record, below)
     }
 
+    fn take_pending(&mut self) -> Vec<F> {
+        std::iter::from_fn(|| self.added.pop()).collect()
+    }
+
     fn reset(&mut self) {
         self.added = Queue::default();
     }

@@ -22,13 +22,26 @@ impl Origin {
         _ = self.pending.append(chunk, usize::MAX);
     }
 
-    /// Follows the filter, which has so many octets left; gives what it has used up.
-    pub(crate) fn take_used(&mut self, left: usize) -> Bytes {
+    /// Follows the filter, which has so many octets left, and so many of them `before` its latest record; gives what
+    /// it has used up. A `copy` of all that is left is needed only if there are some before.
+    pub(crate) fn take_used(
+        &mut self,
+        left: usize,
+        before: usize,
+        copy: impl FnOnce() -> Bytes,
+    ) -> Bytes {
         let used = self.pending.len().saturating_sub(left);
         if used == 0 {
             return Bytes::new();
         }
-        self.pending.take(used).unwrap_or_default()
+        if before == 0 {
+            return self.pending.take(used).unwrap_or_default();
+        }
+        // From the midst of what is pending.
+        let mut used = self.pending.take(before + used).unwrap_or_default();
+        self.pending.take_all();
+        self.append(copy());
+        used.split_off(before.min(used.len()))
     }
 
     /// All that is pending.

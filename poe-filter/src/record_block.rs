@@ -208,6 +208,10 @@ impl<R: 'static, W: 'static> Transform for RecordBlock<R, W> {
         Some(self.gathered.len())
     }
 
+    fn take_pending(&mut self) -> Vec<R> {
+        std::mem::take(&mut self.gathered).into()
+    }
+
     fn reset(&mut self) {
         self.gathered = VecDeque::new();
     }

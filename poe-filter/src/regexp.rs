@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use crate::ConfigError;
 use crate::buffer::InputBuffer;
@@ -22,7 +23,10 @@ pub(crate) struct Regexp {
     /// Shared, for with it goes a cache of some size.
     regex: Arc<Regex>,
     longest: Option<usize>,
-    /// How many octets from the start of the line were searched before.
+    /// Which octets a match can begin with.
+    first: Arc<[bool; 256]>,
+    /// How many octets from the start of the line were searched before. Without a longest match, none of these is the
+    /// beginning of one.
     searched: usize,
 }
 
@@ -39,28 +43,40 @@ impl Regexp {
             .unicode(false)
             .build()
             .map_err(|error| bad(error.to_string()))?;
-        Ok(Self { regex: Arc::new(regex), longest: syntax.properties().maximum_len(), searched: 0 })
+        let mut first = [false; 256];
+        add_first(&syntax, &mut first);
+        let longest = syntax.properties().maximum_len();
+        Ok(Self { regex: Arc::new(regex), longest, first: Arc::new(first), searched: 0 })
     }
 
     pub(crate) fn find(&mut self, buffer: &mut InputBuffer) -> Option<Found> {
         // What was searched without success is not searched again, except for as much as the
-        // beginning of a match can be. Without a bound on that, a match may begin anywhere.
+        // beginning of a match can be. Without a bound on that, it may be any octet that a match can begin with.
+        let input = buffer.join();
         let from = match self.longest {
             Some(longest) => self.searched.saturating_sub(longest.saturating_add(LOOK_AROUND)),
-            None => 0,
+            None => self.searched,
         };
-        let input = buffer.join();
         match self.regex.find_at(input, from) {
             Some(found) => {
                 self.searched = 0;
                 Some(Found { line: found.start(), terminator: found.len(), is_open: false })
             }
             None => {
-                self.searched = input.len();
+                self.searched = match self.longest {
+                    Some(_) => input.len(),
+                    None => from + self.first_in(&input[from..]),
+                };
                 buffer.next_chunk();
                 None
             }
         }
+    }
+
+    /// Where the first match could begin: at the end, if none can.
+    fn first_in(&self, octets: &[u8]) -> usize {
+        let begins = |octet: &u8| self.first[usize::from(*octet)];
+        octets.iter().position(begins).unwrap_or(octets.len())
     }
 
     pub(crate) fn unrecognized(&self) -> usize {
@@ -69,5 +85,69 @@ impl Regexp {
 
     pub(crate) fn restart(&mut self) {
         self.searched = 0;
+    }
+}
+
+/// Adds the octets that a match can begin with; tells whether a match can be empty.
+fn add_first(hir: &Hir, first: &mut [bool; 256]) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => true,
+        HirKind::Literal(literal) => {
+            literal.0.first().inspect(|octet| first[usize::from(**octet)] = true).is_none()
+        }
+        HirKind::Class(class) => {
+            match class {
+                Class::Bytes(class) => class.iter().for_each(|range| {
+                    first[usize::from(range.start())..=usize::from(range.end())].fill(true);
+                }),
+                // Of characters, which may begin with many octets.
+                Class::Unicode(_) => first.fill(true),
+            }
+            false
+        }
+        HirKind::Repetition(repetition) => add_first(&repetition.sub, first) || repetition.min == 0,
+        HirKind::Capture(capture) => add_first(&capture.sub, first),
+        HirKind::Concat(parts) => parts.iter().all(|part| add_first(part, first)),
+        HirKind::Alternation(parts) => {
+            parts.iter().fold(false, |empty, part| add_first(part, first) | empty)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn regexp(pattern: &str, pieces: &[&'static str]) -> (Regexp, Option<Found>) {
+        let (mut regexp, mut buffer) = (Regexp::new(pattern).unwrap(), InputBuffer::default());
+        let mut found = None;
+        for piece in pieces {
+            buffer.append((*piece).into(), usize::MAX).unwrap();
+            found = regexp.find(&mut buffer);
+        }
+        (regexp, found)
+    }
+
+    #[test]
+    fn a_search_goes_on_where_a_match_could_begin() {
+        for (pattern, searched) in [
+            ("\n+", 7),
+            ("[a-c]+!", 1),
+            ("(?i)C(x*)!", 5),
+            ("(?:y|[0-9]*z|\\bd)+", 3),
+            ("q?d+\n", 3),
+            ("x{3,}", 7),
+        ] {
+            let (regexp, found) = regexp(pattern, &["-ab", "d", "-cb"]);
+            assert_eq!((regexp.searched, found), (searched, None), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_began_before_is_found() {
+        for (pattern, line, terminator) in [("-\n+", 3, 2), ("c?-+\n", 2, 3), ("(?s)a.*\n", 0, 5)] {
+            let found = regexp(pattern, &["ab", "c", "-", "\n"]).1.unwrap();
+            assert_eq!((found.line, found.terminator), (line, terminator), "{pattern}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! A stack of filters that is put together at run time.
 
+use std::any::Any;
+use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -20,8 +22,10 @@ use crate::{ConfigError, Filter, FilterError, IntoLayer, Layer, Sink};
 /// not take what its neighbour gives is refused. Where the layers are known beforehand,
 /// [`then`](Filter::then) has the compiler check them, and is faster.
 ///
-/// What is pending in a stack that changes, the input of which no record was made, goes through the
-/// changed stack from its start. That its first filter holds more than its `MaxBuffer` is told by
+/// What is pending in a stack that changes next to the wire, the input of which no record was made, goes through the
+/// changed stack from its start. What is left of a packet that an upper filter has used in part stays in that filter,
+/// which is to go on with it; it has no octets of its own, and so is not pending: of a stack that is
+/// replaced as a whole, it is lost. That its first filter holds more than its `MaxBuffer` then is told by
 /// [`get_one`](Filter::get_one).
 ///
 /// ```
@@ -49,6 +53,10 @@ struct Slot {
     layer: Layer,
     /// Where the records came from that the layer holds.
     held: Held,
+    /// Records that it has given to a layer that has been taken off.
+    given_back: VecDeque<Box<dyn Any>>,
+    /// Where these came from.
+    given_back_held: Held,
 }
 
 impl<In: 'static, Out: 'static> Stackable<In, Out> {
@@ -85,7 +93,8 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
         Ok(())
     }
 
-    /// Takes the last layer off. It comes without the input that it held, which the others parse.
+    /// Takes the last layer off. It comes without the input that it held: the records that it had been given are what
+    /// the stack gives next. The layers below go on where they are.
     ///
     /// ```
     /// use poe_filter::{Line, Stackable};
@@ -97,14 +106,13 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
     /// # Ok::<(), poe_filter::ConfigError>(())
     /// ```
     pub fn pop(&mut self) -> Option<Layer> {
-        let (_, upper) = self.slots.split_first()?;
-        if !upper.is_empty() && upper.iter().all(|slot| slot.held.len() == 0) {
-            // The filter next to the wire has all that is pending, and goes on where it is.
-            let mut layer = self.slots.pop()?.layer;
-            layer.0.reset();
-            return Some(layer);
+        let [.., below, top] = &mut self.slots[..] else { return self.take_out(Vec::pop) };
+        if !top.given_back.is_empty() {
+            // These are not the records of the layer below.
+            return self.take_out(Vec::pop);
         }
-        self.take_out(Vec::pop)
+        top.return_to(below);
+        Some(self.slots.pop()?.layer)
     }
 
     /// Puts a layer before the first one, next to the wire.
@@ -230,20 +238,43 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
         if self.pending_len() == 0 {
             return change(&mut self.slots);
         }
-        let pending = self.take_pending();
+        let pending = self.take_octets(|layer| layer.0.rewind());
         let result = change(&mut self.slots);
-        self.feed(pending);
+        if let Some(first) = self.slots.first() {
+            // What it has kept.
+            self.origin.append(first.layer.0.copy_octets());
+        }
+        // What its first filter says to that is told with the next record.
+        _ = self.feed(pending);
         result
     }
 
-    fn feed(&mut self, chunk: Bytes) {
-        self.origin.append(chunk.clone());
-        if let Some(first) = self.slots.first_mut()
-            && first.layer.0.octets().is_some()
-        {
-            // A filter takes octets.
-            _ = first.layer.0.get_one_start(&mut Some(chunk));
+    /// Takes all that is pending, and has the upper layers forget it.
+    fn take_octets(&mut self, forget: impl Fn(&mut Layer)) -> Bytes {
+        let octets: Vec<Bytes> = self.slots.iter_mut().rev().flat_map(Slot::release_all).collect();
+        if let Some((first, upper)) = self.slots.split_first_mut() {
+            first.layer.0.reset();
+            upper.iter_mut().for_each(|slot| forget(&mut slot.layer));
         }
+        join(octets.into_iter().chain([self.origin.take_all()]))
+    }
+
+    /// Adds a chunk; gives the filter next to the wire, which has taken it or not.
+    fn feed(&mut self, chunk: Bytes) -> Option<&mut Layer> {
+        let first = self.slots.first_mut().map(|slot| &mut slot.layer);
+        let Some((filter, before)) = first.and_then(|layer| {
+            let octets = layer.0.octets()?;
+            Some((layer, octets))
+        }) else {
+            self.origin.append(chunk);
+            return None;
+        };
+        // A filter takes octets.
+        _ = filter.0.get_one_start(&mut Some(chunk.clone()));
+        if filter.0.octets() != Some(before) {
+            self.origin.append(chunk);
+        }
+        Some(filter)
     }
 
     fn next(&mut self, ended: bool) -> Result<Option<In>, FilterError> {
@@ -259,7 +290,41 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
 
 impl Slot {
     fn new(layer: Layer) -> Self {
-        Self { layer, held: Held::default() }
+        let (held, given_back_held) = (Held::default(), Held::default());
+        Self { layer, held, given_back: VecDeque::new(), given_back_held }
+    }
+
+    /// Gives the records that the layer holds back to the one below.
+    fn return_to(&mut self, below: &mut Self) {
+        let mut records = VecDeque::from(self.layer.0.take_records());
+        let mut held = Held::default();
+        // One that was used in part has no octets any more.
+        let without = records.len().saturating_sub(self.held.iter().count());
+        let octets = std::iter::repeat_n(Bytes::new(), without).chain(self.held.iter());
+        octets.chain(below.given_back_held.iter()).for_each(|octets| held.push(octets));
+        records.append(&mut below.given_back);
+        (below.given_back, below.given_back_held) = (records, held);
+        self.held = Held::default();
+        self.layer.0.reset();
+    }
+
+    fn take_given_back(&mut self) -> Option<(Box<dyn Any>, Bytes)> {
+        let record = self.given_back.pop_front()?;
+        Some((record, self.given_back_held.release(self.given_back.len())))
+    }
+
+    /// The octets of all records that the layer holds, or was given back.
+    fn octets(&self) -> impl Iterator<Item = Bytes> {
+        self.given_back_held.iter().chain(self.held.iter())
+    }
+
+    fn octets_len(&self) -> usize {
+        self.given_back_held.len() + self.held.len()
+    }
+
+    fn release_all(&mut self) -> [Bytes; 2] {
+        self.given_back = VecDeque::new();
+        [self.given_back_held.release(0), self.held.release(0)]
     }
 
     /// The octets of the records that the layer has let go.
@@ -291,6 +356,10 @@ fn pull(
         give(&mut Some(chunk.clone()))?;
         return Ok(Some(chunk));
     };
+    if let Some((mut record, octets)) = top.take_given_back() {
+        give(&mut *record)?;
+        return Ok(Some(octets));
+    }
     if rest.is_empty() && top.layer.0.octets().is_some() {
         return pull_filter(top, origin, ended, give);
     }
@@ -321,7 +390,8 @@ fn pull_filter(
     if ended && matches!(made, Ok(false)) {
         made = filter.finish(give);
     }
-    let used = origin.take_used(filter.octets().unwrap_or(0));
+    let (left, before) = (filter.octets().unwrap_or(0), filter.octets_before());
+    let used = origin.take_used(left, before, || filter.copy_octets());
     if made? {
         return Ok(Some(used));
     }
@@ -332,7 +402,7 @@ fn pull_filter(
 /// Serializes a record with the last of these layers, and what it becomes with the ones below.
 fn put(
     slots: &mut [Slot],
-    record: &mut dyn std::any::Any,
+    record: &mut dyn Any,
     chunks: &mut Vec<Bytes>,
 ) -> Result<(), FilterError> {
     match slots.split_last_mut() {
@@ -349,8 +419,10 @@ impl<In: 'static, Out: 'static> Filter for Stackable<In, Out> {
     type Out = Out;
 
     fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
-        self.feed(chunk);
-        Ok(())
+        match self.feed(chunk).and_then(|filter| filter.0.take_refused()) {
+            Some(refused) => Err(refused),
+            None => Ok(()),
+        }
     }
 
     fn get_one(&mut self) -> Result<Option<In>, FilterError> {
@@ -371,22 +443,17 @@ impl<In: 'static, Out: 'static> Filter for Stackable<In, Out> {
     }
 
     fn get_pending(&self) -> Bytes {
-        let held = self.slots.iter().rev().flat_map(|slot| slot.held.iter());
+        let held = self.slots.iter().rev().flat_map(Slot::octets);
         join(held.chain([self.origin.copy_all()]))
     }
 
     fn pending_len(&self) -> usize {
-        let held: usize = self.slots.iter().map(|slot| slot.held.len()).sum();
+        let held: usize = self.slots.iter().map(Slot::octets_len).sum();
         held + self.origin.len()
     }
 
     fn take_pending(&mut self) -> Bytes {
-        let held: Vec<Bytes> =
-            self.slots.iter_mut().rev().map(|slot| slot.held.release(0)).collect();
-        for slot in &mut self.slots {
-            slot.layer.0.reset();
-        }
-        join(held.into_iter().chain([self.origin.take_all()]))
+        self.take_octets(|layer| layer.0.reset())
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = In, Out = Out>> {

@@ -91,7 +91,9 @@ impl<F: Filter, T: Transform<From = F::In, To = F::Out>> Then<F, T> {
             }
             let gathers = self.upper.pending().is_some();
             let used = if gathers {
-                self.origin.take_used(self.lower.pending_len())
+                let lower = &self.lower;
+                self.origin
+                    .take_used(lower.pending_len(), lower.pending_before(), || lower.get_pending())
             } else {
                 Bytes::new()
             };
@@ -127,10 +129,14 @@ where
     type Out = T::Out;
 
     fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
-        if self.upper.pending().is_some() {
-            self.origin.append(chunk.clone());
+        if self.upper.pending().is_none() {
+            return self.lower.get_one_start(chunk);
         }
-        self.lower.get_one_start(chunk)
+        let added = self.lower.get_one_start(chunk.clone());
+        if !matches!(added, Err(FilterError::BufferFull { .. })) {
+            self.origin.append(chunk);
+        }
+        added
     }
 
     fn get_one(&mut self) -> Result<Option<T::In>, FilterError> {
@@ -169,6 +175,10 @@ where
         self.origin.take_all();
         let held = self.held.release(0);
         join([held, self.lower.take_pending()].into_iter())
+    }
+
+    fn pending_before(&self) -> usize {
+        if self.held.len() == 0 { self.lower.pending_before() } else { 0 }
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = T::In, Out = T::Out>> {

@@ -118,6 +118,23 @@ pub trait Transform: Debug {
         None
     }
 
+    /// Takes back the records that were added and have become no record yet, in their order. This is for a layer that
+    /// is taken off its stack, which goes on with them. One that never keeps any needs no more than the default,
+    /// which [forgets](Transform::reset) what there is.
+    ///
+    /// ```
+    /// use poe_filter::{RecordBlock, Transform};
+    ///
+    /// let mut pairs = RecordBlock::<u32>::new(2)?;
+    /// assert_eq!(pairs.get(vec![1, 2, 3])?, [[1, 2]]);
+    /// assert_eq!(pairs.take_pending(), [3]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn take_pending(&mut self) -> Vec<Self::From> {
+        self.reset();
+        Vec::new()
+    }
+
     /// Forgets what was added and has become no record yet.
     fn reset(&mut self);
 
@@ -199,6 +216,10 @@ impl<F: 'static, I: 'static, O: 'static, T: 'static> Transform for BoxedTransfor
 
     fn pending(&self) -> Option<usize> {
         (**self).pending()
+    }
+
+    fn take_pending(&mut self) -> Vec<F> {
+        (**self).take_pending()
     }
 
     fn reset(&mut self) {

@@ -196,8 +196,8 @@ fn errors_come_through_a_stack_and_it_goes_on() {
 fn limits_of_a_lower_filter_hold() {
     let mut stack: Stackable = Stackable::new();
     stack.push(Line::builder().max_length(4).max_buffer(4).build().unwrap()).unwrap();
-    _ = stack.get_one_start("a\nb\nc\n".into());
-    assert!(matches!(stack.get_one(), Err(FilterError::BufferTooLong { held: 6, limit: 4 })));
+    let refused = stack.get_one_start("a\nb\nc\n".into());
+    assert!(matches!(refused, Err(FilterError::BufferTooLong { held: 6, limit: 4 })));
     assert_eq!(stack.get_one().unwrap().unwrap(), "a");
 }
 
@@ -299,4 +299,163 @@ fn a_filter_stays_where_it_is_when_a_layer_is_taken_off() {
     assert_eq!(stack.get_pending(), body);
     assert!(matches!(stack.get_one(), Ok(Some(HttpdRecord::Body(got))) if got == body));
     assert!(matches!(stack.get_one(), Ok(Some(HttpdRecord::End(_)))));
+}
+
+/// The ping comes before the message that it is within, whose first frame stays.
+#[cfg(feature = "websocket")]
+#[test]
+fn what_came_before_a_record_stays_pending() {
+    use WebSocketMessage::{Ping, Text};
+    use poe_filter::{WebSocket, WebSocketMessage};
+
+    let (first, ping, last) = (b"\x01\x01a", b"\x89\x02pi", b"\x80\x01b");
+    let mut stack = Stackable::<WebSocketMessage, WebSocketMessage>::new();
+    stack.push(WebSocket::client()).unwrap();
+    stack.get_one_start([&first[..], ping].concat().into()).unwrap();
+    assert_eq!(stack.get_one().unwrap(), Some(Ping("pi".into())));
+    assert_eq!((stack.get_pending(), stack.pending_len()), (first[..].into(), first.len()));
+    assert_eq!(stack.get(last[..].into()).unwrap(), [Text("ab".into())]);
+
+    let mut stack = Stackable::<Vec<WebSocketMessage>, Vec<WebSocketMessage>>::new();
+    stack.push(WebSocket::client()).unwrap();
+    stack.push(RecordBlock::<WebSocketMessage>::new(2).unwrap()).unwrap();
+    let typed = WebSocket::client().then(RecordBlock::new(2).unwrap());
+    let mapped = WebSocket::client()
+        .then(Map::both(|message: WebSocketMessage| message))
+        .then(RecordBlock::new(2).unwrap());
+    for mut filter in [stack.boxed(), typed.boxed(), mapped.boxed()] {
+        assert!(filter.get([&first[..], ping].concat().into()).unwrap().is_empty());
+        assert_eq!(filter.get_pending(), [&ping[..], first].concat());
+        let pending = filter.take_pending();
+        assert_eq!(pending, [&ping[..], first].concat());
+        assert!(filter.get(pending).unwrap().is_empty());
+        let records = filter.get([&last[..], last].concat().into());
+        // Behind the message a frame belongs to none, but that is found out later.
+        assert!(records.is_err_and(|error| error.is_fatal()));
+        assert_eq!(filter.take_pending(), last[..]);
+    }
+}
+
+#[test]
+fn what_a_layer_held_is_given_when_it_is_taken_off() {
+    let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
+    stack.push(Line::literal("\n").unwrap()).unwrap();
+    stack.push(RecordBlock::<Bytes>::new(3).unwrap()).unwrap();
+    assert!(stack.get("a\nb\nc".into()).unwrap().is_empty());
+    let blocks = stack.pop().unwrap();
+    assert_eq!(blocks.downcast_ref::<RecordBlock<Bytes>>().unwrap().get_pending().count(), 0);
+    assert_eq!((stack.get_pending(), stack.pending_len()), ("a\nb\nc".into(), 5));
+    // One that takes some of them, and is taken off in turn.
+    stack.push(RecordBlock::<Bytes>::new(1).unwrap()).unwrap();
+    assert_eq!(stack.get_one().unwrap().unwrap(), ["a"]);
+    stack.push(Grep::<Vec<Bytes>>::both(|_| true)).unwrap();
+    stack.push(RecordBlock::<Vec<Bytes>>::new(2).unwrap()).unwrap();
+    assert!(stack.get_one().is_err(), "the ends do not fit");
+    assert_eq!(stack.pop().unwrap().name(), "RecordBlock");
+    assert_eq!(stack.get("\n".into()).unwrap(), [["b"], ["c"]]);
+    assert_eq!(stack.pending_len(), 0);
+
+    // What is given back is pending as the octets that it came from.
+    assert!(stack.pop().is_some() && stack.pop().is_some());
+    stack.push(RecordBlock::<Bytes>::new(3).unwrap()).unwrap();
+    assert!(stack.get("d\ne\n".into()).unwrap().is_empty());
+    stack.pop().unwrap();
+    assert_eq!(stack.take_pending(), "d\ne\n");
+    stack.push(RecordBlock::<Bytes>::new(1).unwrap()).unwrap();
+    assert!(stack.get_one().unwrap().is_none());
+}
+
+/// No octets of the wire stand for it: half of the packet that they were has been used.
+#[test]
+fn what_is_left_of_a_packet_is_not_lost_when_the_stack_changes() {
+    let stack = || {
+        let mut stack: Stackable = Stackable::new();
+        stack.push(Block::new()).unwrap();
+        stack.push(Line::literal("\n").unwrap()).unwrap();
+        assert_eq!(stack.get("6\0one\ntw1\0o".into()).unwrap(), ["one"]);
+        assert_eq!(stack.get_pending(), "1\0o");
+        stack
+    };
+    // It comes as what it is, if the filter that has it goes.
+    let mut popped = stack();
+    assert_eq!(popped.pop().unwrap().name(), "Line");
+    assert_eq!(popped.get("3\0abc".into()).unwrap(), ["tw", "o", "abc"]);
+    assert_eq!(popped.pending_len(), 0);
+    // Else the filter goes on with it.
+    let mut shifted = stack();
+    assert_eq!(shifted.shift().unwrap().name(), "Block");
+    assert_eq!(shifted.get_pending(), "tw1\0o");
+    assert_eq!(shifted.get("\n".into()).unwrap(), ["tw1\0o"]);
+    assert_eq!(shifted.pending_len(), 0);
+    let mut unshifted = stack();
+    unshifted.unshift(Stream::new()).unwrap();
+    assert_eq!(unshifted.get("2\0!\n".into()).unwrap(), ["two!"]);
+    // A layer above changes nothing below.
+    let mut pushed = stack();
+    pushed.push(Stream::new()).unwrap();
+    assert_eq!(pushed.get("1\0\n".into()).unwrap(), ["two"]);
+}
+
+/// A layer that holds records is taken off within a body, and the filter below goes on there.
+#[cfg(feature = "http")]
+#[test]
+fn a_filter_stays_where_it_is_when_a_layer_is_taken_off_with_records() {
+    use poe_filter::{Httpd, HttpdRecord, HttpdResponse};
+
+    let mut stack = Stackable::<HttpdRecord, HttpdResponse>::new();
+    stack.push(Httpd::builder().streaming().build().unwrap()).unwrap();
+    stack.push(RecordBlock::<HttpdRecord, HttpdResponse>::new(3).unwrap()).unwrap();
+    let body = "GET /smuggled HTTP/1.1\r\n\r\n";
+    let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", 2 * body.len());
+    stack.get_one_start(format!("{head}{body}").into()).unwrap();
+    assert!(stack.get_one().is_err(), "the ends do not fit");
+    let mut gathering = Stackable::<Vec<HttpdRecord>, Vec<HttpdResponse>>::new();
+    while let Some(layer) = stack.shift() {
+        gathering.push(layer).unwrap();
+    }
+    assert!(gathering.get(stack.take_pending()).unwrap().is_empty());
+    assert_eq!(gathering.pop().unwrap().name(), "RecordBlock");
+    // A layer that makes the ends fit: what was held, and what comes, one by one.
+    gathering.push(RecordBlock::<HttpdRecord, HttpdResponse>::new(1).unwrap()).unwrap();
+    let records = gathering.get(body.into()).unwrap().concat();
+    let [HttpdRecord::Head(_), HttpdRecord::Body(one), HttpdRecord::Body(two), HttpdRecord::End(_)] =
+        &records[..]
+    else {
+        panic!("{records:?}");
+    };
+    assert_eq!((&one[..], &two[..]), (body.as_bytes(), body.as_bytes()));
+}
+
+/// However long nobody takes records out, a filter holds a chunk more than its limit at most.
+#[test]
+fn memory_is_bounded_whatever_the_user_does() {
+    let line = || Line::builder().max_length(4).max_buffer(10).build().unwrap();
+    let block = || Block::builder().max_length(4).max_buffer(10).build().unwrap();
+    for mut filter in [line().boxed(), block().boxed()] {
+        let errors: Vec<_> =
+            (0..100).filter_map(|_| filter.get_one_start("1\0a\n".into()).err()).collect();
+        assert_eq!(errors.len(), 98);
+        assert!(matches!(errors[0], FilterError::BufferTooLong { held: 12, limit: 10 }));
+        assert!(!errors[0].is_fatal());
+        for error in &errors[1..] {
+            assert!(matches!(error, FilterError::BufferFull { held: 12, limit: 10 }));
+            assert!(error.is_fatal());
+        }
+        assert_eq!(filter.pending_len(), 12);
+        // Nothing is nothing, and what is there can be taken.
+        assert!(matches!(
+            filter.get_one_start("".into()),
+            Err(FilterError::BufferTooLong { held: 12, .. })
+        ));
+        assert!(filter.get_one().unwrap().is_some());
+        assert!(filter.get_one_start("1\0a\n".into()).is_err());
+    }
+    // Nor does a stack, which counts its octets itself.
+    let mut stack: Stackable = Stackable::new();
+    stack.push(line()).unwrap();
+    stack.push(Stream::new()).unwrap();
+    let refused = (0..100).filter(|_| stack.get_one_start("1\0a\n".into()).is_err()).count();
+    assert_eq!(refused, 98);
+    assert_eq!(stack.pending_len(), 12);
+    assert_eq!(stack.get_one().unwrap().unwrap(), "1\0a");
 }

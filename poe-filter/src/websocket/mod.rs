@@ -269,6 +269,10 @@ impl Filter for WebSocket {
         join([fragments, self.buffer.take_all()].into_iter())
     }
 
+    fn pending_before(&self) -> usize {
+        self.fragments.len()
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = WebSocketMessage, Out = WebSocketMessage>> {
         let masks = self.masks.is_some().then(Masks::default);
         Box::new(Self::with(masks, self.max_length))
