@@ -39,6 +39,7 @@ pub struct IoError {
     /// - `"write"`, by all wheels that do;
     /// - `"shutdown"`, of the output;
     /// - `"filter"`, for input or output that the filter refuses;
+    /// - `"handshake"`, of a driver that takes too long for one, told by components;
     /// - `"accept"`, for clients;
     /// - `"open"` and `"stat"`, for a file that is followed;
     /// - `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`, `"bind"`, `"connect"` and `"getpeername"`, for a
@@ -100,6 +101,7 @@ impl IoError {
         match &self.cause {
             IoCause::Os(error) => error.raw_os_error().unwrap_or(match self.operation {
                 "read" | "write" | "shutdown" => Errno::EPROTO as i32,
+                "handshake" => Errno::ETIMEDOUT as i32,
                 _ => Errno::EADDRNOTAVAIL as i32,
             }),
             IoCause::Eof { .. } | IoCause::Unfinished { .. } | IoCause::Filter(_) => 0,

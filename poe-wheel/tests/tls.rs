@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -11,13 +11,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Event, Log, kernel, own, pair, run, spawn, wheel, with_events, with_marks};
+use common::{
+    Event, Log, kernel, own, pair, run, run_while, spawn, wheel, with_events, with_marks,
+};
 use poe_driver::{
     CertificateProblem, SysRw, Tls, TlsClient, TlsError, TlsHandshake, TlsIdentity, TlsRoots,
     TlsServer,
 };
 use poe_filter::Stream;
-use poe_wheel::{IoCause, IoError, ReadWrite, WheelError};
+use poe_wheel::{IoCause, IoError, ReadWrite, ReadWriteEvent, WheelError};
 
 fn contexts() -> (TlsServer, TlsClient) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -164,7 +166,7 @@ fn large_transfers_go_both_ways_under_back_pressure() {
         let builder =
             with_marks(wheel(socket).driver(driver).filter(Stream::new()), 10_000, 100_000);
         let (received, highs) = (Rc::clone(&received), highs.clone());
-        let left = std::cell::Cell::new(COUNT);
+        let left = Cell::new(COUNT);
         let fill = move |cx: &poe_session::Cx<'_, common::Heap>| {
             while left.get() > 0 {
                 left.set(left.get() - 1);
@@ -433,4 +435,40 @@ fn there_is_no_way_back_to_clear_text() {
         *cx.heap = None;
     });
     run(&kernel);
+}
+
+/// What the callback of a handshake asks of the wheel, which is reading, is done or refused, and does not fail.
+#[test]
+fn a_wheel_is_used_while_its_driver_tells_of_the_handshake() {
+    let uses: [fn(&ReadWrite); 9] = [
+        |wheel| _ = wheel.put("hello"),
+        ReadWrite::pause_input,
+        ReadWrite::resume_input,
+        |wheel| wheel.event_end(ReadWriteEvent::Input),
+        |wheel| wheel.event(ReadWriteEvent::Input, "other").unwrap(),
+        |wheel| assert_eq!(wheel.get_driver_out_octets(), 0),
+        ReadWrite::shutdown_output,
+        ReadWrite::shutdown_input,
+        |wheel| {
+            assert!(wheel.with_driver(|_: &Tls| ()).is_none());
+            assert!(matches!(wheel.set_driver(SysRw::new()), Err(WheelError::Busy)));
+        },
+    ];
+    for use_it in uses {
+        let kernel = kernel();
+        let ((near, far), (accept, connect)) = (pair(), drivers());
+        let shared: Rc<RefCell<Option<ReadWrite>>> = Rc::default();
+        let is_told = Rc::new(Cell::new(false));
+        let (asked, told) = (Rc::clone(&shared), Rc::clone(&is_told));
+        let accept = accept.on_handshake(move |_| {
+            use_it(asked.borrow().as_ref().unwrap());
+            told.set(true);
+        });
+        let builder = ReadWrite::build(near).driver(accept).input_event("got");
+        let put_there = Rc::clone(&shared);
+        spawn(&kernel, builder, move |cx, _| *put_there.borrow_mut() = cx.heap.take());
+        spawn(&kernel, wheel(far).driver(connect), |_, _| ());
+        run_while(&kernel, || !is_told.get());
+        *shared.borrow_mut() = None;
+    }
 }

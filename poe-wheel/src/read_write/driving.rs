@@ -5,7 +5,7 @@ use std::any::Any;
 use std::io;
 use std::os::fd::AsFd;
 
-use poe_driver::Driver;
+use poe_driver::{Driver, Wants};
 use poe_kernel::{Kernel, Mode, WatchError};
 
 use super::part::Side;
@@ -16,7 +16,10 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     /// Has what the driver waits for waited for.
     #[inline]
     pub(super) fn see_to_driver(&self, kernel: &Kernel) -> Result<(), WatchError> {
-        let wants = self.driver.borrow().wants();
+        // One that is calling is seen to when it has returned.
+        let Ok(driver) = self.driver.try_borrow() else { return Ok(()) };
+        let wants = driver.wants();
+        drop(driver);
         if wants.write && !self.state.blocked.get() {
             self.schedule();
         }
@@ -65,6 +68,10 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             // It is closed even if that fails.
             let _ = driver.close(handle.as_fd());
         }
+    }
+
+    pub(super) fn driver_wants(&self) -> Wants {
+        self.driver.try_borrow().map_or_else(|_| Wants::default(), |driver| driver.wants())
     }
 
     pub(super) fn with_driver<D: Driver, R>(&self, f: impl FnOnce(&D) -> R) -> Option<R> {

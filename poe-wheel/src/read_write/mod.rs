@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use poe_driver::Driver;
+use poe_driver::{Driver, Wants};
 use poe_filter::{Filter, IntoRecord};
 use poe_kernel::{Name, SessionId};
 
@@ -238,6 +238,21 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     /// ```
     pub fn with_driver<D: Driver, R>(&self, f: impl FnOnce(&D) -> R) -> Option<R> {
         self.wheel.with_driver(f)
+    }
+
+    /// What the driver waits for, besides what the session wants. One that has to read is in the midst of a handshake, and
+    /// sends nothing of what is put before that is done. Nothing while it is calling.
+    ///
+    /// ```
+    /// # use poe_wheel::ReadWrite;
+    /// fn shakes_hands(wheel: &ReadWrite) -> bool {
+    ///     wheel.driver_wants().read
+    /// }
+    /// # let _ = shakes_hands;
+    /// ```
+    #[must_use]
+    pub fn driver_wants(&self) -> Wants {
+        self.wheel.driver_wants()
     }
 
     /// A copy of the input that is no record yet (POE: `get_input_filter->get_pending`).
