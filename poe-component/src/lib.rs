@@ -55,6 +55,7 @@
 //! # Encryption
 //!
 //! With the feature `tls`, the pre-connect callback gives the connection a `Tls` driver, as POE's SSLify does; see [`Driven`].
+//! A handshake has thirty seconds, or what [`handshake_time`](server::TcpBuilder::handshake_time) gives it.
 //! Where a protocol begins in clear text, `set_driver` of the connection's wheel changes over.
 //!
 //! # Parameters

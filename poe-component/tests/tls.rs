@@ -4,9 +4,10 @@
 mod common;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use bytes::Bytes;
 use common::{Log, kernel, peer, port, run, skipped, watchdog, write};
@@ -180,6 +181,99 @@ fn who_speaks_no_tls_ends_his_own_connection_only() {
     assert!(lines.iter().any(|line| line.contains("does not speak TLS")), "{lines:?}");
     kernel.post(&server, server::SHUTDOWN, ()).unwrap();
     run(&kernel);
+}
+
+/// A kernel whose time passes when nothing else happens.
+fn timeless() -> Kernel {
+    Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build().unwrap()
+}
+
+#[test]
+fn a_server_does_not_wait_for_a_handshake_for_ever() {
+    let _watchdog = watchdog();
+    let (kernel, (ours, _)) = (timeless(), contexts());
+    let (server, log) = echo(&kernel, ours);
+    // One says nothing at all, the other begins, and no more.
+    let silent = std::net::TcpStream::connect(("127.0.0.1", port(&server))).unwrap();
+    let slow = std::net::TcpStream::connect(("127.0.0.1", port(&server))).unwrap();
+    write(&slow, b"\x16\x03\x01\x02");
+    kernel.run_while(|| log.count("disconnected") < 2).unwrap();
+    let (error, time) = ("handshake: the peer was silent or too slow", kernel.time());
+    assert_eq!(log.lines().iter().filter(|line| line.starts_with(error)).count(), 2);
+    assert!(time >= std::time::UNIX_EPOCH + Duration::from_secs(30));
+    for socket in [silent, slow] {
+        assert_eq!(common::read_all(&socket), b"");
+    }
+    kernel.post(&server, server::SHUTDOWN, ()).unwrap();
+    run(&kernel);
+}
+
+#[test]
+fn a_client_does_not_wait_for_a_handshake_for_ever() {
+    let _watchdog = watchdog();
+    let (kernel, (_, theirs)) = (timeless(), contexts());
+    let server = server::Tcp::build()
+        .address("127.0.0.1")
+        .client_filter(Stream::new())
+        .client_input(|_, _| ())
+        .spawn(&kernel)
+        .unwrap();
+    let log = Log::default();
+    let (failed, l) = (log.clone(), log.clone());
+    client::Tcp::build()
+        .handshake_time(Duration::from_secs(7))
+        .remote_address("127.0.0.1")
+        .remote_port(port(&server))
+        .pre_connect(move |_, socket| {
+            theirs.connect("localhost").map(|tls| Driven::new(socket, tls))
+        })
+        .server_input(|_, _| ())
+        .server_error(move |cx, error| {
+            assert_eq!((error.operation, error.kind()), ("handshake", Some(ErrorKind::TimedOut)));
+            failed.add(format!("{:?}", cx.kernel.time().duration_since(std::time::UNIX_EPOCH)));
+        })
+        .disconnected(move |cx| {
+            l.add("disconnected");
+            cx.post(&server, server::SHUTDOWN, ())
+        })
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    assert_eq!(log.lines(), ["Ok(7s)", "disconnected"]);
+}
+
+#[test]
+fn a_handshake_that_is_done_in_time_leaves_the_connection_alone() {
+    let _watchdog = watchdog();
+    let (kernel, (ours, theirs)) = (timeless(), contexts());
+    let (server, log) = echo(&kernel, ours);
+    let (l, start) = (log.clone(), std::time::UNIX_EPOCH);
+    client::Tcp::build()
+        .remote_address("127.0.0.1")
+        .remote_port(port(&server))
+        .pre_connect(move |_, socket| {
+            theirs.connect("localhost").map(|tls| Driven::new(socket, tls))
+        })
+        .connected(|cx| cx.heap.server.put("hello"))
+        .server_input(|cx, line| {
+            if line == "hello" {
+                cx.delay("later", Duration::from_secs(100), ());
+            } else {
+                cx.yield_event(client::SHUTDOWN, ());
+            }
+        })
+        .state("later", |cx, ()| cx.heap.server.put("still here"))
+        .disconnected(move |cx| {
+            l.add("client disconnected");
+            cx.post(&server, server::SHUTDOWN, ())
+        })
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    let expected = ["secured", "client disconnected", "read: end of file", "disconnected"];
+    assert_eq!(log.lines(), expected);
+    // No timer was left either.
+    assert!(kernel.time() < start + Duration::from_secs(101));
 }
 
 /// A folder with a certificate and its key, and a program that uses them, which ends with it.

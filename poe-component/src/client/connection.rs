@@ -11,7 +11,9 @@ use poe_wheel::{Address, IoError, SocketFactory, SocketFactoryBuilder};
 use super::{CONNECT, CUT, RECONNECT, Remote, SHUTDOWN};
 use crate::Link;
 use crate::callback::{Callback, call, rescue};
-use crate::tcp::{Flags, Party, Sessions, Talk, cut, drain, report, shut_down, time_left};
+use crate::tcp::{
+    Flags, Party, Sessions, Talk, cut, drain, forget_handshake, report, shut_down, time_left,
+};
 
 /// The heap of a client's session.
 #[derive(Debug)]
@@ -259,6 +261,7 @@ fn leave<U: 'static, In: 'static, Out: 'static>(
     if !std::mem::replace(&mut cx.heap.connected, false) {
         return Ok(());
     }
+    forget_handshake(cx);
     cx.heap.server.clear();
     rescue(cx, |cx| call(cx, disconnected, ()), retire)
 }

@@ -346,6 +346,34 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
+    /// How long a driver that the pre-connect callback has put on a connection may take for its handshake; thirty seconds if
+    /// not given, and any time with [`Duration::MAX`]. A peer that takes longer, as one that is silent, is an error of the
+    /// operation `"handshake"`, with [`TimedOut`](std::io::ErrorKind::TimedOut) as its kind.
+    ///
+    /// A driver that takes another's place later has no limit.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use poe_component::prelude::*;
+    ///
+    /// let server = server::Tcp::build()
+    ///     .handshake_time(Duration::from_secs(5))
+    ///     // With the feature `tls`, a driver is put on connections here.
+    ///     .client_pre_connect(|_, socket| socket)
+    ///     .client_error(|_, error| {
+    ///         if error.operation == "handshake" {
+    ///             println!("somebody is too slow: {error}");
+    ///         }
+    ///     })
+    ///     .client_input(|cx, line| cx.heap.client.put(line));
+    /// # let _ = server;
+    /// ```
+    pub fn handshake_time(mut self, time: Duration) -> Self {
+        self.talk.plan.needs().handshake_time = Some(time);
+        self
+    }
+
     /// How much queued output is too much, in octets (POE: `HighMark`); goes with `low_mark` and `client_low`. That it is
     /// reached is what [`put`](crate::Link::put) returns, and `client_high` is called if there is one.
     pub fn high_mark(mut self, octets: usize) -> Self {

@@ -12,7 +12,7 @@ use poe_wheel::{Address, IoError, Socket};
 use super::{DISCONNECTED, Listener};
 use crate::Link;
 use crate::callback::{Callback, call, rescue};
-use crate::tcp::{Flags, Party, Sessions, Talk, drain, time_left};
+use crate::tcp::{Flags, Party, Sessions, Talk, drain, forget_handshake, time_left};
 
 /// The heap of a connection's session.
 #[derive(Debug)]
@@ -161,6 +161,7 @@ impl<U: 'static, In: 'static, Out: 'static> Party for Connection<U, In, Out> {
             return Ok(());
         }
         cx.heap.shutdown = true;
+        forget_handshake(cx);
         let time_left = time_left(cx);
         let result = rescue(cx, |cx| call(cx, disconnected, ()), |cx| cx.heap.client.clear());
         if cx.heap.got_an_error {

@@ -1,10 +1,11 @@
 //! How a connection ends: by an error, by the peer, or because it was asked to.
 
+use std::io;
 use std::time::Duration;
 
 use poe_kernel::Diagnostic;
 use poe_session::{Cx, HandlerResult};
-use poe_wheel::{IoCause, IoError, WheelId};
+use poe_wheel::{IoCause, IoError, ReadWrite, WheelId};
 
 use super::talk::SHUTDOWN;
 use super::{Link, Talk};
@@ -12,6 +13,9 @@ use crate::callback::{Callback, call, rescue};
 
 /// How long a drained connection has, unless it is told otherwise.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// How long the handshake of a driver has, unless it is told otherwise.
+pub(super) const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
 
 /// The events of connections' wheels.
 pub(super) mod events {
@@ -23,6 +27,8 @@ pub(super) mod events {
     pub(in crate::tcp) const LOW: &str = "tcp_got_low";
     /// Shuts down the connection of this wheel, unless there is another by then.
     pub(in crate::tcp) const OVER: &str = "tcp_got_over";
+    /// The time for the handshake of this wheel's driver is over.
+    pub(in crate::tcp) const SLOW: &str = "tcp_got_no_handshake";
     /// The time to drain is over.
     pub(in crate::tcp) const CUT: &str = "tcp_got_late";
 }
@@ -83,6 +89,40 @@ pub(super) fn fail<H: Party>(cx: &mut Cx<'_, H>, error: IoError, talk: &Talk<H>)
         end_later(cx);
     }
     result
+}
+
+/// Gives the driver of a new connection this long for its handshake, if it has one.
+pub(super) fn limit_handshake<H: Party>(cx: &mut Cx<'_, H>, time: Duration) {
+    let wheel = cx.heap.link().wheel().filter(|wheel| wheel.driver_wants().read);
+    if time < Duration::MAX
+        && let Some(wheel) = wheel.map(ReadWrite::id)
+    {
+        cx.heap.link().is_limited = true;
+        cx.delay(events::SLOW, time, wheel);
+    }
+}
+
+/// The time is over.
+pub(super) fn end_handshake<H: Party>(
+    cx: &mut Cx<'_, H>,
+    wheel: WheelId,
+    talk: &Talk<H>,
+) -> HandlerResult {
+    cx.heap.link().is_limited = false;
+    let is_slow = cx.heap.link().wheel().is_some_and(|wheel| wheel.driver_wants().read);
+    if !is_slow || !is_current(cx, wheel) {
+        return Ok(());
+    }
+    let reason = "the peer was silent or too slow (handshake_time gives it more)";
+    let cause = IoCause::Os(io::Error::new(io::ErrorKind::TimedOut, reason));
+    fail(cx, IoError::new("handshake", cause, wheel), talk)
+}
+
+/// There is no handshake to wait for any more.
+pub(crate) fn forget_handshake<H: Party>(cx: &mut Cx<'_, H>) {
+    if std::mem::take(&mut cx.heap.link().is_limited) {
+        cx.alarm_clear(events::SLOW);
+    }
 }
 
 /// Has the connection shut down, unless it is another one by then.

@@ -14,6 +14,8 @@ pub struct Link<In: 'static = Bytes, Out: 'static = Bytes> {
     wheel: Option<ReadWrite<In, Out>>,
     /// The end of the last connection, if its peer was still sending.
     lingering: Option<Lingering>,
+    /// A timer waits for the handshake of the wheel's driver.
+    pub(crate) is_limited: bool,
 }
 
 /// How long a peer that was sent all there was for it may take to receive it or to stop sending, before it is cut off.
@@ -21,7 +23,7 @@ const LINGER: Duration = Duration::from_secs(5);
 
 impl<In: 'static, Out: 'static> Link<In, Out> {
     pub(crate) fn none() -> Self {
-        Self { wheel: None, lingering: None }
+        Self { wheel: None, lingering: None, is_limited: false }
     }
 
     pub(crate) fn set(&mut self, wheel: ReadWrite<In, Out>) {

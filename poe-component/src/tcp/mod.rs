@@ -8,7 +8,9 @@ mod spawning;
 mod talk;
 
 pub use self::driven::{Driven, IntoDriven};
-pub(crate) use self::ending::{DRAIN_TIME, Flags, Party, cut, drain, report, shut_down, time_left};
+pub(crate) use self::ending::{
+    DRAIN_TIME, Flags, Party, cut, drain, forget_handshake, report, shut_down, time_left,
+};
 pub use self::link::Link;
 pub(crate) use self::plan::Plan;
 pub(crate) use self::spawning::{check_alias, suspended};

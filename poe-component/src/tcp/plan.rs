@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use poe_filter::Filter;
 use poe_kernel::{Kernel, Name};
 use poe_wheel::{ReadWrite, ReadWriteBuilder, WheelError};
 
-use super::ending::events;
+use super::ending::{HANDSHAKE_TIME, events};
 use crate::{ComponentError, Driven};
 
 type Filtered<In, Out> = Rc<dyn Fn(ReadWriteBuilder<Bytes, Bytes>) -> ReadWriteBuilder<In, Out>>;
@@ -27,6 +28,8 @@ pub(crate) struct Needs {
     pub(crate) has_low: bool,
     pub(crate) has_high: bool,
     pub(crate) has_partial: bool,
+    /// How long the handshake of a driver may take.
+    pub(crate) handshake_time: Option<Duration>,
 }
 
 impl Plan<Bytes, Bytes> {
@@ -51,6 +54,10 @@ impl<In: 'static, Out: 'static> Plan<In, Out> {
 
     pub(crate) fn needs(&mut self) -> &mut Needs {
         &mut self.needs
+    }
+
+    pub(super) fn handshake_time(&self) -> Duration {
+        self.needs.handshake_time.unwrap_or(HANDSHAKE_TIME)
     }
 
     /// Both marks, and somebody to be told of the low one, or none of it. Of the high one `put` tells.

@@ -111,7 +111,7 @@ impl<H: Party> Talk<H> {
     pub(crate) fn check(&self, own: &[&'static str]) -> Result<(), ComponentError> {
         let own = own.iter().copied().find(|&event| self.handlers.handles(event));
         // These are there if the component's own callbacks are.
-        let of_wheel = [events::ERROR, events::FLUSHED, events::OVER, events::CUT];
+        let of_wheel = [events::ERROR, events::FLUSHED, events::OVER, events::SLOW, events::CUT];
         let of_wheel = of_wheel.into_iter().find(|&event| self.handlers.handles(event));
         match own.or(of_wheel) {
             Some(event) => Err(ComponentError::Reserved { event }),
@@ -130,10 +130,11 @@ impl<H: Party> Talk<H> {
         let has_shutdown = users.handles(SHUTDOWN);
         let of = || Rc::clone(&talk);
         let (error, flush, over, shutdown) = (of(), of(), of(), of());
-        let (late, cut) = (of(), of());
+        let (slow, late, cut) = (of(), of(), of());
         let mut handlers = users
             .on(events::ERROR, move |cx, failure: IoError| ending::fail(cx, failure, &error))
             .on(events::FLUSHED, move |cx, _: WheelId| ending::flushed(cx, &flush))
+            .on(events::SLOW, move |cx, wheel| ending::end_handshake(cx, wheel, &slow))
             .on(events::CUT, move |cx, ()| ending::cut(cx, &late))
             .on(events::OVER, move |cx, wheel: WheelId| {
                 if !ending::is_current(cx, wheel) {
@@ -164,6 +165,7 @@ impl<H: Party> Talk<H> {
         match driven.map(|driven| self.plan.spawn(cx.kernel, driven)) {
             Some(Ok(wheel)) => {
                 cx.heap.link().set(wheel);
+                ending::limit_handshake(cx, self.plan.handshake_time());
                 true
             }
             Some(Err(error)) => {

@@ -75,7 +75,8 @@
 //!
 //! Records of more than 16 KiB, handshake messages of more than 64 KiB, and floods of records that bring nothing are
 //! refused by `rustls`. At most 64 KiB of output are encrypted ahead of what the handle takes; the rest waits in the queue,
-//! where it counts. There is no clock in a driver: how long a handshake may take is for the session to say.
+//! where it counts. There is no clock in a driver: how long a handshake may take is for the session to say;
+//! servers and clients of `poe-component` have their `handshake_time`.
 //!
 //! # Memory
 //!
