@@ -13,6 +13,10 @@ const PURPOSE: &str =
 /// How long the image of a record may be, in octets. Anybody may connect.
 const LONGEST: usize = 4 << 20;
 
+/// A client is not read from while more than this waits for it, until there is little enough.
+const HIGH: usize = 64 * 1024;
+const LOW: usize = 4 * 1024;
+
 /// What a person may ask for.
 #[derive(Clone, Copy)]
 enum Format {
@@ -67,7 +71,14 @@ where
         .address(address.host)
         .port(address.port)
         .client_filter(ReferenceBuilder::build(filter)?)
-        .client_input(|cx, record| cx.heap.client.put(record))
+        .high_mark(HIGH)
+        .low_mark(LOW)
+        .client_input(|cx, record| {
+            if cx.heap.client.put(record) {
+                cx.heap.client.pause_input();
+            }
+        })
+        .client_low(|cx| cx.heap.client.resume_input())
         .drain_on(["INT", "TERM"])
         .spawn(&kernel)?;
     examples::listening(server.local_address());
