@@ -10,6 +10,7 @@
 //!   UNIX domain.
 //! - [`ListenAccept`] accepts connections on a socket that the program made itself.
 //! - [`FollowTail`] reads records from the end of a file as it grows, and goes on when the file is rotated.
+//! - [`ReadLine`] reads lines that a person types and edits at a terminal.
 //! - [`Udp`] sends and receives datagrams, with their addresses.
 //! - [`pipe`] makes pipes, one way and both ways.
 //! - [`Run`] runs a program, a shell command or code as a child, on pipes, sockets or a pseudo-terminal.
@@ -229,6 +230,15 @@
 //!   those that the parent ignores itself.
 //! - [`kill_group`](Run::kill_group), [`terminate`](Run::terminate), [`set_winsize`](Run::set_winsize) and much of
 //!   [`RunBuilder`] have no like in POE.
+//! - [`ReadLine`] restores the terminal after every line, however it ended, and when it goes; POE leaves it raw after an exception. There
+//!   may be several of them.
+//! - Lines are UTF-8, with wide and composed characters, and wrap. Control characters are shown as `^X`. A lone Escape is known after
+//!   [a time](ReadLineBuilder::escape_time), a paste is no command, and arrows work in both of their encodings.
+//! - `undo`, numeric arguments, `character-search`, `vi-complete`, `vi-fetch-history` and the direction of `vi-char-search` work.
+//!   Incremental search looks for text, not for a regular expression. `suspend` is there, at `^Z`.
+//! - The events of [`ReadLine`] are delivered at once. POE yields them.
+//! - [`history_truncate_file`](ReadLine::history_truncate_file) leaves the history in memory alone, and files have no default name.
+//! - Input that is no terminal is read line by line. POE dies.
 //! - A mistake in parameters is an error of `spawn` or does not compile; POE warns of some, ignores some, and dies of others.
 //!
 //! Case by case:
@@ -244,6 +254,7 @@ mod input;
 mod listen_accept;
 mod listener;
 pub mod pipe;
+mod read_line;
 mod read_write;
 mod run;
 mod socket;
@@ -256,6 +267,10 @@ pub use error::{IoCause, IoError, WheelError};
 pub use follow_tail::{FollowTail, FollowTailBuilder, FollowTailEvent, Position};
 pub use input::Input;
 pub use listen_accept::{ListenAccept, ListenAcceptBuilder};
+pub use read_line::{
+    BindError, Completion, EditedLine, Exception, HistoryError, Key, KeyCode, PutMode, ReadLine,
+    ReadLineBuilder, ReadLineEvent,
+};
 pub use read_write::{Lingering, ReadWrite, ReadWriteBuilder, ReadWriteEvent};
 pub use run::{
     Account, CodeIn, CodeIo, Conduit, IntoExitCode, KillError, Redirect, Run, RunBuilder, RunEvent,

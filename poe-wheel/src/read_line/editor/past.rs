@@ -1,0 +1,73 @@
+//! Going through the history, and taking words from it.
+
+use super::{Argument, Editor, F};
+
+impl Editor {
+    pub(super) fn go_to_line(&mut self, to: usize) {
+        match self.history.go(to, self.text.as_str()).map(str::to_owned) {
+            Some(line) => self.put_line(&line),
+            None => self.ding(),
+        }
+    }
+
+    pub(super) fn go_up(&mut self, argument: Argument) {
+        if argument.is_negative {
+            return self.go_down(Argument { is_negative: false, ..argument });
+        }
+        let at = self.history.at();
+        self.go_to_line(at.saturating_sub(argument.count()));
+    }
+
+    pub(super) fn go_down(&mut self, argument: Argument) {
+        if argument.is_negative {
+            return self.go_up(Argument { is_negative: false, ..argument });
+        }
+        let to = self.history.at() + argument.count();
+        self.go_to_line(to.min(self.history.lines().len()));
+    }
+
+    /// The line of a number, from 1; without one, the first.
+    pub(super) fn fetch(&mut self, argument: Argument) {
+        let number = argument.digits.unwrap_or(1);
+        if number == 0 || number > self.history.lines().len() {
+            self.ding();
+        } else {
+            self.go_to_line(number - 1);
+        }
+    }
+
+    /// The last word of the line before; again, of the one before that.
+    pub(super) fn yank_last_argument(&mut self, argument: Argument) {
+        let goes_on = matches!(self.last, F::YankLastArg | F::ViYankArg);
+        self.last_argument = if goes_on { self.last_argument + 1 } else { 1 };
+        let place = self.history.lines().len().checked_sub(self.last_argument);
+        let line = place.map(|place| self.history.lines()[place].clone());
+        let mut words = line.iter().flat_map(|line| line.split_whitespace());
+        let word = match argument.digits {
+            Some(number) => words.nth(number),
+            None => words.next_back(),
+        };
+        let Some(word) = word else {
+            self.last_argument -= 1;
+            return self.ding();
+        };
+        if goes_on && let Some(range) = self.yanked.take() {
+            self.text.cut(range);
+        }
+        let at = self.text.cursor();
+        self.text.insert(word);
+        self.yanked = Some(at..self.text.cursor());
+    }
+
+    /// A word of the line before, by its number, from 0; the first behind the command without one.
+    pub(super) fn yank_nth_argument(&mut self, argument: Argument) {
+        let number = argument.digits.unwrap_or(1);
+        let line = self.history.lines().last().cloned().unwrap_or_default();
+        let mut words = line.split_whitespace();
+        let word = if argument.is_negative { words.nth_back(number) } else { words.nth(number) };
+        match word {
+            Some(word) => self.text.insert(word),
+            None => self.ding(),
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The prompt and the line on a terminal: what is to be sent so that it shows them.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// How many columns and rows a terminal has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { columns: 80, rows: 24 }
+    }
+}
+
+/// What one place shows, with what has no width before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cell {
+    text: String,
+    width: usize,
+}
+
+/// The rows that a prompt and a line take, and where the cursor is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Picture {
+    rows: Vec<Vec<Cell>>,
+    row: usize,
+    column: usize,
+}
+
+/// What a terminal shows of a line.
+#[derive(Debug, Default)]
+pub(super) struct Screen {
+    size: Size,
+    prompt: String,
+    shown: Option<Picture>,
+}
+
+impl Screen {
+    pub(super) fn resize(&mut self, size: Size) {
+        self.size = Size { columns: size.columns.max(2), rows: size.rows.max(1) };
+    }
+
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Shows a prompt and a line, sending only what is different from before.
+    pub(super) fn draw(&mut self, prompt: &str, line: &str, cursor: usize, out: &mut String) {
+        if self.prompt != prompt {
+            self.wipe(out);
+            prompt.clone_into(&mut self.prompt);
+        }
+        let mut picture = picture(prompt, line, cursor, self.size.columns);
+        picture.cut(self.size.rows);
+        let fresh = Picture { rows: vec![Vec::new()], row: 0, column: 0 };
+        let mut old = self.shown.take().unwrap_or(fresh);
+        for row in 0..picture.rows.len().max(old.rows.len()) {
+            let nothing = Vec::new();
+            let new_row = picture.rows.get(row).unwrap_or(&nothing);
+            let old_row = old.rows.get(row).unwrap_or(&nothing);
+            let same = new_row.iter().zip(old_row).take_while(|(new, old)| new == old).count();
+            let is_there = row < old.rows.len();
+            if is_there && same == new_row.len() && same == old_row.len() {
+                continue;
+            }
+            let column = width(&new_row[..same]);
+            step((&mut old.row, &mut old.column), (row, column), out);
+            for cell in &new_row[same..] {
+                out.push_str(&cell.text);
+            }
+            old.column = width(new_row);
+            if width(old_row) > old.column {
+                out.push_str("\x1B[K");
+            }
+        }
+        step((&mut old.row, &mut old.column), (picture.row, picture.column), out);
+        self.shown = Some(picture);
+    }
+
+    /// Takes prompt and line away, so that something else can be shown where they were.
+    pub(super) fn wipe(&mut self, out: &mut String) {
+        if let Some(picture) = self.shown.take() {
+            up(picture.row, out);
+            out.push_str("\r\x1B[J");
+        }
+    }
+
+    /// Leaves prompt and line where they are, and goes below them.
+    pub(super) fn leave(&mut self, out: &mut String) {
+        if let Some(picture) = self.shown.take() {
+            for _ in picture.row..picture.rows.len() {
+                out.push_str("\r\n");
+            }
+        }
+    }
+
+    /// Nothing is known of what the terminal shows.
+    pub(super) fn forget(&mut self) {
+        self.shown = None;
+    }
+
+    pub(super) fn clear(&mut self, out: &mut String) {
+        self.forget();
+        out.push_str("\x1B[H\x1B[2J");
+    }
+}
+
+impl Picture {
+    /// Leaves the rows around the cursor, when a terminal has fewer than there are.
+    fn cut(&mut self, most: usize) {
+        if self.rows.len() > most {
+            let first = (self.row + 1).saturating_sub(most);
+            self.rows.drain(..first);
+            self.rows.truncate(most);
+            self.row -= first;
+        }
+    }
+}
+
+/// Goes from a place that the picture has to another. Below the last row there is another one after a line feed only.
+fn step(from: (&mut usize, &mut usize), (row, column): (usize, usize), out: &mut String) {
+    if (*from.0, *from.1) == (row, column) {
+        return;
+    }
+    up(from.0.saturating_sub(row), out);
+    match (row - row.min(*from.0), from.1.abs_diff(column)) {
+        (0, 1) if *from.1 > column => out.push('\x08'),
+        (downs, _) => {
+            out.push('\r');
+            (0..downs).for_each(|_| out.push('\n'));
+            if column > 0 {
+                out.push_str(&format!("\x1B[{column}C"));
+            }
+        }
+    }
+    (*from.0, *from.1) = (row, column);
+}
+
+fn up(rows: usize, out: &mut String) {
+    if rows > 0 {
+        out.push_str(&format!("\x1B[{rows}A"));
+    }
+}
+
+fn width(cells: &[Cell]) -> usize {
+    cells.iter().map(|cell| cell.width).sum()
+}
+
+/// Lays a prompt and a line out on rows of so many columns.
+fn picture(prompt: &str, line: &str, cursor: usize, columns: usize) -> Picture {
+    let mut picture = Picture { rows: vec![Vec::new()], row: 0, column: 0 };
+    let mut at = 0;
+    let mut put = |picture: &mut Picture, cell: Option<Cell>| {
+        let next = cell.as_ref().map_or(1, |cell| cell.width);
+        let is_full = at + next > columns;
+        let Some(cell) = cell else {
+            // The cursor stands where the next cell would be.
+            if is_full {
+                picture.rows.push(Vec::new());
+                at = 0;
+            }
+            (picture.row, picture.column) = (picture.rows.len() - 1, at);
+            return;
+        };
+        if cell.text == "\n" || is_full {
+            picture.rows.push(Vec::new());
+            at = 0;
+        }
+        if cell.text != "\n" {
+            at += cell.width;
+            if let Some(row) = picture.rows.last_mut() {
+                row.push(cell);
+            }
+        }
+    };
+    for cell in prompt_cells(prompt) {
+        put(&mut picture, Some(cell));
+    }
+    for (place, grapheme) in line.grapheme_indices(true) {
+        if place == cursor {
+            let width = if grapheme.starts_with(char::is_control) { 1 } else { grapheme.width() };
+            let rows = picture.rows.len();
+            put(&mut picture, None);
+            // A wide character that does not fit goes to the next row, and the cursor with it.
+            if rows == picture.rows.len() && picture.column + width > columns {
+                picture.rows.push(Vec::new());
+                (picture.row, picture.column) = (rows, 0);
+            }
+        }
+        for cell in line_cells(grapheme) {
+            put(&mut picture, Some(cell));
+        }
+    }
+    if cursor >= line.len() {
+        put(&mut picture, None);
+    }
+    picture
+}
+
+/// What a character of the line looks like: control characters as `^X`.
+fn line_cells(grapheme: &str) -> Vec<Cell> {
+    let char = grapheme.chars().next().unwrap_or_default();
+    if grapheme == "\r\n" {
+        return [line_cells("\r"), line_cells("\n")].concat();
+    }
+    if char.is_control() {
+        let shown = u8::try_from(char).map_or(b'?', |octet| octet & 0x7F ^ 0x40) as char;
+        return ['^', shown].map(|char| Cell { text: char.to_string(), width: 1 }).into();
+    }
+    match grapheme.width() {
+        // What has no width would be lost on the cell before it.
+        0 => vec![Cell { text: format!("\u{25CC}{grapheme}"), width: 1 }],
+        width => vec![Cell { text: grapheme.to_owned(), width }],
+    }
+}
+
+/// The cells of a prompt, in which escape sequences, and what is between `\[` and `\]`, take no room.
+fn prompt_cells(prompt: &str) -> Vec<Cell> {
+    let mut cells: Vec<Cell> = Vec::new();
+    let mut hidden = String::new();
+    let mut rest = prompt;
+    while !rest.is_empty() {
+        let length =
+            if let Some(inside) = rest.strip_prefix("\\[") {
+                let end = inside.find("\\]").unwrap_or(inside.len());
+                hidden.push_str(&inside[..end]);
+                (2 + end + 2).min(rest.len())
+            } else if rest.starts_with('\x1B') {
+                let length = escape_length(rest);
+                hidden.push_str(&rest[..length]);
+                length
+            } else {
+                let grapheme = rest.graphemes(true).next().unwrap_or(rest);
+                match grapheme {
+                    "\n" | "\r\n" => cells.push(Cell { text: "\n".into(), width: 0 }),
+                    _ => cells.extend(line_cells(grapheme).into_iter().map(|cell| Cell {
+                        text: std::mem::take(&mut hidden) + &cell.text,
+                        ..cell
+                    })),
+                }
+                grapheme.len()
+            };
+        rest = &rest[length..];
+    }
+    match cells.last_mut() {
+        Some(last) if last.text != "\n" => last.text.push_str(&hidden),
+        _ if !hidden.is_empty() => cells.push(Cell { text: hidden, width: 0 }),
+        _ => {}
+    }
+    cells
+}
+
+/// How long the escape sequence is that a text begins with.
+fn escape_length(text: &str) -> usize {
+    let body = &text.as_bytes()[1..];
+    match body.first() {
+        Some(b'[') => {
+            let last = body[1..].iter().position(|octet| (0x40..=0x7E).contains(octet));
+            last.map_or(text.len(), |last| last + 3)
+        }
+        Some(b']') => {
+            // A string, as a title or a link: it ends with BEL or ESC \.
+            let bell = text.find('\x07').map(|at| at + 1);
+            let end = text.find("\x1B\\").map(|at| at + 2);
+            [bell, end].into_iter().flatten().min().unwrap_or(text.len())
+        }
+        Some(octet) if octet.is_ascii() => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Terminal {
+        screen: Screen,
+        emulator: vt100::Parser,
+        sent: usize,
+    }
+
+    impl Terminal {
+        fn new(columns: u16, rows: u16) -> Self {
+            let mut screen = Screen::default();
+            screen.resize(Size { columns: columns.into(), rows: rows.into() });
+            Self { screen, emulator: vt100::Parser::new(rows, columns, 0), sent: 0 }
+        }
+
+        fn draw(&mut self, prompt: &str, line: &str, cursor: usize) {
+            let mut out = String::new();
+            self.screen.draw(prompt, line, cursor, &mut out);
+            self.sent = out.len();
+            self.emulator.process(out.as_bytes());
+        }
+
+        fn shows(&self) -> (String, (u16, u16)) {
+            let screen = self.emulator.screen();
+            let contents = screen.contents();
+            let rows: Vec<_> = contents.lines().map(str::trim_end).collect();
+            (rows.join("\n"), screen.cursor_position())
+        }
+    }
+
+    #[test]
+    fn lines_wrap_and_cursors_follow() {
+        let mut terminal = Terminal::new(5, 4);
+        terminal.draw("> ", "", 0);
+        assert_eq!(terminal.shows(), (">".into(), (0, 2)));
+        terminal.draw("> ", "abc", 3);
+        assert_eq!(terminal.shows(), ("> abc".into(), (1, 0)));
+        terminal.draw("> ", "abcdefgh", 8);
+        assert_eq!(terminal.shows(), ("> abc\ndefgh".into(), (2, 0)));
+        terminal.draw("> ", "abcdefgh", 2);
+        assert_eq!(terminal.shows(), ("> abc\ndefgh".into(), (0, 4)));
+        terminal.draw("> ", "ab", 2);
+        assert_eq!(terminal.shows(), ("> ab".into(), (0, 4)));
+    }
+
+    #[test]
+    fn wide_characters_are_not_cut_in_two() {
+        let mut terminal = Terminal::new(5, 4);
+        let line = "漢字漢";
+        terminal.draw("> ", line, line.len());
+        assert_eq!(terminal.shows(), ("> 漢\n字漢".into(), (1, 4)));
+        terminal.draw("> ", line, 3);
+        assert_eq!(terminal.shows().1, (1, 0));
+        terminal.draw("> ", "e\u{301}\tx", 0);
+        assert_eq!(terminal.shows(), ("> e\u{301}^I\nx".into(), (0, 2)));
+    }
+
+    #[test]
+    fn only_what_is_different_is_sent() {
+        let mut terminal = Terminal::new(80, 24);
+        let line = "x".repeat(70);
+        terminal.draw("> ", &line, 70);
+        terminal.draw("> ", &format!("{line}y"), 71);
+        assert_eq!(terminal.sent, 1);
+        terminal.draw("> ", &format!("{line}y"), 71);
+        assert_eq!(terminal.sent, 0);
+        terminal.draw("> ", &format!("{line}y"), 70);
+        assert_eq!(terminal.sent, 1, "one step back");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let mut terminal = Terminal::new(10, 4);
+        terminal.draw("\x1B[31mred\x1B[m \\[\x1B[1m\\]b\\[\x1B[m\\]> ", "ab", 1);
+        assert_eq!(terminal.shows(), ("red b> ab".into(), (0, 8)));
+        let cell = terminal.emulator.screen().cell(0, 7).unwrap();
+        assert!(!cell.bold() && cell.fgcolor() == vt100::Color::Default);
+        assert!(terminal.emulator.screen().cell(0, 4).unwrap().bold());
+        terminal.draw("two\nrows> ", "", 0);
+        assert_eq!(terminal.shows(), ("two\nrows>".into(), (1, 6)));
+    }
+
+    #[test]
+    fn of_a_line_too_long_for_the_terminal_the_part_around_the_cursor_is_shown() {
+        let mut terminal = Terminal::new(4, 2);
+        terminal.draw("", "aaaabbbbccccdddd", 13);
+        assert_eq!(terminal.shows(), ("cccc\ndddd".into(), (1, 1)));
+        terminal.draw("", "aaaabbbbccccdddd", 0);
+        assert_eq!(terminal.shows(), ("aaaa\nbbbb".into(), (0, 0)));
+        let mut out = String::new();
+        terminal.screen.wipe(&mut out);
+        terminal.emulator.process(out.as_bytes());
+        assert_eq!(terminal.shows(), (String::new(), (0, 0)));
+    }
+
+    #[test]
+    fn what_is_drawn_does_not_depend_on_what_was_there() {
+        let lines =
+            ["", "abc", "abd漢", "漢漢漢漢漢漢", "x漢漢漢漢漢y", "aaaaaaaaaaaaaaaaaaaaaaaa", "b"];
+        for from in lines {
+            for to in lines {
+                for cursor in [0, to.len()] {
+                    let mut fresh = Terminal::new(7, 6);
+                    fresh.draw("$ ", to, cursor);
+                    let mut changed = Terminal::new(7, 6);
+                    changed.draw("$ ", from, from.len());
+                    changed.draw("$ ", to, cursor);
+                    assert_eq!(changed.shows(), fresh.shows(), "{from:?} to {to:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,582 @@
+//! The wheel itself, shared by its owner and the kernel's watches.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use poe_kernel::{
+    Flush, Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchId,
+    WeakKernel,
+};
+
+use super::builder::Plan;
+use super::decode::{Decoder, Stroke};
+use super::edited::EditedLine;
+use super::editor::{Completion, Editor, Effect, Exception};
+use super::events::{PutMode, ReadLineEvent};
+use super::inputrc;
+use super::output::Output;
+use super::plain::Plain;
+use super::screen::Screen;
+use super::terminal::{self, RawMode};
+use crate::{Input, IoCause, IoError, WheelError, WheelId};
+
+pub(super) type Added = Rc<dyn Fn(&mut EditedLine)>;
+pub(super) type Completer = Rc<dyn Fn(&Completion) -> Vec<String>>;
+
+/// One read takes no more, so that a paste cannot hold the loop.
+const AT_ONCE: usize = 16 * 1024;
+
+pub(super) struct Wheel {
+    this: Weak<Self>,
+    kernel: WeakKernel,
+    pub(super) session: SessionId,
+    pub(super) id: WheelId,
+    input: Rc<dyn AsFd>,
+    output: Output,
+    /// Both ends are terminals that can be drawn on.
+    pub(super) is_edited: bool,
+    shows_prompt: bool,
+    input_event: Cell<Option<Name>>,
+    error_event: Cell<Option<Name>>,
+    pub(super) put_mode: Cell<PutMode>,
+    idle_time: Duration,
+    escape_time: Duration,
+    pub(super) editor: RefCell<Editor>,
+    pub(super) functions: RefCell<HashMap<String, Added>>,
+    pub(super) completer: RefCell<Option<Completer>>,
+    screen: RefCell<Screen>,
+    decoder: RefCell<Decoder>,
+    strokes: RefCell<VecDeque<Stroke>>,
+    plain: RefCell<Plain>,
+    prompt: RefCell<String>,
+    /// Lines that were put, and wait to be shown.
+    held: RefCell<Vec<String>>,
+    errors: RefCell<Vec<IoError>>,
+    raw: RefCell<Option<RawMode>>,
+    read_watch: Cell<Option<WatchId>>,
+    escape_timer: Cell<TimerId>,
+    idle_timer: Cell<TimerId>,
+    reading: Cell<bool>,
+    working: Cell<bool>,
+    scheduled: Cell<bool>,
+    ended: Cell<bool>,
+}
+
+impl Wheel {
+    pub(super) fn begin(kernel: &Kernel, plan: Plan) -> Result<Rc<Self>, WheelError> {
+        let session = kernel.active_session();
+        if session.is_kernel() {
+            return Err(NoActiveSession("a ReadLine wheel").into());
+        }
+        let is_edited = terminal::is_terminal(&*plan.input)
+            && terminal::is_terminal(&*plan.output)
+            && plan.terminal != "dumb";
+        let shows_prompt = terminal::is_terminal(&*plan.input);
+        Ok(Rc::new_cyclic(|this: &Weak<Self>| Self {
+            this: Weak::clone(this),
+            kernel: kernel.downgrade(),
+            session,
+            id: WheelId::allocate(),
+            output: Output::new(kernel.downgrade(), session, plan.output),
+            input: plan.input,
+            is_edited,
+            shows_prompt,
+            input_event: Cell::new(plan.input_event),
+            error_event: Cell::new(plan.error_event),
+            put_mode: Cell::new(plan.put_mode),
+            idle_time: plan.idle_time,
+            escape_time: plan.escape_time,
+            editor: RefCell::new(Editor::new(&plan.application)),
+            functions: RefCell::default(),
+            completer: RefCell::new(plan.completer),
+            screen: RefCell::default(),
+            decoder: RefCell::default(),
+            strokes: RefCell::default(),
+            plain: RefCell::default(),
+            prompt: RefCell::new("> ".to_owned()),
+            held: RefCell::default(),
+            errors: RefCell::default(),
+            raw: RefCell::default(),
+            read_watch: Cell::default(),
+            escape_timer: Cell::new(TimerId::NONE),
+            idle_timer: Cell::new(TimerId::NONE),
+            reading: Cell::default(),
+            working: Cell::default(),
+            scheduled: Cell::default(),
+            ended: Cell::default(),
+        }))
+    }
+
+    pub(super) fn rename(&self, event: ReadLineEvent, name: Option<Name>) {
+        match event {
+            ReadLineEvent::Input => self.input_event.set(name),
+            ReadLineEvent::Error => self.error_event.set(name),
+        }
+    }
+
+    /// Asks for a line, or changes the prompt of the one that is being typed.
+    pub(super) fn get(&self, prompt: Option<&str>) {
+        if let Some(prompt) = prompt {
+            prompt.clone_into(&mut self.prompt.borrow_mut());
+        }
+        if self.reading.get() {
+            return self.draw_later();
+        }
+        self.reading.set(true);
+        if self.is_edited {
+            self.screen.borrow_mut().resize(terminal::size(self.output.handle()));
+            self.editor.borrow_mut().begin();
+            self.enter_raw_mode();
+        } else if self.shows_prompt {
+            self.send(&self.prompt.borrow());
+        }
+        self.watch();
+        self.schedule();
+    }
+
+    pub(super) fn put(&self, line: &str) {
+        if !self.is_edited {
+            return self.send(&format!("{line}\n"));
+        }
+        self.held.borrow_mut().push(line.to_owned());
+        self.schedule();
+    }
+
+    pub(super) fn clear(&self) {
+        if self.is_edited {
+            let mut out = String::new();
+            self.screen.borrow_mut().clear(&mut out);
+            self.send(&out);
+            self.draw_later();
+        }
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.get()
+    }
+
+    /// Looks at the terminal's size and mode anew, and draws.
+    pub(super) fn refresh(&self) {
+        if !self.is_edited {
+            return;
+        }
+        if self.reading.get() {
+            let mut out = String::new();
+            let mut screen = self.screen.borrow_mut();
+            screen.wipe(&mut out);
+            screen.resize(terminal::size(self.output.handle()));
+            drop(screen);
+            // Whoever stopped the program may have changed the mode; the one to restore is the one from before.
+            let again = self.raw.borrow().as_ref().map(RawMode::again);
+            if let Some(Err(error)) = again {
+                self.fail("tcsetattr", IoCause::Os(error));
+            }
+            out.push_str("\x1B[?2004h");
+            self.send(&out);
+            self.draw();
+        } else {
+            self.screen.borrow_mut().resize(terminal::size(self.output.handle()));
+        }
+    }
+
+    pub(super) fn size(&self) -> (usize, usize) {
+        let size = terminal::size(self.output.handle());
+        (size.columns, size.rows)
+    }
+
+    pub(super) fn read_init_file(&self, path: Option<&std::path::Path>) {
+        let path = path.map(std::path::Path::to_owned).or_else(inputrc::default_path);
+        let Some(path) = path else { return };
+        let terminal = std::env::var("TERM").unwrap_or_default();
+        let mut editor = self.editor.borrow_mut();
+        let parsed = inputrc::read(&path, &editor.about(&terminal));
+        let functions = self.functions.borrow();
+        let complaints = editor.apply(parsed, |name| functions.contains_key(name));
+        drop((editor, functions));
+        complaints.iter().for_each(|line| self.put(line));
+    }
+
+    pub(super) fn end(&self) {
+        if self.ended.replace(true) {
+            return;
+        }
+        if self.is_edited {
+            let mut out = String::new();
+            if self.reading.get() {
+                let mut screen = self.screen.borrow_mut();
+                screen.leave(&mut out);
+                out.push_str("\x1B[?2004l");
+            }
+            for line in self.held.take() {
+                out.push_str(&line.replace('\n', "\r\n"));
+                out.push_str("\r\n");
+            }
+            self.output.push(&out);
+        }
+        self.stop();
+        self.output.end();
+        *self.raw.borrow_mut() = None;
+    }
+
+    /// Nothing is read any more.
+    fn stop(&self) {
+        self.reading.set(false);
+        let Some(kernel) = self.kernel.upgrade() else { return };
+        if let Some(watch) = self.read_watch.take() {
+            kernel.unwatch(watch);
+        }
+        kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
+        kernel.cancel_call(self.idle_timer.replace(TimerId::NONE));
+    }
+
+    fn watch(&self) {
+        let (Some(kernel), Some(this)) = (self.kernel.upgrade(), self.this.upgrade()) else {
+            return;
+        };
+        if self.read_watch.get().is_none() {
+            match kernel.watch(self.session, Rc::clone(&self.input), Mode::Read, this) {
+                Ok(watch) => self.read_watch.set(Some(watch)),
+                Err(error) => self.give_up("read", IoCause::Os(io::Error::other(error))),
+            }
+        }
+    }
+
+    fn enter_raw_mode(&self) {
+        match RawMode::enter(&self.input) {
+            Ok(raw) => {
+                *self.raw.borrow_mut() = Some(raw);
+                self.send("\x1B[?2004h");
+                self.draw();
+            }
+            Err(error) => self.give_up("tcsetattr", IoCause::Os(error)),
+        }
+    }
+
+    fn receive(&self, kernel: &Kernel) {
+        let mut room = [0; AT_ONCE];
+        let count = match nix::unistd::read(&self.input, &mut room) {
+            Ok(count) => count,
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Err(error) => {
+                self.give_up("read", IoCause::Os(error.into()));
+                return self.tell_errors(kernel);
+            }
+        };
+        if self.is_edited {
+            if count == 0 {
+                self.give_up(
+                    "read",
+                    IoCause::Eof { unfinished: self.editor.borrow().text().len() },
+                );
+                return self.tell_errors(kernel);
+            }
+            self.decoder.borrow_mut().feed(&room[..count], &mut self.strokes.borrow_mut());
+            self.restart_idle_timer(kernel);
+        } else if count == 0 {
+            self.plain.borrow_mut().end();
+        } else {
+            self.plain.borrow_mut().feed(&room[..count]);
+        }
+        self.work(kernel);
+    }
+
+    /// Does what was typed, until a line is done and nobody asks for another.
+    fn work(&self, kernel: &Kernel) {
+        if self.working.replace(true) {
+            return;
+        }
+        let _working = Unset(&self.working);
+        while self.reading.get() && !self.ended.get() {
+            if !self.is_edited {
+                let Some(line) = self.plain.borrow_mut().next() else { break };
+                self.stop();
+                self.tell(kernel, line.map_err(|()| Exception::Eot));
+                continue;
+            }
+            let Some(stroke) = self.strokes.borrow_mut().pop_front() else { break };
+            let mut effects = self.editor.borrow_mut().typed(stroke);
+            while !effects.is_empty() && !self.ended.get() {
+                for effect in effects {
+                    self.do_effect(kernel, effect);
+                }
+                effects =
+                    if self.reading.get() { self.editor.borrow_mut().go_on() } else { Vec::new() };
+            }
+        }
+        if self.ended.get() || !self.is_edited {
+            return;
+        }
+        self.wait_for_rest_of_key(kernel);
+        self.draw();
+    }
+
+    fn do_effect(&self, kernel: &Kernel, effect: Effect) {
+        match effect {
+            Effect::Accept => {
+                let line = self.editor.borrow().text().to_owned();
+                self.finish("");
+                self.tell(kernel, Ok(line));
+            }
+            Effect::Except(exception) => {
+                self.finish(match exception {
+                    Exception::Interrupt => "^C",
+                    Exception::Cancel => "^G",
+                    Exception::Eot => "^D",
+                });
+                self.tell(kernel, Err(exception));
+            }
+            Effect::Bell => {
+                let style = self.editor.borrow().settings.get("bell-style").to_owned();
+                match style.as_str() {
+                    "none" => {}
+                    "visible" => self.send("\x1B[?5h\x1B[?5l"),
+                    _ => self.send("\x07"),
+                }
+            }
+            Effect::Clear => self.clear(),
+            Effect::Redraw => self.refresh(),
+            Effect::Print(lines) => self.show(&lines),
+            Effect::Suspend => self.suspend(),
+            Effect::Complete(asked, how) => {
+                let completer = self.completer.borrow().clone();
+                let words = completer.map_or_else(Vec::new, |complete| complete(&asked));
+                let columns = self.screen.borrow().size().columns;
+                let effects = self.editor.borrow_mut().completed(&asked, how, words, columns);
+                effects.into_iter().for_each(|effect| self.do_effect(kernel, effect));
+            }
+            Effect::Call(name, key) => {
+                let function = self.functions.borrow().get(&*name).cloned();
+                let editor = self.editor.borrow();
+                let mut line = EditedLine::new(editor.text(), editor.cursor(), key);
+                drop(editor);
+                if let Some(function) = function {
+                    function(&mut line);
+                }
+                self.editor.borrow_mut().set_text(line.text(), line.cursor());
+                for function in line.functions() {
+                    let effects = self.editor.borrow_mut().call(*function, key);
+                    effects.into_iter().for_each(|effect| self.do_effect(kernel, effect));
+                }
+            }
+            Effect::ReadInitFile => self.read_init_file(None),
+        }
+    }
+
+    /// The line is done: it stays, and what comes next is below it.
+    fn finish(&self, shown_behind: &str) {
+        let mut out = String::new();
+        let editor = self.editor.borrow();
+        let line = format!("{}{shown_behind}", editor.text());
+        let mut screen = self.screen.borrow_mut();
+        screen.draw(&self.prompt.borrow(), &line, line.len(), &mut out);
+        screen.leave(&mut out);
+        drop((editor, screen));
+        out.push_str("\x1B[?2004l");
+        self.send(&out);
+        self.stop();
+        let held = self.held.take();
+        self.show(&held);
+        *self.raw.borrow_mut() = None;
+    }
+
+    /// Shows lines where the prompt was, and the prompt below them.
+    fn show(&self, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
+        let mut out = String::new();
+        self.screen.borrow_mut().wipe(&mut out);
+        for line in lines {
+            out.push_str(&line.replace("\r\n", "\n").replace('\n', "\r\n"));
+            out.push_str("\r\n");
+        }
+        self.draw_into(&mut out);
+        self.send(&out);
+    }
+
+    fn draw(&self) {
+        let mut out = String::new();
+        self.draw_into(&mut out);
+        self.send(&out);
+    }
+
+    fn draw_into(&self, out: &mut String) {
+        if self.reading.get() && self.is_edited {
+            let editor = self.editor.borrow();
+            let mut screen = self.screen.borrow_mut();
+            match editor.prompt() {
+                Some(prompt) => screen.draw(&prompt, editor.text(), editor.cursor(), out),
+                None => screen.draw(&self.prompt.borrow(), editor.text(), editor.cursor(), out),
+            }
+        }
+    }
+
+    fn suspend(&self) {
+        let mut out = String::new();
+        self.screen.borrow_mut().leave(&mut out);
+        out.push_str("\x1B[?2004l");
+        self.send(&out);
+        *self.raw.borrow_mut() = None;
+        if let Err(error) = terminal::suspend() {
+            self.fail("kill", IoCause::Os(error));
+        }
+        self.screen.borrow_mut().resize(terminal::size(self.output.handle()));
+        self.enter_raw_mode();
+    }
+
+    fn wait_for_rest_of_key(&self, kernel: &Kernel) {
+        kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
+        if self.reading.get() && self.decoder.borrow().is_waiting() {
+            let timer = Rc::new(Escape(Weak::clone(&self.this)));
+            self.escape_timer.set(kernel.call_later(self.session, self.escape_time, timer));
+        }
+    }
+
+    /// While keys come, what is put waits.
+    fn restart_idle_timer(&self, kernel: &Kernel) {
+        if self.put_mode.get() == PutMode::Idle {
+            kernel.cancel_call(self.idle_timer.get());
+            let timer = Rc::new(Idle(Weak::clone(&self.this)));
+            self.idle_timer.set(kernel.call_later(self.session, self.idle_time, timer));
+        }
+    }
+
+    fn may_show(&self) -> bool {
+        !self.reading.get()
+            || match self.put_mode.get() {
+                PutMode::Immediate => true,
+                PutMode::Idle => self.idle_timer.get() == TimerId::NONE,
+                PutMode::After => false,
+            }
+    }
+
+    fn tell(&self, kernel: &Kernel, record: Result<String, Exception>) {
+        if let Some(event) = self.input_event.get()
+            && !self.ended.get()
+        {
+            kernel.deliver_event(self.session, event, Input::new(record, self.id));
+        }
+    }
+
+    fn tell_errors(&self, kernel: &Kernel) {
+        for error in self.errors.take() {
+            if let Some(event) = self.error_event.get()
+                && !self.ended.get()
+            {
+                kernel.deliver_event(self.session, event, error);
+            }
+        }
+    }
+
+    fn fail(&self, operation: &'static str, cause: IoCause) {
+        self.errors.borrow_mut().push(IoError::new(operation, cause, self.id));
+        self.schedule();
+    }
+
+    fn give_up(&self, operation: &'static str, cause: IoCause) {
+        self.stop();
+        self.screen.borrow_mut().forget();
+        *self.raw.borrow_mut() = None;
+        self.fail(operation, cause);
+    }
+
+    fn send(&self, text: &str) {
+        if let Err(error) = self.output.send(text) {
+            self.fail("write", IoCause::Os(error));
+        }
+    }
+
+    fn draw_later(&self) {
+        if !self.working.get() {
+            self.schedule();
+        }
+    }
+
+    /// Has the kernel flush this at the end of the turn.
+    fn schedule(&self) {
+        if !self.ended.get()
+            && !self.scheduled.replace(true)
+            && let Some(kernel) = self.kernel.upgrade()
+        {
+            let this: Weak<dyn Flush> = self.this.clone();
+            kernel.flush_later(self.session, this);
+        }
+    }
+}
+
+impl Watch for Wheel {
+    fn ready(&self, kernel: &Kernel, _: Mode) {
+        if self.reading.get() {
+            self.receive(kernel);
+        }
+    }
+}
+
+impl Flush for Wheel {
+    fn flush(&self, kernel: &Kernel) {
+        self.scheduled.set(false);
+        if self.ended.get() {
+            return;
+        }
+        self.tell_errors(kernel);
+        if self.may_show() {
+            let held = self.held.take();
+            self.show(&held);
+        }
+        if !self.ended.get() {
+            self.work(kernel);
+        }
+    }
+}
+
+/// Tells a wheel that no more of a key has come.
+struct Escape(Weak<Wheel>);
+
+impl Timeout for Escape {
+    fn timed_out(&self, kernel: &Kernel) {
+        if let Some(wheel) = self.0.upgrade() {
+            wheel.escape_timer.set(TimerId::NONE);
+            wheel.decoder.borrow_mut().time_out(&mut wheel.strokes.borrow_mut());
+            wheel.work(kernel);
+        }
+    }
+}
+
+/// Tells a wheel that nobody has typed for a while.
+struct Idle(Weak<Wheel>);
+
+impl Timeout for Idle {
+    fn timed_out(&self, _: &Kernel) {
+        if let Some(wheel) = self.0.upgrade() {
+            wheel.idle_timer.set(TimerId::NONE);
+            let held = wheel.held.take();
+            wheel.show(&held);
+        }
+    }
+}
+
+/// Clears a flag when it goes, be it in a panic.
+struct Unset<'a>(&'a Cell<bool>);
+
+impl Drop for Unset<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl fmt::Debug for Wheel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadLine")
+            .field("id", &self.id)
+            .field("session", &self.session)
+            .field("is_edited", &self.is_edited)
+            .field("reading", &self.reading.get())
+            .finish_non_exhaustive()
+    }
+}
