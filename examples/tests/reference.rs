@@ -5,6 +5,7 @@ mod common;
 
 use std::io::Write;
 use std::process::Command;
+use std::time::Duration;
 
 use common::{Program, run, skipped};
 
@@ -75,6 +76,24 @@ fn records_in_messagepack_come_back() {
     std::io::Read::read_to_end(&mut client, &mut back).unwrap();
     assert_eq!(back, frame);
     server.interrupt().well();
+}
+
+#[test]
+fn a_client_that_sends_and_does_not_read() {
+    let (server, address) =
+        Program::listening(Command::new(SERVER).args(["127.0.0.1:0", "--codec", "json"]));
+    let before = server.resident();
+    let mut client = common::connect(address);
+    // When it can send no more it has waited for this long.
+    client.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let text = "x".repeat(9998);
+    let record = format!("10000\0\"{text}\"");
+    let sent = (0..8000).take_while(|_| client.write_all(record.as_bytes()).is_ok()).count();
+    let more = server.resident().saturating_sub(before);
+    assert!(more < 16 * 1024, "{more} KiB more for {sent} records");
+    drop(client);
+    // It may say that its answers could not be sent.
+    assert_eq!(server.interrupt().status.code(), Some(0));
 }
 
 #[test]

@@ -214,6 +214,7 @@ fn what_the_client_has_already() {
         ("bytes=6-", 416, "bytes */6", ""),
         ("bytes=-0", 416, "bytes */6", ""),
         ("bytes=2-1", 200, "", "hello\n"),
+        ("bytes=+1-2", 200, "", "hello\n"),
         ("bytes=0-0,2-3", 200, "", "hello\n"),
         ("lines=0-1", 200, "", "hello\n"),
     ] {
@@ -320,6 +321,8 @@ fn hostile_requests() {
         (format!("GET /{long}"), 414),
         (headers(&format!("X: {}", long.repeat(7))), 431),
         (headers(&vec!["X: y"; 101].join("\r\n")), 431),
+        ("GET /status HTTP/1.1\r\nConnection: close\r\n\r\n".to_owned(), 400),
+        (request("POST", "/status", ""), 405),
         (headers("Content-Length: 5\r\nContent-Length: 6"), 400),
         (headers("Content-Length: 5\r\nTransfer-Encoding: chunked"), 400),
         (headers("X: y\r\n folded"), 400),

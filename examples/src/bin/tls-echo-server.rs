@@ -4,6 +4,10 @@
 
 use poe_component::prelude::*;
 
+/// A client is not read from while more than this waits for it, until there is little enough.
+const HIGH: usize = 64 * 1024;
+const LOW: usize = 4 * 1024;
+
 const PURPOSE: &str = "Sends each line back, encrypted (TLS).";
 const OPTIONS: [(&str, &str); 2] = [
     ("--cert", "a certificate, and those that lead from it to a trusted one, in PEM"),
@@ -24,7 +28,14 @@ fn main() -> examples::Result {
         .address(address.host)
         .port(address.port)
         .client_pre_connect(move |_, socket| tls.accept().map(|driver| Driven::new(socket, driver)))
-        .client_input(|cx, line| cx.heap.client.put(line))
+        .high_mark(HIGH)
+        .low_mark(LOW)
+        .client_input(|cx, line| {
+            if cx.heap.client.put(line) {
+                cx.heap.client.pause_input();
+            }
+        })
+        .client_low(|cx| cx.heap.client.resume_input())
         .started(|cx| cx.sig("HUP", "renew"))
         .listener_session(move |session| {
             let tls = renewed.clone();

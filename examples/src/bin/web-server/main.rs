@@ -76,7 +76,7 @@ fn hear(cx: &mut Client<'_>, record: HttpdRecord) {
 
 fn answer(cx: &mut Client<'_>, request: &HttpdRequest) {
     let Found { mut response, file } = match request.path() {
-        "/status" => Found { response: status(cx), file: None },
+        "/status" if Site::refuse(request).is_none() => Found { response: status(cx), file: None },
         _ => cx.heap.user.site.find(request),
     };
     let heap = &mut *cx.heap;

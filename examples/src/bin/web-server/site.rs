@@ -74,13 +74,21 @@ impl Site {
         Found { response, file }
     }
 
-    fn look(&self, request: &HttpdRequest) -> Result<Found, StatusCode> {
+    /// The response to a request for whatever, that is not to be had in this way.
+    pub(crate) fn refuse(request: &HttpdRequest) -> Option<Found> {
         if request.version() == Version::HTTP_11 && request.header(HOST).is_none() {
-            return Err(StatusCode::BAD_REQUEST);
+            return Some(plain(StatusCode::BAD_REQUEST, []));
         }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let allow = (ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return Ok(plain(StatusCode::METHOD_NOT_ALLOWED, [allow]));
+            return Some(plain(StatusCode::METHOD_NOT_ALLOWED, [allow]));
+        }
+        None
+    }
+
+    fn look(&self, request: &HttpdRequest) -> Result<Found, StatusCode> {
+        if let Some(refusal) = Self::refuse(request) {
+            return Ok(refusal);
         }
         let path = relative(request.path()).ok_or(StatusCode::NOT_FOUND)?;
         let (path, metadata) = self.resolve(&path)?;
@@ -223,6 +231,10 @@ fn part(range: &str, length: u64) -> Part {
     else {
         return Part::All;
     };
+    // What the library takes for numbers may have a sign.
+    if range.contains('+') {
+        return Part::All;
+    }
     let range = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(length),
         (Ok(first), Err(_)) if last.is_empty() => first..length,
