@@ -261,6 +261,7 @@ mod socket;
 mod socket_factory;
 pub mod udp;
 mod unix_path;
+mod unset;
 mod wheel_id;
 
 pub use error::{IoCause, IoError, WheelError};

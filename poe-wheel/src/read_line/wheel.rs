@@ -24,6 +24,7 @@ use super::output::Output;
 use super::plain::Plain;
 use super::screen::Screen;
 use super::terminal::{self, RawMode};
+use crate::unset::Unset;
 use crate::{Input, IoCause, IoError, WheelError, WheelId};
 
 pub(super) type Added = Rc<dyn Fn(&mut EditedLine)>;
@@ -558,15 +559,6 @@ impl Timeout for Idle {
             let held = wheel.held.take();
             wheel.show(&held);
         }
-    }
-}
-
-/// Clears a flag when it goes, be it in a panic.
-struct Unset<'a>(&'a Cell<bool>);
-
-impl Drop for Unset<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
     }
 }
 

@@ -24,6 +24,7 @@ use super::queue::Queue;
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 use super::sys;
 use super::{BATCH, Datagram, PutError, Settings};
+use crate::unset::Unset;
 use crate::{Address, IoCause, IoError, Socket, WheelError, WheelId, unix_path};
 
 /// Batches received for one readiness, so that a flood cannot hold the loop.
@@ -460,15 +461,6 @@ fn ends_output(error: &io::Error) -> bool {
 fn is_about_former(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw);
     !matches!(number, Some(Errno::EMSGSIZE | Errno::ENOBUFS | Errno::EPERM))
-}
-
-/// Clears a flag when it goes, be it in a panic.
-struct Unset<'a>(&'a Cell<bool>);
-
-impl Drop for Unset<'_> {
-    fn drop(&mut self) {
-        self.0.set(false);
-    }
 }
 
 impl fmt::Debug for Wheel {
