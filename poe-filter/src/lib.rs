@@ -169,6 +169,8 @@
 //! - `Httpd` reads no header that POE skips in silence: a malformed one is 400, and so are folded
 //!   headers and lengths given twice, which POE reads. Behind an error that leaves the start of the
 //!   next request in doubt, it reads nothing more; POE takes what follows for requests.
+//! - `Httpd` refuses requests of HTTP/1.1 without `Host`, and any with two, or with one that is no name or address
+//!   of a host. POE's looks at none; [`host_optional`](HttpdBuilder::host_optional) lets the first pass.
 //! - The responses that `Httpd` gives for errors have nothing of the request in them. POE's quote it,
 //!   unescaped, as HTML.
 //! - `Httpd` adds `Content-Length`, or sends a response in chunks. The status line has the usual reason,

@@ -108,13 +108,13 @@ fn requests_are_put() {
     );
     assert_eq!(
         ask(filter, request("POST", "/", "")),
-        "POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n"
+        "POST / HTTP/1.1\r\nhost: \r\ncontent-length: 0\r\n\r\n"
     );
     assert_eq!(
         ask(filter, request("GET", "/", "hello")),
-        "GET / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhello"
+        "GET / HTTP/1.1\r\nhost: \r\ncontent-length: 5\r\n\r\nhello"
     );
-    assert_eq!(ask(filter, request("OPTIONS", "*", "")), "OPTIONS * HTTP/1.1\r\n\r\n");
+    assert_eq!(ask(filter, request("OPTIONS", "*", "")), "OPTIONS * HTTP/1.1\r\nhost: \r\n\r\n");
     assert_eq!(
         ask(filter, request("CONNECT", "localhost:443", "")),
         "CONNECT localhost:443 HTTP/1.1\r\nhost: localhost:443\r\n\r\n"

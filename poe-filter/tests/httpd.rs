@@ -104,9 +104,9 @@ fn other_methods() {
     assert_eq!(request("HEAD / HTTP/1.0\r\n\r\n").method(), Method::HEAD);
     let options = request("OPTIONS * HTTP/1.0\r\n\r\n");
     assert_eq!((options.method(), options.uri().to_string()), (&Method::OPTIONS, "*".to_owned()));
-    let connect = request("CONNECT example.org:443 HTTP/1.1\r\n\r\n");
+    let connect = request("CONNECT example.org:443 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(connect.uri(), "example.org:443");
-    assert_eq!(request("M-SEARCH * HTTP/1.1\r\n\r\n").method().as_str(), "M-SEARCH");
+    assert_eq!(request("M-SEARCH * HTTP/1.1\r\nHost: a\r\n\r\n").method().as_str(), "M-SEARCH");
 }
 
 // Conformance: FHT-05
@@ -120,7 +120,7 @@ fn multipart_form() {
          Content-Type: text/plain\r\n\r\n{file}\r\n--xYzZY--\r\n"
     );
     let request = request(format!(
-        "POST /foo.mhtml HTTP/1.1\r\nContent-Length: {}\r\n\
+        "POST /foo.mhtml HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\
          Content-Type: multipart/form-data; boundary=xYzZY\r\n\r\n{body}",
         body.len()
     ));
@@ -171,18 +171,19 @@ fn request_lines_that_are_unusual() {
     assert_eq!(elephant.method().as_str(), "ELEPHANT");
     assert_eq!(elephant.version(), Version::HTTP_09);
     assert_eq!(request("GEt /\n\n").method().as_str(), "GEt");
-    assert_eq!(request("GET ///etc//x HTTP/1.1\r\n\r\n").uri(), "/etc//x");
-    assert_eq!(request("GET  / \t HTTP/1.1 \r\n\r\n").version(), Version::HTTP_11);
-    assert_eq!(request("GET / HTTP/1.7\r\n\r\n").version(), Version::HTTP_11);
+    assert_eq!(request("GET ///etc//x HTTP/1.1\r\nHost: a\r\n\r\n").uri(), "/etc//x");
+    assert_eq!(request("GET  / \t HTTP/1.1 \r\nHost: a\r\n\r\n").version(), Version::HTTP_11);
+    assert_eq!(request("GET / HTTP/1.7\r\nHost: a\r\n\r\n").version(), Version::HTTP_11);
 }
 
 // Conformance: FHT-16
 #[test]
 fn request_in_a_body() {
-    let trap = "POST /trap.html HTTP/1.1\r\nContent-Length: 10\r\n\r\nHONK HONK\n";
+    let trap = "POST /trap.html HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nHONK HONK\n";
     for method in [Method::GET, Method::HEAD] {
         let length = trap.len();
-        let input = format!("{method} / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{trap}");
+        let input =
+            format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{trap}");
         let request = request(input);
         assert_eq!((request.method(), request.body()), (&method, &Bytes::from(trap)));
     }
@@ -191,7 +192,7 @@ fn request_in_a_body() {
 // Conformance: FHT-17, FHT-18
 #[test]
 fn too_much_content() {
-    let input = "POST / HTTP/1.1\r\nContent-Length: 1073741824\r\n\r\nshort";
+    let input = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1073741824\r\n\r\nshort";
     let error = expect_error(one(input));
     assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(error.problem(), HttpProblem::ContentTooLarge { limit: 1_048_576 });
@@ -199,7 +200,7 @@ fn too_much_content() {
 
     let mut filter = Httpd::builder().max_content(10).build().unwrap();
     let mut post = |length: &str, body: &str| {
-        let input = format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}");
+        let input = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{body}");
         get(&mut filter, input).remove(0)
     };
     assert_eq!(expect_request(post("5", "honk\n")).body(), "honk\n");
@@ -210,7 +211,7 @@ fn too_much_content() {
     assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     assert_eq!(error.to_string(), "Content-Length is not a number");
     // Nobody knows what is a request by now.
-    assert!(get(&mut filter, "GET / HTTP/1.1\r\n\r\n").is_empty());
+    assert!(get(&mut filter, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_empty());
     assert!(filter.take_pending().is_empty());
     assert!(filter.finish().unwrap().is_none());
 }
@@ -218,7 +219,7 @@ fn too_much_content() {
 #[test]
 fn too_much_chunked_content() {
     let mut filter = Httpd::builder().max_content(5).build().unwrap();
-    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let records =
         get(&mut filter, format!("{head}3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n{head}3\r\nabc\r\n3\r\n"));
     let [HttpdRecord::Request(request), HttpdRecord::Error(error)] = &records[..] else {
@@ -233,8 +234,9 @@ fn too_much_chunked_content() {
 #[test]
 fn streaming() {
     let mut filter = Httpd::builder().streaming().build().unwrap();
-    let head = "POST / HTTP/1.1\r\nContent-Length: 13\r\n\r\n";
-    let records = get(&mut filter, format!("{head}Nothing much\nGET / HTTP/1.1\r\n\r\n"));
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 13\r\n\r\n";
+    let records =
+        get(&mut filter, format!("{head}Nothing much\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"));
     let [
         HttpdRecord::Head(post),
         HttpdRecord::Body(body),
@@ -262,7 +264,7 @@ fn streaming_is_limited_if_so_asked() {
     let mut filter = Httpd::builder().streaming().max_content(5).build().unwrap();
     let records = get(
         &mut filter,
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n4\r\nefgh\r\n0\r\n\r\n",
     );
     let [HttpdRecord::Head(_), HttpdRecord::Body(_), HttpdRecord::Error(error)] = &records[..]
     else {
@@ -270,7 +272,7 @@ fn streaming_is_limited_if_so_asked() {
     };
     assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
     let mut filter = filter.fresh();
-    let input = "POST / HTTP/1.1\r\nContent-Length: 6\r\n\r\nabcdefGET / HTTP/1.1\r\n\r\n";
+    let input = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabcdefGET / HTTP/1.1\r\nHost: a\r\n\r\n";
     let records = filter.get(input.into()).unwrap();
     let [HttpdRecord::Error(error), HttpdRecord::Head(_), HttpdRecord::End(_)] = &records[..]
     else {
@@ -281,7 +283,7 @@ fn streaming_is_limited_if_so_asked() {
 
 #[test]
 fn trailers() {
-    let input = "POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n\
+    let input = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n\
                  5;name=\"value\"\r\nhello\r\n00a\r\n, world!!!\r\n0\r\nDigest: abc\r\n\r\n";
     assert_eq!(request(input).body(), "hello, world!!!");
     let mut filter = Httpd::builder().streaming().build().unwrap();
@@ -296,9 +298,9 @@ fn trailers() {
 fn pipelining() {
     let records = get(
         &mut Httpd::new(),
-        "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\nContent-Length: 0\r\n\r\n\
-         POST /3 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc\r\n\
-         POST /4 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /5\n\nGET /6\n\n",
+        "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n\
+         POST /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc\r\n\
+         POST /4 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /5\n\nGET /6\n\n",
     );
     let paths: Vec<_> =
         records.into_iter().map(|record| expect_request(record).uri().path().to_owned()).collect();
@@ -363,7 +365,7 @@ fn large_bodies_are_not_copied() {
     assert_eq!(chunks.len(), 2);
     assert_eq!(chunks[1].as_ptr(), body.as_ptr());
 
-    let mut input = b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n".to_vec();
+    let mut input = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n".to_vec();
     let head = input.len();
     input.extend_from_slice(&body);
     let input = Bytes::from(input);
@@ -384,9 +386,9 @@ fn bodiless_responses() {
     assert_eq!(put(head), "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
     let head = HttpdResponse::HeadOnly(Response::new(Bytes::new()));
     assert_eq!(put(head), "HTTP/1.1 200 OK\r\n\r\n");
-    let connect = request("CONNECT example.org:443 HTTP/1.1\r\n\r\n");
+    let connect = request("CONNECT example.org:443 HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(put(HttpdResponse::answer(&connect, Response::new(""))), "HTTP/1.1 200 OK\r\n\r\n");
-    let error = expect_error(one("HEAD / HTTP/1.1\r\nContent-Length: 1, 1\r\n\r\n"));
+    let error = expect_error(one("HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n"));
     assert!(put(error.to_response()).ends_with("content-length: 31\r\n\r\n"));
 
     let mut filter = Httpd::new();
@@ -494,9 +496,9 @@ fn answers_fit_the_request() {
     let answer =
         |input: &'static str| put(HttpdResponse::answer(&request(input), Response::new("")));
     let rest = "content-length: 0\r\n\r\n";
-    assert_eq!(answer("GET / HTTP/1.1\r\n\r\n"), format!("HTTP/1.1 200 OK\r\n{rest}"));
+    assert_eq!(answer("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), format!("HTTP/1.1 200 OK\r\n{rest}"));
     assert_eq!(
-        answer("GET / HTTP/1.1\r\nConnection: foo, Close\r\n\r\n"),
+        answer("GET / HTTP/1.1\r\nHost: a\r\nConnection: foo, Close\r\n\r\n"),
         format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{rest}")
     );
     assert_eq!(
@@ -508,7 +510,7 @@ fn answers_fit_the_request() {
 
 #[test]
 fn expectations() {
-    let head = "PUT / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n";
+    let head = "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n";
     let mut filter = Httpd::new();
     let records = get(&mut filter, head);
     let [HttpdRecord::Expect(request)] = &records[..] else { panic!("{records:?}") };
@@ -517,17 +519,18 @@ fn expectations() {
     assert_eq!(expect_request(get(&mut filter, "hello").remove(0)).body(), "hello");
     // Without a body, or in HTTP/1.0, there is nothing to wait for.
     for head in [
-        "PUT / HTTP/1.1\r\nExpect: 100-continue\r\n\r\n",
+        "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n",
         "PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n",
     ] {
         expect_request(one(head));
     }
     // Refused, its body may come or not.
-    let input = "PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n";
+    let input =
+        "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n";
     let mut filter = Httpd::new();
     let error = expect_error(get(&mut filter, input).remove(0));
     assert_eq!(error.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(get(&mut filter, "GET / HTTP/1.1\r\n\r\n").is_empty());
+    assert!(get(&mut filter, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").is_empty());
 }
 
 /// What could be read as one request or as two.
@@ -571,7 +574,7 @@ fn smuggling() {
         ("no colon", "", 400),
         (": no name", "", 400),
         ("X Y: z", "", 400),
-        ("Host: a\r\nHost: b", "", 400),
+        ("Host: b", "", 400),
         ("Content-Encoding: gzip", "", 411),
         (chunked, "\r\n\r\n", 400),
         (chunked, "-1\r\n\r\n", 400),
@@ -593,7 +596,9 @@ fn smuggling() {
         (chunked, "1\r\na\r\n0\r\nX: y\n\r\n", 400),
     ];
     for (headers, body, status) in vectors {
-        let input = format!("POST / HTTP/1.1\r\n{headers}\r\n\r\n{body}GET /next HTTP/1.1\r\n\r\n");
+        let input = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n{body}GET /next HTTP/1.1\r\nHost: a\r\n\r\n"
+        );
         for streaming in [false, true] {
             let builder = Httpd::builder().max_content(1000);
             let builder = if streaming { builder.streaming() } else { builder };
@@ -611,6 +616,52 @@ fn smuggling() {
     }
     let error = expect_error(one(format!("POST / HTTP/1.0\r\n{chunked}\r\n\r\n0\r\n\r\n")));
     assert_eq!(error.problem(), HttpProblem::BadEncoding);
+}
+
+/// RFC 9112, 3.2.
+#[test]
+fn hosts_that_are_missing_or_wrong() {
+    use HttpProblem::{BadHost, NoHost, RepeatedHost};
+    let strict = Httpd::new;
+    let lenient = || Httpd::builder().host_optional().build().unwrap();
+    // What the strict one says, and the other.
+    for (version, headers, expected) in [
+        ("HTTP/1.1", "", [Some(NoHost), None]),
+        ("HTTP/1.9", "X: y\r\n", [Some(NoHost), None]),
+        ("HTTP/1.0", "", [None; 2]),
+        ("HTTP/1.1", "host:\r\n", [None; 2]),
+        ("HTTP/1.1", "HOST: [::1]:80\r\n", [None; 2]),
+        ("HTTP/1.1", "X: y\r\nHost: www.example.org:8080\r\n", [None; 2]),
+        ("HTTP/1.1", "Host: a\r\nhOST: a\r\n", [Some(RepeatedHost); 2]),
+        ("HTTP/1.0", "Host: a\r\nX: y\r\nHost:\r\n", [Some(RepeatedHost); 2]),
+        ("HTTP/1.1", "Host: a b\r\n", [Some(BadHost); 2]),
+        ("HTTP/1.1", "Host: user@a\r\n", [Some(BadHost); 2]),
+        ("HTTP/1.0", "Host: a/b\r\n", [Some(BadHost); 2]),
+        ("HTTP/1.1", "Host: a:80:80\r\n", [Some(BadHost); 2]),
+    ] {
+        for body in ["", "Content-Length: 2\r\n"] {
+            // In one piece, and in pieces, which is parsed in another way.
+            let input = format!("POST / {version}\r\n{headers}{body}\r\nhi");
+            for size in [input.len(), 1] {
+                for (mut filter, expected) in [strict(), lenient()].into_iter().zip(expected) {
+                    let mut records = Vec::new();
+                    for chunk in input.as_bytes().chunks(size) {
+                        records.extend(get(&mut filter, Bytes::copy_from_slice(chunk)));
+                    }
+                    let problem = match &records[..] {
+                        [HttpdRecord::Request(_)] => None,
+                        [HttpdRecord::Error(error)] => {
+                            assert_eq!(error.status(), StatusCode::BAD_REQUEST);
+                            assert!(error.request().is_some());
+                            Some(error.problem())
+                        }
+                        other => panic!("{other:?}"),
+                    };
+                    assert_eq!(problem, expected, "{input:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -634,7 +685,8 @@ fn request_lines_that_are_none() {
         ("GET / HTTP/0.9", 505),
         ("PRI * HTTP/2.0", 505),
     ] {
-        let error = expect_error(one(format!("{line}\r\n\r\nGET /next HTTP/1.1\r\n\r\n")));
+        let error =
+            expect_error(one(format!("{line}\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")));
         assert_eq!(error.status().as_u16(), status, "{line:?}");
     }
 }
@@ -643,7 +695,7 @@ fn request_lines_that_are_none() {
 fn limits_of_the_head() {
     let filter = || {
         let builder = Httpd::builder().max_request_line(20).max_headers_length(30);
-        builder.max_headers(2).build().unwrap()
+        builder.max_headers(2).host_optional().build().unwrap()
     };
     let check = |input: &str, status: Option<u16>| {
         let records = get(&mut filter(), input.to_owned());
@@ -664,7 +716,7 @@ fn limits_of_the_head() {
     check("GET / HTTP/1.1\nA: 4567890123456789012345678901", Some(431));
     // Many extensions, which nobody would see.
     let chunk = format!("1;{}\r\na\r\n", "x".repeat(1000));
-    let head = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let error = expect_error(one(format!("{head}{}", chunk.repeat(20))));
     assert_eq!(error.status(), StatusCode::BAD_REQUEST);
     let error = expect_error(one(format!("{head}1;{}", "x".repeat(2000))));
@@ -673,8 +725,8 @@ fn limits_of_the_head() {
 
 #[test]
 fn many_headers() {
-    let headers: String = (0..100).map(|n| format!("X-{n}: {n}\r\n")).collect();
-    let request = request(format!("GET / HTTP/1.1\r\n{headers}\r\n"));
+    let headers: String = (1..100).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    let request = request(format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
     assert_eq!(request.headers().len(), 100);
     assert_eq!(request.headers()["x-99"], "99");
 }
@@ -695,7 +747,7 @@ fn input_that_ends_too_early() {
     for (input, held) in [
         ("GET / HT", 8),
         ("POST / HTTP/1.0\nContent-Length: 9\n\nhello", 40),
-        ("POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n5\r\nhel", 50),
+        ("POST / HTTP/1.1\nHost:\nTransfer-Encoding: chunked\n\n5\r\nhel", 56),
     ] {
         let mut filter = Httpd::new();
         assert!(get(&mut filter, input).is_empty());
@@ -710,10 +762,10 @@ fn input_that_ends_too_early() {
 #[test]
 fn upgrade() {
     let mut filter = Httpd::new();
-    let input = "GET / HTTP/1.1\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\nhello\n";
+    let input = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\nhello\n";
     filter.get_one_start(input.into()).unwrap();
     let request = expect_request(filter.get_one().unwrap().unwrap());
-    assert!(!request.headers().contains_key(HOST));
+    assert_eq!(request.headers()["upgrade"], "chat");
     assert_eq!(filter.take_pending(), "hello\n");
 }
 
@@ -735,34 +787,37 @@ fn requests_are_looked_into() {
         ("/a://b/c", "/a://b/c", None),
         ("/\u{e4}?\u{f6}", "/\u{e4}", Some("\u{f6}")),
     ] {
-        let input = format!("OPTIONS {target} HTTP/1.1\r\n\r\n");
+        let input = format!("OPTIONS {target} HTTP/1.1\r\nHost: a\r\n\r\n");
         let HttpdRecord::Request(request) = one(input) else { panic!("{target}") };
         assert_eq!((request.path(), request.query()), (path, query), "{target}");
         assert_eq!(request.target(), target);
         assert_eq!(request.uri().unwrap().query(), query, "{target}");
         assert_eq!(request.uri().unwrap().path(), path, "{target}");
     }
-    let request = of("GET / HTTP/1.1\r\nA: 1\r\naB:\t x y \t\r\nA:\r\nb: \u{e4}\r\n\r\n");
+    let request =
+        of("GET / HTTP/1.1\r\nHost: a\r\nA: 1\r\naB:\t x y \t\r\nA:\r\nb: \u{e4}\r\n\r\n");
     assert_eq!(request.header("AB"), Some(&b"x y"[..]));
     assert_eq!(request.header("a"), Some(&b"1"[..]));
     assert_eq!(request.header_str("B"), Some("\u{e4}"));
-    assert_eq!(request.header(HOST), None);
+    assert_eq!((request.header(HOST), request.header("hos")), (Some(&b"a"[..]), None));
     assert_eq!(request.header(""), None);
     let names: Vec<_> = request.headers().map(|(name, value)| (name, value.len())).collect();
-    assert_eq!(names, [("A", 1), ("aB", 3), ("A", 0), ("b", 2)]);
-    let request = of("GET / HTTP/1.1\nConnection: a\nconnection: b , Upgrade,c\n\n");
+    assert_eq!(names, [("Host", 1), ("A", 1), ("aB", 3), ("A", 0), ("b", 2)]);
+    let request = of("GET / HTTP/1.1\nHost: a\nConnection: a\nconnection: b , Upgrade,c\n\n");
     for (word, is_there) in [("a", true), ("UPGRADE", true), ("up", false), ("b", true)] {
         assert_eq!(request.header_has("Connection", word), is_there, "{word}");
     }
     assert!(format!("{request:?}").contains("Upgrade"));
-    assert_eq!(Request::<Bytes>::try_from(request).unwrap().headers().len(), 2);
+    assert_eq!(Request::<Bytes>::try_from(request).unwrap().headers().len(), 3);
 }
 
 /// Who has a timer answers a request that takes too long.
 #[test]
 fn requests_that_take_too_long() {
     let mut filter = Httpd::new();
-    assert!(get(&mut filter, "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhe").is_empty());
+    assert!(
+        get(&mut filter, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe").is_empty()
+    );
     assert!(!filter.get_pending().is_empty());
     let error = HttpdError::timeout();
     assert_eq!(
@@ -777,9 +832,10 @@ fn requests_that_take_too_long() {
 /// A head in one chunk is parsed in another way than one that is spread, up to the same limits.
 #[test]
 fn limits_are_the_same_for_heads_that_are_spread() {
-    for (head, limit) in
-        [("GET /123456 HTTP/1.1\r\nA: b\r\n\r\n", 21), ("GET /123456 HTTP/1.1\nA: b\n\n", 20)]
-    {
+    for (head, limit) in [
+        ("GET /123456 HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n", 21),
+        ("GET /123456 HTTP/1.1\nHost:\n\n", 20),
+    ] {
         for (request_line, headers) in
             [(limit, 100), (limit - 1, 100), (100, 8), (100, 7), (100, 6), (100, 5)]
         {
@@ -804,11 +860,13 @@ fn limits_are_the_same_for_heads_that_are_spread() {
 /// The next filter takes none of it for a request.
 #[test]
 fn a_refused_body_is_not_pending() {
-    let body = "GET /smuggled HTTP/1.1\r\n\r\n";
+    let body = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
     for expectation in ["", "Expect: 100-continue\r\n"] {
         let mut filter = Httpd::builder().max_content(3).build().unwrap();
-        let head =
-            format!("POST / HTTP/1.1\r\n{expectation}Content-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\n{expectation}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
         filter.get_one_start(format!("{head}{body}").into()).unwrap();
         assert!(matches!(filter.get_one(), Ok(Some(HttpdRecord::Error(_)))));
         assert_eq!((filter.pending_len(), filter.get_pending()), (0, "".into()));

@@ -69,22 +69,22 @@ fn records(streaming: bool, chunks: &[Vec<u8>]) -> Vec<String> {
 fn input() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(
         &[
-            "GET / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
             "GET /\n\n",
             "POST /x HTTP/1.0\r\nContent-Length: 5\r\n\r\nhello",
-            "PUT /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
-            "POST /x HTTP/1.1\nContent-Length: 61\n\n",
-            "POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "PUT /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+            "POST /x HTTP/1.1\nHost: a\nContent-Length: 70\n\n",
+            "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
             "5\r\nhello\r\n",
             "1e;x\r\nGET / HTTP/1.1\r\nHost: inner\r\n\r\n\r\n",
             "0\r\n\r\n",
             "0\r\nX: y\r\n\r\n",
-            "POST / HTTP/1.1\r\nX: y\r\n",
+            "POST / HTTP/1.1\r\nHost: a\r\nX: y\r\n",
             "Content-Length: 3\r\n",
             "GET /a?b=c HTTP/1.0\r\nHost: a\r\nConnection: Keep-Alive, x\r\n\r\n",
-            "M-SEARCH //a/\"{}|<b>?<\"c HTTP/1.1\nUser-Agent: x\n\n",
+            "M-SEARCH //a/\"{}|<b>?<\"c HTTP/1.1\nHost: a\nUser-Agent: x\n\n",
             "CONNECT a:1 HTTP/1.1\r\nhost:\ta \r\nHost: b\r\n\r\n",
-            "OPTIONS * HTTP/1.1\r\n\r\nGET http://a?b HTTP/1.1\r\nContent-Encoding: x\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\nGET http://a?b HTTP/1.1\r\nHost: a\r\nContent-Encoding: x\r\n\r\n",
             "Transfer-Encoding: gzip\r\n",
             "\r\n",
             "\n",
@@ -195,7 +195,7 @@ proptest! {
     ) {
         let mut octets = Vec::new();
         for body in &bodies {
-            octets.extend_from_slice(b"POST / HTTP/1.1\r\n");
+            octets.extend_from_slice(b"POST / HTTP/1.1\r\nHost: a\r\n");
             if chunked {
                 octets.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
                 for piece in split(body, &chunk_sizes) {

@@ -291,8 +291,8 @@ fn a_filter_stays_where_it_is_when_a_layer_is_taken_off() {
     let mut stack = Stackable::<HttpdRecord, HttpdResponse>::new();
     stack.push(Httpd::builder().streaming().build().unwrap()).unwrap();
     stack.push(Grep::<HttpdRecord, HttpdResponse>::new(|_| true, |_| true)).unwrap();
-    let body = "GET /smuggled HTTP/1.1\r\n\r\n";
-    let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+    let body = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
     stack.get_one_start(format!("{head}{body}").into()).unwrap();
     assert!(matches!(stack.get_one(), Ok(Some(HttpdRecord::Head(_)))));
     assert_eq!(stack.pop().unwrap().name(), "Grep");
@@ -405,8 +405,8 @@ fn a_filter_stays_where_it_is_when_a_layer_is_taken_off_with_records() {
     let mut stack = Stackable::<HttpdRecord, HttpdResponse>::new();
     stack.push(Httpd::builder().streaming().build().unwrap()).unwrap();
     stack.push(RecordBlock::<HttpdRecord, HttpdResponse>::new(3).unwrap()).unwrap();
-    let body = "GET /smuggled HTTP/1.1\r\n\r\n";
-    let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", 2 * body.len());
+    let body = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 2 * body.len());
     stack.get_one_start(format!("{head}{body}").into()).unwrap();
     assert!(stack.get_one().is_err(), "the ends do not fit");
     let mut gathering = Stackable::<Vec<HttpdRecord>, Vec<HttpdResponse>>::new();

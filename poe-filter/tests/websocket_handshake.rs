@@ -18,7 +18,7 @@ const HEADERS: [&str; 5] = [
 
 fn request(line: &str, headers: &[&str]) -> HttpdRequest {
     let input = format!("{line}\r\n{}\r\n\r\n", headers.join("\r\n"));
-    match Httpd::new().get(input.into()).unwrap().remove(0) {
+    match Httpd::builder().host_optional().build().unwrap().get(input.into()).unwrap().remove(0) {
         HttpdRecord::Request(request) => request,
         other => panic!("{other:?}"),
     }

@@ -320,7 +320,7 @@ fn body(response: &Response<()>, asked: Option<&Method>) -> Result<Body, HttpPro
     })
 }
 
-/// The request line; the request has `Host` then, if it can.
+/// The request line; the request has `Host` then.
 fn start<T>(request: &mut Request<T>) -> Result<Vec<u8>, HttpPutError> {
     let version = version_text(request.version())?;
     let uri = request.uri().clone();
@@ -330,9 +330,14 @@ fn start<T>(request: &mut Request<T>) -> Result<Vec<u8>, HttpPutError> {
         _ => return Err(HttpPutError::Target),
     };
     let line = format!("{} {target} {version}", request.method()).into_bytes();
-    if let (Some(authority), false) = (uri.authority(), request.headers().contains_key(HOST)) {
+    let authority = match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        // There has to be one.
+        None => (request.version() == Version::HTTP_11).then_some(""),
+    };
+    if let (Some(authority), false) = (authority, request.headers().contains_key(HOST)) {
         // Without the name of a user, which is for nobody but the client.
-        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
         let host = HeaderValue::from_str(host).map_err(|_| HttpPutError::Target)?;
         request.headers_mut().insert(HOST, host);
     }

@@ -40,8 +40,8 @@ pub enum HttpClientRecord {
 
 /// What [`HttpClient`](super::HttpClient) serializes: a request, whole or in parts.
 ///
-/// A whole request becomes one by `into`. `Content-Length` is added to a body, and `Host` if the URI
-/// has it and the headers have not.
+/// A whole request becomes one by `into`. `Content-Length` is added to a body, and `Host` if the
+/// headers do not have it: what the URI has, or nothing.
 ///
 /// ```
 /// use http::{HeaderMap, Request};

@@ -15,7 +15,7 @@ const DEFAULT_MAX_CONTENT: u64 = 1024 * 1024;
 /// use poe_filter::{Filter, Httpd, HttpdRecord};
 ///
 /// let mut filter = Httpd::builder().max_content(10).max_request_line(20).build()?;
-/// let records = filter.get("GET /a/rather/long/path HTTP/1.1\r\n\r\n".into())?;
+/// let records = filter.get("GET /a/rather/long/path HTTP/1.1\r\nHost: a\r\n\r\n".into())?;
 /// let [HttpdRecord::Error(error)] = &records[..] else { panic!("{records:?}") };
 /// assert_eq!(error.status(), StatusCode::URI_TOO_LONG);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -71,6 +71,23 @@ impl HttpdBuilder {
         self
     }
 
+    /// Lets requests of HTTP/1.1 pass that have no `Host`, as POE's filter does. RFC 9112 has a server answer
+    /// them with 400, as this filter does by default: who passes them on, or serves several hosts, could
+    /// be had to take them for another host's.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, Httpd, HttpdRecord};
+    ///
+    /// let mut filter = Httpd::builder().host_optional().build()?;
+    /// let records = filter.get("GET / HTTP/1.1\r\n\r\n".into())?;
+    /// assert!(matches!(&records[..], [HttpdRecord::Request(_)]), "{records:?}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn host_optional(mut self) -> Self {
+        self.head.host = false;
+        self
+    }
+
     /// Gives bodies piece by piece, as they come: [`Head`](super::HttpdRecord::Head), any number of
     /// [`Body`](super::HttpdRecord::Body), then [`End`](super::HttpdRecord::End). POE's `Streaming`.
     ///
@@ -78,7 +95,7 @@ impl HttpdBuilder {
     /// use poe_filter::{Filter, Httpd, HttpdRecord};
     ///
     /// let mut filter = Httpd::builder().streaming().build()?;
-    /// let input = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    /// let input = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     /// let records = filter.get(input.into())?;
     /// let [HttpdRecord::Head(_), HttpdRecord::Body(body), HttpdRecord::End(_)] = &records[..] else {
     ///     panic!("{records:?}");

@@ -37,6 +37,14 @@ pub enum HttpProblem {
     #[error("Host is given more than once")]
     RepeatedHost,
 
+    /// A request of HTTP/1.1 has no `Host`, which it has to have: 400.
+    #[error("Host is missing")]
+    NoHost,
+
+    /// `Host` is neither a name nor an address, with a port or not: 400.
+    #[error("Host is no name or address of a host")]
+    BadHost,
+
     /// `Content-Length` is no number: 400.
     #[error("Content-Length is not a number")]
     BadLength,
@@ -111,6 +119,8 @@ impl HttpProblem {
             Self::FirstLine { .. }
             | Self::Header
             | Self::RepeatedHost
+            | Self::NoHost
+            | Self::BadHost
             | Self::BadLength
             | Self::RepeatedLength
             | Self::LengthAndEncoding
@@ -140,7 +150,7 @@ impl HttpProblem {
 /// use poe_filter::{Filter, Httpd, HttpdRecord};
 ///
 /// let mut filter = Httpd::new();
-/// let records = filter.get("POST / HTTP/1.1\r\nContent-Length: ten\r\n\r\n".into())?;
+/// let records = filter.get("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ten\r\n\r\n".into())?;
 /// let [HttpdRecord::Error(error)] = &records[..] else { panic!("{records:?}") };
 /// assert_eq!(error.status(), StatusCode::BAD_REQUEST);
 /// assert_eq!(error.to_string(), "Content-Length is not a number");
@@ -171,7 +181,7 @@ impl HttpdError {
     /// use poe_filter::{Filter, Httpd, HttpdError};
     ///
     /// let mut filter = Httpd::new();
-    /// filter.get("GET / HTTP/1.1\r\nX: ".into())?;
+    /// filter.get("GET / HTTP/1.1\r\nHost: a\r\nX: ".into())?;
     /// // A minute later:
     /// let mut out = Vec::<u8>::new();
     /// if !filter.get_pending().is_empty() {

@@ -5,6 +5,7 @@ use memchr::memchr;
 
 use super::error::HttpProblem;
 use super::framing::Framing;
+use super::host::is_host;
 
 /// Goes through lines of headers, up to the empty line.
 #[derive(Debug, Clone)]
@@ -64,6 +65,7 @@ impl Marks {
     pub(super) const CONTINUE: Self = Self(4);
     const HOST: Self = Self(8);
     const SECOND_HOST: Self = Self(16);
+    const BAD_HOST: Self = Self(512);
     const FRAMED: Self = Self(32);
     const ENCODED: Self = Self(64);
     const HTTP_11: Self = Self(128);
@@ -114,6 +116,9 @@ pub(super) fn marks(version: Version, fields: &[httparse::Header<'_>]) -> Marks 
         if is(name, b"host") {
             let again = marks.has(Marks::HOST);
             marks.add(if again { Marks::SECOND_HOST } else { Marks::HOST });
+            if !is_host(field.value) {
+                marks.add(Marks::BAD_HOST);
+            }
         } else if is(name, b"connection") {
             marks.add(connection_marks(field.value));
         } else if is(name, b"content-length") || is(name, b"transfer-encoding") {
@@ -161,9 +166,16 @@ pub(super) fn connection_marks(value: &[u8]) -> Marks {
 pub(super) fn body_length(
     fields: &[httparse::Header<'_>],
     marks: Marks,
+    needs_host: bool,
 ) -> Result<Framing, HttpProblem> {
     if marks.has(Marks::SECOND_HOST) {
         return Err(HttpProblem::RepeatedHost);
+    }
+    if marks.has(Marks::BAD_HOST) {
+        return Err(HttpProblem::BadHost);
+    }
+    if needs_host && !marks.has(Marks::HOST) && marks.has(Marks::HTTP_11) {
+        return Err(HttpProblem::NoHost);
     }
     if marks.has(Marks::FRAMED) {
         return Framing::of_fields(fields, marks.version());

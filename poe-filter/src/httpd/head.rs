@@ -19,11 +19,13 @@ pub(crate) struct HeadLimits {
     pub(crate) first_line: usize,
     pub(crate) headers_length: usize,
     pub(crate) headers: usize,
+    /// Whether a request of HTTP/1.1 has to have a `Host`.
+    pub(crate) host: bool,
 }
 
 impl HeadLimits {
     pub(crate) const DEFAULT: Self =
-        Self { first_line: 8 * 1024, headers_length: 64 * 1024, headers: 100 };
+        Self { first_line: 8 * 1024, headers_length: 64 * 1024, headers: 100, host: true };
 }
 
 /// Looks for the empty line, from where it left off.
@@ -144,7 +146,7 @@ pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<Plain> {
         return None;
     }
     let marks = marks(version, parsed.headers);
-    let body = body_length(parsed.headers, marks);
+    let body = body_length(parsed.headers, marks, limits.host);
     let parts = Parts {
         target: (u32::try_from(start).ok()?, u32::try_from(target.len()).ok()?),
         fields: u32::try_from(first_line).ok()?,
@@ -186,7 +188,11 @@ fn is_odd(octets: [u8; 8]) -> u64 {
 }
 
 /// Parses the head of a request, of which the scanner has found the end.
-pub(super) fn parse_request(head: Bytes, scanner: &HeadScanner) -> Result<Parsed, HttpProblem> {
+pub(super) fn parse_request(
+    head: Bytes,
+    scanner: &HeadScanner,
+    limits: &HeadLimits,
+) -> Result<Parsed, HttpProblem> {
     let line = without_newline(&head[..scanner.first_line()]);
     let (method, target, version) = request_line(line)?;
     let target = uri(&method, target, &head)?;
@@ -195,7 +201,7 @@ pub(super) fn parse_request(head: Bytes, scanner: &HeadScanner) -> Result<Parsed
     let target = (start, number(target.len())?);
     let (marks, body) = with_fields(&head[scanner.first_line()..], scanner.lines(), |fields| {
         let marks = marks(version, fields);
-        Ok((marks, body_length(fields, marks)))
+        Ok((marks, body_length(fields, marks, limits.host)))
     })?;
     let parts = Parts { target, fields: number(scanner.first_line())?, marks };
     Ok(Parsed { request: HttpdRequest::new(head, method.into(), parts), body })

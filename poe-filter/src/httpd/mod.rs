@@ -7,6 +7,7 @@ pub(crate) mod error;
 mod fields;
 pub(crate) mod framing;
 pub(crate) mod head;
+mod host;
 mod record;
 mod request;
 mod response;
@@ -42,7 +43,7 @@ use write::{Otherwise, Writer, version_text};
 ///
 /// | Status | for |
 /// |---|---|
-/// | 400 | a request line, a header or a chunk that is malformed; lengths in doubt; two `Host` |
+/// | 400 | a request line, a header or a chunk that is malformed; lengths in doubt; HTTP/1.1 without `Host`, or with two |
 /// | 411 | `Content-Encoding` without anything that tells the length |
 /// | 413 | a body longer than [`max_content`](HttpdBuilder::max_content) |
 /// | 414 | a request line longer than [`max_request_line`](HttpdBuilder::max_request_line) |
@@ -51,7 +52,7 @@ use write::{Otherwise, Writer, version_text};
 /// | 505 | HTTP/2 and such |
 ///
 /// The filter knows no time: 408, for a request that takes too long, is for whoever has a timer, see
-/// [`HttpdError::timeout`]. Likewise 501 for methods, of which any word is one. `Host` may be missing.
+/// [`HttpdError::timeout`]. Likewise 501 for methods, of which any word is one.
 ///
 /// Lines may end in LF alone, as far as the headers go. All that two readers may understand in two
 /// ways is refused: `Content-Length` given twice, or along with `Transfer-Encoding`; headers that are
@@ -70,7 +71,7 @@ use write::{Otherwise, Writer, version_text};
 ///
 /// let mut filter = Httpd::new();
 /// let input = "POST /form HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello\
-///              GET / HTTP/1.1\r\n\r\n";
+///              GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 /// let records = filter.get(input.into())?;
 /// let [HttpdRecord::Request(post), HttpdRecord::Request(get)] = &records[..] else {
 ///     panic!("{records:?}");
@@ -199,7 +200,8 @@ impl Httpd {
         let end = scanner.end(self.buffer.join(), &self.limits.head).map_err(refused)?;
         let Some(head) = end.and_then(|end| self.buffer.take(end)) else { return Ok(None) };
         let scanner = std::mem::take(scanner);
-        let Parsed { request, body } = parse_request(head, &scanner).map_err(refused)?;
+        let Parsed { request, body } =
+            parse_request(head, &scanner, &self.limits.head).map_err(refused)?;
         self.begin(request, body)
     }
 

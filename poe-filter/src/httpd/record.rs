@@ -25,7 +25,7 @@ use super::{HttpdError, HttpdRequest};
 ///
 /// let mut filter = Httpd::new();
 /// let mut out = Vec::<u8>::new();
-/// for record in filter.get("GET /that HTTP/1.1\r\n\r\n".into())? {
+/// for record in filter.get("GET /that HTTP/1.1\r\nHost: a\r\n\r\n".into())? {
 ///     if let Some(response) = answer(record) {
 ///         filter.put(response, &mut out)?;
 ///     }

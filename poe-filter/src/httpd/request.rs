@@ -122,10 +122,10 @@ impl HttpdRequest {
     /// ```
     /// use poe_filter::{Filter, Httpd, HttpdRecord};
     ///
-    /// let records = Httpd::new().get("GET / HTTP/1.1\r\nA: 1\r\nb:2\r\nA: 3\r\n\r\n".into())?;
+    /// let records = Httpd::new().get("GET / HTTP/1.1\r\nHost: a\r\nb:2\r\nB: 3\r\n\r\n".into())?;
     /// let [HttpdRecord::Request(request)] = &records[..] else { panic!("{records:?}") };
     /// let headers: Vec<_> = request.headers().collect();
-    /// assert_eq!(headers, [("A", &b"1"[..]), ("b", b"2"), ("A", b"3")]);
+    /// assert_eq!(headers, [("Host", &b"a"[..]), ("b", b"2"), ("B", b"3")]);
     /// # Ok::<(), poe_filter::FilterError>(())
     /// ```
     #[must_use]
@@ -151,7 +151,7 @@ impl HttpdRequest {
     /// ```
     /// use poe_filter::{Filter, Httpd, HttpdRecord};
     ///
-    /// let records = Httpd::new().get("GET / HTTP/1.1\r\nConnection: a, Upgrade\r\n\r\n".into())?;
+    /// let records = Httpd::new().get("GET / HTTP/1.1\r\nHost: a\r\nConnection: a, Upgrade\r\n\r\n".into())?;
     /// let [HttpdRecord::Request(request)] = &records[..] else { panic!("{records:?}") };
     /// assert!(request.header_has("connection", "upgrade"));
     /// assert!(!request.header_has("connection", "up"));
@@ -199,7 +199,7 @@ impl HttpdRequest {
     /// ```
     /// use poe_filter::{Filter, Httpd, HttpdRecord};
     ///
-    /// let records = Httpd::new().get("GET /a?b HTTP/1.1\r\nX: y\r\nX: z\r\n\r\n".into())?;
+    /// let records = Httpd::new().get("GET /a?b HTTP/1.1\r\nHost: a\r\nX: y\r\nX: z\r\n\r\n".into())?;
     /// let [HttpdRecord::Request(request)] = &records[..] else { panic!("{records:?}") };
     /// let request: http::Request<bytes::Bytes> = request.to_http()?;
     /// assert_eq!(request.uri().query(), Some("b"));

@@ -13,11 +13,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HOST,
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE,
 };
 use http::response::Builder;
-use http::{HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Response, StatusCode};
 use httpdate::{fmt_http_date, parse_http_date};
 use poe_filter::HttpdRequest;
 
@@ -76,9 +76,6 @@ impl Site {
 
     /// The response to a request for whatever, that is not to be had in this way.
     pub(crate) fn refuse(request: &HttpdRequest) -> Option<Found> {
-        if request.version() == Version::HTTP_11 && request.header(HOST).is_none() {
-            return Some(plain(StatusCode::BAD_REQUEST, []));
-        }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let allow = (ALLOW, HeaderValue::from_static("GET, HEAD"));
             return Some(plain(StatusCode::METHOD_NOT_ALLOWED, [allow]));

@@ -1,7 +1,8 @@
 //! Requests, responses, and their bodies.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Version};
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use poe_filter::{
     Filter, HttpClient, HttpClientRecord, HttpClientRequest, Httpd, HttpdRecord, HttpdRequest,
     HttpdResponse,
@@ -22,7 +23,8 @@ fn tell_server(record: HttpdRecord, all: &mut Vec<Told>) {
 
 pub(super) fn server(octets: &[u8]) {
     let mut input = Input::new(octets);
-    let streams = input.number(2) == 1;
+    let (streams, host_optional) =
+        input.pick(&[(false, false), (true, false), (false, true), (true, true)]);
     let max_content = input.pick(&LIMITS);
     let [line, length, count] = input.pick(&[[8192, 65536, 100], [20, 50, 3]]);
     let sizes = input.sizes();
@@ -31,6 +33,7 @@ pub(super) fn server(octets: &[u8]) {
         let builder = Httpd::builder().max_content(max_content).max_request_line(line);
         let builder = builder.max_headers_length(length).max_headers(count);
         let builder = if streams { builder.streaming() } else { builder };
+        let builder = if host_optional { builder.host_optional() } else { builder };
         Box::new(builder.build().unwrap())
     };
     // Whoever has been told of an expectation is told again by the next filter. What follows in
@@ -55,6 +58,9 @@ fn request_again(request: HttpdRequest) {
     }
     let mut out = Vec::<u8>::new();
     HttpClient::new().put(request.clone().into(), &mut out).unwrap();
+    if request.version() == Version::HTTP_11 {
+        request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static(""));
+    }
     let mut server = Httpd::builder().max_request_line(1 << 20).max_headers_length(1 << 20);
     server = server.max_content(1 << 28).max_headers(1000);
     let again = server.build().unwrap().get(out.into()).unwrap();
@@ -142,7 +148,7 @@ pub(super) fn chunked(octets: &[u8]) {
     let sizes = input.sizes();
     let body = input.stream();
     let coding = "Transfer-Encoding: chunked\r\n\r\n";
-    let request = [format!("POST / HTTP/1.1\r\n{coding}").as_bytes(), body].concat();
+    let request = [format!("POST / HTTP/1.1\r\nHost: a\r\n{coding}").as_bytes(), body].concat();
     let response = [format!("HTTP/1.1 200 OK\r\n{coding}").as_bytes(), body].concat();
     let server = |streams: bool| {
         let builder = Httpd::builder().max_content(max_content);
