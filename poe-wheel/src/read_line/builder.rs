@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use poe_kernel::{EventFor, Kernel, Name};
+use poe_kernel::{EventFor, Kernel};
 
 use super::ReadLine;
 use super::editor::{Completion, Exception};
 use super::events::PutMode;
-use super::wheel::{Completer, Wheel};
-use crate::{Input, IoError, WheelError};
+use super::wheel::{Completer, Events, Wheel};
+use crate::{Input, IoError, WheelError, WheelId};
 
 /// All that a wheel begins with.
 pub(super) struct Plan {
@@ -20,8 +20,7 @@ pub(super) struct Plan {
     pub(super) output: Rc<dyn AsFd>,
     pub(super) terminal: String,
     pub(super) application: String,
-    pub(super) input_event: Option<Name>,
-    pub(super) error_event: Option<Name>,
+    pub(super) events: Events,
     pub(super) put_mode: PutMode,
     pub(super) idle_time: Duration,
     pub(super) escape_time: Duration,
@@ -43,8 +42,7 @@ impl ReadLineBuilder {
             output,
             terminal: std::env::var("TERM").unwrap_or_default(),
             application: "poe-readline".to_owned(),
-            input_event: None,
-            error_event: None,
+            events: Events::default(),
             put_mode: PutMode::default(),
             idle_time: Duration::from_secs(2),
             escape_time: Duration::from_millis(100),
@@ -55,13 +53,19 @@ impl ReadLineBuilder {
 
     /// The event for what was typed: a line, or how it ended without one (POE: `InputEvent`).
     pub fn input_event(mut self, event: impl EventFor<Input<Result<String, Exception>>>) -> Self {
-        self.plan.input_event = Some(event.name());
+        self.plan.events.input = Some(event.name());
         self
     }
 
     /// The event for failures of the terminal, and for its being gone.
     pub fn error_event(mut self, event: impl EventFor<IoError>) -> Self {
-        self.plan.error_event = Some(event.name());
+        self.plan.events.error = Some(event.name());
+        self
+    }
+
+    /// The event for having shown all that was put, which the terminal may not take at once.
+    pub fn flushed_event(mut self, event: impl EventFor<WheelId>) -> Self {
+        self.plan.events.flushed = Some(event.name());
         self
     }
 
@@ -126,8 +130,7 @@ impl ReadLineBuilder {
 impl fmt::Debug for ReadLineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReadLineBuilder")
-            .field("input_event", &self.plan.input_event)
-            .field("error_event", &self.plan.error_event)
+            .field("events", &self.plan.events)
             .field("put_mode", &self.plan.put_mode)
             .field("idle_time", &self.plan.idle_time)
             .field("escape_time", &self.plan.escape_time)

@@ -9,6 +9,8 @@ pub enum ReadLineEvent {
     Input,
     /// The terminal failed, or has gone; carries [`IoError`](crate::IoError).
     Error,
+    /// All that was put is shown; carries [`WheelId`](crate::WheelId).
+    Flushed,
 }
 
 /// When what is [put](super::ReadLine::put) while a line is typed is shown (POE: the values of `PutMode`).

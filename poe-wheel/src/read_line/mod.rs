@@ -180,6 +180,13 @@ impl ReadLine {
         self.wheel.put(line.as_ref());
     }
 
+    /// How many octets of what was put are not shown yet, because the terminal takes them slowly, or the [`PutMode`] holds them
+    /// back. A program that puts much stops above some number, until the flushed event comes.
+    #[must_use]
+    pub fn get_driver_out_octets(&self) -> usize {
+        self.wheel.octets()
+    }
+
     /// Changes when lines are shown (POE: `PutMode`); for those that wait, with the next one.
     pub fn set_put_mode(&self, mode: PutMode) {
         self.wheel.put_mode.set(mode);

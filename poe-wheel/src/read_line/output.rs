@@ -3,112 +3,120 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::AsFd;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use poe_kernel::{Kernel, Mode, SessionId, Watch, WatchId, WeakKernel};
 
 /// How long the last of the output may take when the wheel goes, in milliseconds.
 const LAST: u16 = 200;
 
-/// What is to be written, in order; where nothing is taken, the kernel is asked to tell when it is.
-pub(super) struct Output {
-    pipe: Rc<Pipe>,
-    kernel: WeakKernel,
-    session: SessionId,
-}
+/// A pipe that is writable takes that many octets without blocking.
+const AT_ONCE: usize = 4096;
 
-struct Pipe {
+/// What is to be written, in order.
+pub(super) struct Output {
     handle: Rc<dyn AsFd>,
     waiting: RefCell<Vec<u8>>,
-    watch: Cell<Option<WatchId>>,
     /// Nobody takes anything any more.
     failed: Cell<bool>,
 }
 
 impl Output {
-    pub(super) fn new(kernel: WeakKernel, session: SessionId, handle: Rc<dyn AsFd>) -> Self {
-        let pipe = Pipe {
-            handle,
-            waiting: RefCell::default(),
-            watch: Cell::default(),
-            failed: Cell::default(),
-        };
-        Self { pipe: Rc::new(pipe), kernel, session }
+    pub(super) fn new(handle: Rc<dyn AsFd>) -> Self {
+        Self { handle, waiting: RefCell::default(), failed: Cell::default() }
     }
 
-    pub(super) fn handle(&self) -> &dyn AsFd {
-        &*self.pipe.handle
+    pub(super) fn handle(&self) -> &Rc<dyn AsFd> {
+        &self.handle
     }
 
     pub(super) fn push(&self, text: &str) {
-        self.pipe.waiting.borrow_mut().extend_from_slice(text.as_bytes());
+        if !self.failed.get() {
+            self.waiting.borrow_mut().extend_from_slice(text.as_bytes());
+        }
     }
 
-    /// Writes what can be written at once.
-    pub(super) fn send(&self, text: &str) -> io::Result<()> {
-        if text.is_empty() || self.pipe.failed.get() {
-            return Ok(());
-        }
-        self.push(text);
-        if self.pipe.watch.get().is_some() {
-            return Ok(());
-        }
-        if !self.pipe.write()?
-            && let Some(kernel) = self.kernel.upgrade()
-        {
-            let drain = Rc::new(Drain(Rc::downgrade(&self.pipe)));
-            let handle = Rc::clone(&self.pipe.handle);
-            let watch = kernel.watch(self.session, handle, Mode::Write, drain);
-            self.pipe.watch.set(Some(watch.map_err(io::Error::other)?));
-        }
-        Ok(())
+    /// How many octets wait.
+    pub(super) fn octets(&self) -> usize {
+        self.waiting.borrow().len()
+    }
+
+    /// Writes until all is written, which is true, or nothing more is taken. It does not wait, though the handle may be one
+    /// that does.
+    pub(super) fn write(&self) -> io::Result<bool> {
+        let mut waiting = self.waiting.borrow_mut();
+        let mut written = 0;
+        let result = loop {
+            let rest = &waiting[written..];
+            if rest.is_empty() {
+                break Ok(true);
+            }
+            if !self.is_ready(0) {
+                break Ok(false);
+            }
+            match nix::unistd::write(&self.handle, &rest[..rest.len().min(AT_ONCE)]) {
+                Ok(count) => written += count,
+                Err(Errno::EAGAIN) => break Ok(false),
+                Err(Errno::EINTR) => {}
+                Err(error) => {
+                    written = waiting.len();
+                    self.failed.set(true);
+                    break Err(error.into());
+                }
+            }
+        };
+        waiting.drain(..written);
+        result
     }
 
     /// Writes the rest, for which it waits a moment.
     pub(super) fn end(&self) {
-        if let (Some(kernel), Some(watch)) = (self.kernel.upgrade(), self.pipe.watch.take()) {
-            kernel.unwatch(watch);
-        }
-        while matches!(self.pipe.write(), Ok(false)) {
-            let mut ready = [PollFd::new(self.pipe.handle.as_fd(), PollFlags::POLLOUT)];
-            if !matches!(poll(&mut ready, PollTimeout::from(LAST)), Ok(1..)) {
-                break;
-            }
-        }
+        while matches!(self.write(), Ok(false)) && self.is_ready(LAST) {}
+    }
+
+    fn is_ready(&self, milliseconds: u16) -> bool {
+        let mut ready = [PollFd::new(self.handle.as_fd(), PollFlags::POLLOUT)];
+        // What cannot be asked is written to, and says itself what is wrong.
+        !matches!(poll(&mut ready, PollTimeout::from(milliseconds)), Ok(0) | Err(Errno::EINTR))
     }
 }
 
-impl Pipe {
-    /// Writes until all is written, which is true, or nothing more is taken.
-    fn write(&self) -> io::Result<bool> {
-        let mut waiting = self.waiting.borrow_mut();
-        while !waiting.is_empty() {
-            match nix::unistd::write(&self.handle, &waiting) {
-                Ok(count) => drop(waiting.drain(..count)),
-                Err(Errno::EAGAIN) => return Ok(false),
-                Err(Errno::EINTR) => {}
-                Err(error) => {
-                    waiting.clear();
-                    self.failed.set(true);
-                    return Err(error.into());
-                }
-            }
-        }
-        Ok(true)
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_handle_that_blocks_is_not_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let output = Output::new(Rc::new(writer));
+        let text = "0123456789".repeat(100_000);
+        output.push(&text);
+        assert!(!output.write().unwrap());
+        let left = output.octets();
+        assert!(left > 0 && left < text.len(), "{left}");
+        let mut came = vec![0; text.len() - left];
+        reader.read_exact(&mut came).unwrap();
+        let reading = std::thread::spawn(move || {
+            reader.read_to_end(&mut came).unwrap();
+            came
+        });
+        output.end();
+        assert_eq!(output.octets(), 0);
+        drop(output);
+        assert_eq!(reading.join().unwrap(), text.as_bytes());
     }
-}
 
-struct Drain(Weak<Pipe>);
-
-impl Watch for Drain {
-    fn ready(&self, kernel: &Kernel, _: Mode) {
-        if let Some(pipe) = self.0.upgrade()
-            && !matches!(pipe.write(), Ok(false))
-            && let Some(watch) = pipe.watch.take()
-        {
-            kernel.unwatch(watch);
-        }
+    #[test]
+    fn what_nobody_takes_is_an_error_once() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = Output::new(Rc::new(writer));
+        output.push("text");
+        assert!(output.write().is_err());
+        output.push("more");
+        assert!(output.write().unwrap());
     }
 }

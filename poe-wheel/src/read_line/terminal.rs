@@ -1,14 +1,20 @@
 //! Modes of a terminal, and its size.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::rc::Rc;
 
+use nix::fcntl::OFlag;
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr,
-    tcgetwinsize, tcsetattr,
+    tcgetwinsize, tcsetattr, ttyname,
 };
 
 use super::screen::Size;
@@ -64,6 +70,32 @@ impl fmt::Debug for RawMode {
 
 pub(super) fn is_terminal(handle: &dyn AsFd) -> bool {
     isatty(handle.as_fd())
+}
+
+/// The same terminal, opened anew: what is done so that this does not block does not bother those who share the handle, and
+/// they do not have this block. The handle itself where the terminal cannot be opened.
+pub(super) fn reopened(handle: Rc<dyn AsFd>) -> Rc<dyn AsFd> {
+    match open(&*handle) {
+        Some(terminal) => Rc::new(terminal),
+        None => handle,
+    }
+}
+
+fn open(handle: &dyn AsFd) -> Option<File> {
+    let name = ttyname(handle.as_fd(), Vec::new()).ok()?;
+    let path = Path::new(OsStr::from_bytes(name.as_bytes()));
+    // The other end of a pseudo-terminal; to open it makes another one.
+    if path.file_name() == Some(OsStr::new("ptmx")) {
+        return None;
+    }
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    File::options().read(true).write(true).custom_flags(flags.bits()).open(path).ok()
+}
+
+/// Whether both are the same terminal.
+pub(super) fn are_same(one: &dyn AsFd, other: &dyn AsFd) -> bool {
+    let name = |handle: &dyn AsFd| ttyname(handle.as_fd(), Vec::new()).ok();
+    name(one).is_some_and(|name_of_one| Some(name_of_one) == name(other))
 }
 
 /// The size that the terminal says it has, if it does.

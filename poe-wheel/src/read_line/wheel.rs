@@ -43,8 +43,7 @@ pub(super) struct Wheel {
     /// Both ends are terminals that can be drawn on.
     pub(super) is_edited: bool,
     shows_prompt: bool,
-    input_event: Cell<Option<Name>>,
-    error_event: Cell<Option<Name>>,
+    events: Cell<Events>,
     pub(super) put_mode: Cell<PutMode>,
     idle_time: Duration,
     escape_time: Duration,
@@ -61,12 +60,25 @@ pub(super) struct Wheel {
     errors: RefCell<Vec<IoError>>,
     raw: RefCell<Option<RawMode>>,
     read_watch: Cell<Option<WatchId>>,
+    write_watch: Cell<Option<WatchId>>,
     escape_timer: Cell<TimerId>,
     idle_timer: Cell<TimerId>,
     reading: Cell<bool>,
+    /// The number of the line that is asked for.
+    line: Cell<u64>,
     working: Cell<bool>,
     scheduled: Cell<bool>,
+    /// Something was put, and nobody told yet that all is shown.
+    owes_flushed: Cell<bool>,
     ended: Cell<bool>,
+}
+
+/// The names of a wheel's events.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Events {
+    pub(super) input: Option<Name>,
+    pub(super) error: Option<Name>,
+    pub(super) flushed: Option<Name>,
 }
 
 impl Wheel {
@@ -79,17 +91,20 @@ impl Wheel {
             && terminal::is_terminal(&*plan.output)
             && plan.terminal != "dumb";
         let shows_prompt = terminal::is_terminal(&*plan.input);
+        let (input, output) = match is_edited {
+            true => own(plan.input, plan.output),
+            false => (plan.input, plan.output),
+        };
         Ok(Rc::new_cyclic(|this: &Weak<Self>| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session,
             id: WheelId::allocate(),
-            output: Output::new(kernel.downgrade(), session, plan.output),
-            input: plan.input,
+            input,
+            output: Output::new(output),
             is_edited,
             shows_prompt,
-            input_event: Cell::new(plan.input_event),
-            error_event: Cell::new(plan.error_event),
+            events: Cell::new(plan.events),
             put_mode: Cell::new(plan.put_mode),
             idle_time: plan.idle_time,
             escape_time: plan.escape_time,
@@ -105,24 +120,33 @@ impl Wheel {
             errors: RefCell::default(),
             raw: RefCell::default(),
             read_watch: Cell::default(),
+            write_watch: Cell::default(),
             escape_timer: Cell::new(TimerId::NONE),
             idle_timer: Cell::new(TimerId::NONE),
             reading: Cell::default(),
+            line: Cell::default(),
             working: Cell::default(),
             scheduled: Cell::default(),
+            owes_flushed: Cell::default(),
             ended: Cell::default(),
         }))
     }
 
     pub(super) fn rename(&self, event: ReadLineEvent, name: Option<Name>) {
+        let mut events = self.events.get();
         match event {
-            ReadLineEvent::Input => self.input_event.set(name),
-            ReadLineEvent::Error => self.error_event.set(name),
+            ReadLineEvent::Input => events.input = name,
+            ReadLineEvent::Error => events.error = name,
+            ReadLineEvent::Flushed => events.flushed = name,
         }
+        self.events.set(events);
     }
 
     /// Asks for a line, or changes the prompt of the one that is being typed.
     pub(super) fn get(&self, prompt: Option<&str>) {
+        if self.ended.get() {
+            return;
+        }
         if let Some(prompt) = prompt {
             prompt.clone_into(&mut self.prompt.borrow_mut());
         }
@@ -130,27 +154,42 @@ impl Wheel {
             return self.draw_later();
         }
         self.reading.set(true);
+        self.line.set(self.line.get() + 1);
         if self.is_edited {
-            self.screen.borrow_mut().resize(terminal::size(self.output.handle()));
+            self.screen.borrow_mut().resize(terminal::size(&**self.output.handle()));
             self.editor.borrow_mut().begin();
             self.enter_raw_mode();
         } else if self.shows_prompt {
             self.send(&self.prompt.borrow());
         }
-        self.watch();
+        // Unless the terminal has gone meanwhile.
+        if self.reading.get() {
+            self.watch();
+        }
         self.schedule();
     }
 
     pub(super) fn put(&self, line: &str) {
-        if !self.is_edited {
-            return self.send(&format!("{line}\n"));
+        if self.ended.get() {
+            return;
         }
-        self.held.borrow_mut().push(line.to_owned());
+        self.owes_flushed.set(true);
+        if self.is_edited {
+            self.held.borrow_mut().push(line.to_owned());
+        } else {
+            self.send(&format!("{line}\n"));
+        }
         self.schedule();
     }
 
+    /// What was put, and has not gone yet.
+    pub(super) fn octets(&self) -> usize {
+        let held = self.held.borrow();
+        held.iter().map(|line| line.len() + 2).sum::<usize>() + self.output.octets()
+    }
+
     pub(super) fn clear(&self) {
-        if self.is_edited {
+        if self.is_edited && !self.ended.get() {
             let mut out = String::new();
             self.screen.borrow_mut().clear(&mut out);
             self.send(&out);
@@ -164,14 +203,14 @@ impl Wheel {
 
     /// Looks at the terminal's size and mode anew, and draws.
     pub(super) fn refresh(&self) {
-        if !self.is_edited {
+        if !self.is_edited || self.ended.get() {
             return;
         }
         if self.reading.get() {
             let mut out = String::new();
             let mut screen = self.screen.borrow_mut();
             screen.wipe(&mut out);
-            screen.resize(terminal::size(self.output.handle()));
+            screen.resize(terminal::size(&**self.output.handle()));
             drop(screen);
             // Whoever stopped the program may have changed the mode; the one to restore is the one from before.
             let again = self.raw.borrow().as_ref().map(RawMode::again);
@@ -182,12 +221,12 @@ impl Wheel {
             self.send(&out);
             self.draw();
         } else {
-            self.screen.borrow_mut().resize(terminal::size(self.output.handle()));
+            self.screen.borrow_mut().resize(terminal::size(&**self.output.handle()));
         }
     }
 
     pub(super) fn size(&self) -> (usize, usize) {
-        let size = terminal::size(self.output.handle());
+        let size = terminal::size(&**self.output.handle());
         (size.columns, size.rows)
     }
 
@@ -221,6 +260,7 @@ impl Wheel {
             self.output.push(&out);
         }
         self.stop();
+        self.stop_writing();
         self.output.end();
         *self.raw.borrow_mut() = None;
     }
@@ -237,11 +277,11 @@ impl Wheel {
     }
 
     fn watch(&self) {
-        let (Some(kernel), Some(this)) = (self.kernel.upgrade(), self.this.upgrade()) else {
-            return;
-        };
+        let Some(kernel) = self.kernel.upgrade() else { return };
         if self.read_watch.get().is_none() {
-            match kernel.watch(self.session, Rc::clone(&self.input), Mode::Read, this) {
+            let reading = Reading { wheel: Weak::clone(&self.this), line: self.line.get() };
+            let reading = Rc::new(reading);
+            match kernel.watch(self.session, Rc::clone(&self.input), Mode::Read, reading) {
                 Ok(watch) => self.read_watch.set(Some(watch)),
                 Err(error) => self.give_up("read", IoCause::Os(io::Error::other(error))),
             }
@@ -318,6 +358,10 @@ impl Wheel {
     }
 
     fn do_effect(&self, kernel: &Kernel, effect: Effect) {
+        // A function of the program may have dropped the wheel.
+        if self.ended.get() {
+            return;
+        }
         match effect {
             Effect::Accept => {
                 let line = self.editor.borrow().text().to_owned();
@@ -399,6 +443,7 @@ impl Wheel {
         }
         self.draw_into(&mut out);
         self.send(&out);
+        self.schedule();
     }
 
     fn draw(&self) {
@@ -427,7 +472,7 @@ impl Wheel {
         if let Err(error) = terminal::suspend() {
             self.fail("kill", IoCause::Os(error));
         }
-        self.screen.borrow_mut().resize(terminal::size(self.output.handle()));
+        self.screen.borrow_mut().resize(terminal::size(&**self.output.handle()));
         self.enter_raw_mode();
     }
 
@@ -458,7 +503,7 @@ impl Wheel {
     }
 
     fn tell(&self, kernel: &Kernel, record: Result<String, Exception>) {
-        if let Some(event) = self.input_event.get()
+        if let Some(event) = self.events.get().input
             && !self.ended.get()
         {
             kernel.deliver_event(self.session, event, Input::new(record, self.id));
@@ -467,7 +512,7 @@ impl Wheel {
 
     fn tell_errors(&self, kernel: &Kernel) {
         for error in self.errors.take() {
-            if let Some(event) = self.error_event.get()
+            if let Some(event) = self.events.get().error
                 && !self.ended.get()
             {
                 kernel.deliver_event(self.session, event, error);
@@ -488,8 +533,47 @@ impl Wheel {
     }
 
     fn send(&self, text: &str) {
-        if let Err(error) = self.output.send(text) {
-            self.fail("write", IoCause::Os(error));
+        self.output.push(text);
+        if self.write_watch.get().is_none() {
+            self.write();
+        }
+    }
+
+    /// Writes what is taken at once; the kernel tells when more is.
+    fn write(&self) {
+        match self.output.write() {
+            Ok(true) => self.stop_writing(),
+            Ok(false) if self.write_watch.get().is_some() => {}
+            Ok(false) => {
+                let Some(kernel) = self.kernel.upgrade() else { return };
+                let writing = Rc::new(Writing(Weak::clone(&self.this)));
+                let handle = Rc::clone(self.output.handle());
+                match kernel.watch(self.session, handle, Mode::Write, writing) {
+                    Ok(watch) => self.write_watch.set(Some(watch)),
+                    Err(error) => self.fail("write", IoCause::Os(io::Error::other(error))),
+                }
+            }
+            Err(error) => {
+                self.stop_writing();
+                self.fail("write", IoCause::Os(error));
+            }
+        }
+    }
+
+    fn stop_writing(&self) {
+        if let (Some(kernel), Some(watch)) = (self.kernel.upgrade(), self.write_watch.take()) {
+            kernel.unwatch(watch);
+        }
+    }
+
+    /// Tells that all that was put is shown, if it is.
+    fn tell_flushed(&self, kernel: &Kernel) {
+        if self.octets() == 0
+            && !self.ended.get()
+            && self.owes_flushed.take()
+            && let Some(event) = self.events.get().flushed
+        {
+            kernel.deliver_event(self.session, event, self.id);
         }
     }
 
@@ -511,10 +595,42 @@ impl Wheel {
     }
 }
 
-impl Watch for Wheel {
+/// What the kernel holds while a line is asked for. It lets go of it when the session ends, and so does the terminal.
+struct Reading {
+    wheel: Weak<Wheel>,
+    line: u64,
+}
+
+impl Watch for Reading {
     fn ready(&self, kernel: &Kernel, _: Mode) {
-        if self.reading.get() {
-            self.receive(kernel);
+        if let Some(wheel) = self.wheel.upgrade()
+            && wheel.reading.get()
+        {
+            wheel.receive(kernel);
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(wheel) = self.wheel.upgrade()
+            && wheel.reading.get()
+            && wheel.line.get() == self.line
+        {
+            wheel.end();
+        }
+    }
+}
+
+/// Tells a wheel that the terminal takes something again.
+struct Writing(Weak<Wheel>);
+
+impl Watch for Writing {
+    fn ready(&self, kernel: &Kernel, _: Mode) {
+        if let Some(wheel) = self.0.upgrade() {
+            wheel.write();
+            wheel.tell_errors(kernel);
+            wheel.tell_flushed(kernel);
         }
     }
 }
@@ -533,6 +649,7 @@ impl Flush for Wheel {
         if !self.ended.get() {
             self.work(kernel);
         }
+        self.tell_flushed(kernel);
     }
 }
 
@@ -556,10 +673,17 @@ impl Timeout for Idle {
     fn timed_out(&self, _: &Kernel) {
         if let Some(wheel) = self.0.upgrade() {
             wheel.idle_timer.set(TimerId::NONE);
-            let held = wheel.held.take();
-            wheel.show(&held);
+            wheel.schedule();
         }
     }
+}
+
+/// The terminal for the wheel alone, so that it can be written to without blocking, and nobody else is bothered by that.
+fn own(input: Rc<dyn AsFd>, output: Rc<dyn AsFd>) -> (Rc<dyn AsFd>, Rc<dyn AsFd>) {
+    let is_one = terminal::are_same(&*input, &*output);
+    let input = terminal::reopened(input);
+    let output = if is_one { Rc::clone(&input) } else { terminal::reopened(output) };
+    (input, output)
 }
 
 impl fmt::Debug for Wheel {

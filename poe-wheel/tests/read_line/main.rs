@@ -1,0 +1,10 @@
+//! Lines typed at a pseudo-terminal: keys go in, and an emulator reads the screen.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ending;
+mod lines;
+mod output;
+mod person;
+mod plain;
