@@ -203,6 +203,7 @@ mod aliases;
 mod carried;
 mod clock;
 mod death;
+mod delivering;
 mod diagnostic;
 mod dispatch;
 mod embedded;
@@ -237,6 +238,7 @@ mod why_alive;
 
 pub use carried::{Carried, take};
 pub use death::{Cause, Death, Panic, SharedDeath};
+pub use delivering::Delivering;
 pub use diagnostic::Diagnostic;
 #[cfg(feature = "tracing")]
 pub use diagnostic::to_tracing;

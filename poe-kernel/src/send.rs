@@ -184,16 +184,6 @@ impl Kernel {
         }
     }
 
-    /// Has an event handled now on behalf of a session's own watcher (a wheel, a filter, a driver).
-    ///
-    /// The sender is the session itself. A handler that is missing is no error; one that fails raises `DIE`.
-    #[track_caller]
-    pub fn deliver_event<P: 'static>(&self, session: SessionId, event: Name, payload: P) {
-        let caller = Caller::new(Location::caller(), None);
-        let envelope = Envelope { session, sender: session, event, caller };
-        self.deliver_or_die(&envelope, &mut Some(payload), ReplyTo::nobody());
-    }
-
     /// Queues an event behind all others; false when its sender or its receiver is gone.
     ///
     /// What a session sends itself while it handles an event takes over the hold of that one, if no other has yet.

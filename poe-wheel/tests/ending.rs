@@ -321,6 +321,55 @@ fn a_handler_that_panics_takes_its_wheel_along() {
 }
 
 #[test]
+fn a_session_that_is_stopped_by_a_record_gets_none_of_those_read_with_it() {
+    for move_away in [false, true] {
+        let (kernel, log, drops) = (kernel(), Log::default(), Drops::default());
+        let (ours, theirs) = pair_with("one\ntwo\nthree\nfour\n");
+        let elsewhere = Rc::new(RefCell::new(None));
+        let (l, keep) = (log.clone(), Rc::clone(&elsewhere));
+        spawn(&kernel, wheel(Counted(ours, drops.token())), move |cx, event| {
+            l.push(&event);
+            if event.to_string() == "input two" {
+                if move_away {
+                    keep.replace(cx.heap.take());
+                }
+                cx.stop();
+            }
+        });
+        run(&kernel);
+        assert_eq!(log.take(), ["start", "input one", "input two"]);
+        assert_eq!(drops.count(), usize::from(!move_away), "the heap goes with its session");
+        drop(elsewhere);
+        assert_eq!(drops.count(), 1);
+        drop(theirs);
+    }
+}
+
+#[test]
+fn a_session_that_handles_its_death_gets_the_records_after_the_one_it_died_of() {
+    let (kernel, log) = (kernel(), Log::default());
+    let (ours, _theirs) = pair_with("one\ntwo\nthree\n");
+    let l = log.clone();
+    common::session(
+        move |cx, event| {
+            l.push(&event);
+            match event {
+                Event::Start => cx.sig("DIE", "died").unwrap(),
+                Event::Input(line) => assert_ne!(line, "two", "a fine record"),
+                Event::Error(_) => *cx.heap = None,
+                _ => {}
+            }
+        },
+        move |cx| wheel(ours.try_clone().unwrap()).spawn(cx.kernel).unwrap(),
+    )
+    .on("died", |cx, _: Signal| cx.sig_handled())
+    .spawn(&kernel)
+    .unwrap();
+    run(&kernel);
+    assert_eq!(log.take(), ["start", "input one", "input two", "input three", "error read 0"]);
+}
+
+#[test]
 fn the_end_of_file_is_told_once_though_the_last_record_is_handled_in_turns() {
     let (kernel, log) = (kernel(), Log::default());
     let (ours, _theirs) = pair_with("one\ntw");

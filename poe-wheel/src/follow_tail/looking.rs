@@ -297,6 +297,7 @@ impl<In: 'static> Wheel<In> {
 
     /// Sends the session the records that the filter has.
     fn deliver(&self, look: &mut Look<'_>, index: usize) -> Followed {
+        let mut delivering = look.kernel.delivering(self.session);
         loop {
             let Some(event) = self.wanted() else { return Followed::Stopped };
             if look.records == 0 {
@@ -311,7 +312,7 @@ impl<In: 'static> Wheel<In> {
             match record {
                 Ok(Some(record)) => {
                     look.found = true;
-                    look.kernel.deliver_event(self.session, event, Input::new(record, self.id));
+                    delivering.event(event, Input::new(record, self.id));
                 }
                 Ok(None) => return Followed::ToEnd,
                 Err(error) => self.refuse(look, error),

@@ -116,6 +116,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     fn deliver(&self, kernel: &Kernel) {
         let state = &self.state;
         let mut budget = RECORDS_AT_ONCE;
+        let mut delivering = kernel.delivering(self.session);
         loop {
             let Some(event) = self.wanted() else {
                 state.backlog.set(true);
@@ -135,7 +136,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             }
             match record {
                 Ok(Some(record)) => {
-                    kernel.deliver_event(self.session, event, Input::new(record, self.id));
+                    delivering.event(event, Input::new(record, self.id));
                 }
                 Ok(None) => break,
                 Err(error) => self.refuse(kernel, error),

@@ -284,12 +284,13 @@ impl Wheel {
             // The handler of one has the kernel take a turn; the others follow it.
             return;
         }
-        let _delivering = Unset(&self.delivering);
+        let _unset = Unset(&self.delivering);
+        let mut delivering = kernel.delivering(self.session);
         while !self.ended.get() && !self.paused.get() {
             let next = self.arrived.borrow_mut().pop_front();
             let Some(datagram) = next else { break };
             if let Some(event) = self.settings.get().input {
-                kernel.deliver_event(self.session, event, datagram);
+                delivering.event(event, datagram);
             }
         }
     }
