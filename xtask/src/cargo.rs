@@ -1,7 +1,7 @@
 //! Calls of cargo, and what it knows of the workspace.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -34,10 +34,16 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         command.output().map_err(|error| Failure::new(format!("cannot run `{shown}`: {error}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Failure::new(format!("`{shown}`: {}\n{said}", output.status)));
+        return Err(Failure::new(format!("`{shown}`: {}\n{said}", output.status).trim_end()));
     }
     String::from_utf8(output.stdout)
         .map_err(|_| Failure::new(format!("`{shown}` printed what is not UTF-8")))
+}
+
+/// The same, of a command that tells how far it is on its standard error.
+pub(crate) fn output_with_progress(command: &mut Command) -> Result<String> {
+    println!("$ {}", show(command));
+    output(command.stderr(Stdio::inherit()))
 }
 
 /// What `cargo metadata` says of the members of the workspace.

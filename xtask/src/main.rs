@@ -18,6 +18,7 @@ mod fmt;
 mod fuzz;
 mod layers;
 mod miri;
+mod programs;
 mod semantics;
 mod soak;
 mod test;
@@ -53,7 +54,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        about: "unit and integration tests (arguments go to cargo test)",
+        about: "unit and integration tests (arguments go to cargo test, those after -- to the tests)",
         run: test::run,
     },
     Command {
