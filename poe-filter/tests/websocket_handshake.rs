@@ -121,7 +121,8 @@ fn nothing_behind_the_handshake_is_lost() {
 #[test]
 fn responses_that_do_not_agree() {
     use WebSocketHandshakeError as E;
-    let (asked, handshake) = WebSocketHandshake::begin(Request::get("/").body("").unwrap());
+    let asked = Request::get("/").header("Sec-WebSocket-Protocol", "a, b");
+    let (asked, handshake) = WebSocketHandshake::begin(asked.body("").unwrap());
     let key = asked.headers()["sec-websocket-key"].to_str().unwrap().to_owned();
     let mut headers = HEADERS.map(str::to_owned);
     headers[4] = format!("Sec-WebSocket-Key: {key}");
@@ -144,9 +145,17 @@ fn responses_that_do_not_agree() {
         ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", E::Accept),
         ("sec-websocket-extensions", "permessage-deflate", E::NotOffered("an extension")),
         ("sec-websocket-protocol", "chat", E::NotOffered("a protocol")),
+        ("sec-websocket-protocol", "A", E::NotOffered("a protocol")),
+        ("sec-websocket-protocol", "a, b", E::NotOffered("a protocol")),
+        ("sec-websocket-protocol", "", E::NotOffered("a protocol")),
     ] {
         let mut response = right.clone();
         response.headers_mut().insert(name, value.parse().unwrap());
         assert_eq!(handshake.finish(&response), Err(expected), "{name}");
+    }
+    let mut two = right.clone();
+    for protocol in ["a", "b"] {
+        two.headers_mut().append("sec-websocket-protocol", protocol.parse().unwrap());
+        assert_eq!(handshake.finish(&two).is_ok(), protocol == "a");
     }
 }

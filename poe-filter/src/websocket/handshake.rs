@@ -60,7 +60,7 @@ pub enum WebSocketHandshakeError {
     /// The server has not understood the key.
     #[error("Sec-WebSocket-Accept does not fit the key")]
     Accept,
-    /// The server wants an extension, or a protocol, that was not offered.
+    /// The server wants an extension, or a protocol, that was not offered, or several protocols.
     #[error("the server has chosen {0}, which was not offered")]
     NotOffered(&'static str),
 }
@@ -216,12 +216,19 @@ impl WebSocketHandshake {
         if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
             return Err(WebSocketHandshakeError::NotOffered("an extension"));
         }
-        for protocol in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
-            if !has(&self.protocols, SEC_WEBSOCKET_PROTOCOL, protocol.as_bytes()) {
-                return Err(WebSocketHandshakeError::NotOffered("a protocol"));
-            }
+        let mut protocols = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        match (protocols.next(), protocols.next()) {
+            (None, _) => Ok(()),
+            (Some(chosen), None) if self.has_offered(chosen.as_bytes()) => Ok(()),
+            _ => Err(WebSocketHandshakeError::NotOffered("a protocol")),
         }
-        Ok(())
+    }
+
+    /// Whether this is one of the protocols that were offered, whose case matters.
+    fn has_offered(&self, chosen: &[u8]) -> bool {
+        let offers = self.protocols.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        let mut offers = offers.flat_map(|value| value.as_bytes().split(|octet| *octet == b','));
+        !chosen.is_empty() && offers.any(|offered| offered.trim_ascii() == chosen)
     }
 }
 

@@ -2,6 +2,7 @@
 //! among the modes of the parser and divide the stream, which is the rest.
 
 mod block;
+mod handshake;
 mod http;
 mod input;
 mod json;
@@ -19,6 +20,7 @@ pub(crate) type Check = fn(&[u8]);
 pub(crate) const TARGETS: &[(&str, Check)] = &[
     ("block", block::block),
     ("chunked", http::chunked),
+    ("handshake", handshake::handshake),
     ("http_client", http::client),
     ("httpd", http::server),
     ("json_lines", json::json_lines),
