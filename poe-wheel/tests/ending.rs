@@ -456,6 +456,27 @@ fn a_peer_that_has_received_all_and_sends_nothing_is_not_waited_for() {
     assert!(lingering.take().is_none_or(|lingering| lingering.is_over()));
 }
 
+#[test]
+fn a_peer_whose_input_was_paused_after_its_last_record_is_not_waited_for() {
+    let kernel = kernel();
+    let (ours, mut theirs) = tcp();
+    theirs.write_all(b"quit\n").unwrap();
+    let lingering = Rc::new(RefCell::new(None));
+    let keep = lingering.clone();
+    spawn(&kernel, wheel(ours), move |cx, event| match event {
+        Event::Input(_) => {
+            own(cx).pause_input();
+            own(cx).put("bye");
+        }
+        Event::Flushed => *keep.borrow_mut() = cx.heap.take().unwrap().linger(NEVER),
+        _ => {}
+    });
+    run(&kernel);
+    assert!(lingering.take().is_none_or(|lingering| lingering.is_over()));
+    // It has not ended its side.
+    assert_eq!(read_all(theirs), b"bye\r\n");
+}
+
 /// A wheel that lingers, as its peer has sent something that is not read, and what to do then.
 fn lingering(react: impl Fn(&mut Cx<'_, Option<ReadWrite>>, Lingering) + 'static) -> TcpStream {
     let kernel = kernel();

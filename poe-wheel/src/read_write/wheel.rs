@@ -386,8 +386,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         if !state.ended.get() {
             self.say_goodbye();
         }
-        let is_sending =
-            state.backlog.get() || !self.pending().is_empty() || linger::has_unread(input);
+        let is_sending = self.driver.try_borrow().is_ok_and(|driver| driver.has_input())
+            || !self.pending().is_empty()
+            || linger::has_unread(input);
         let may_send = !state.peer_ended.get();
         let kernel = self.kernel.upgrade()?;
         if state.ended.get()
