@@ -84,7 +84,7 @@
 //! | `Port` | [`port`](server::TcpBuilder::port) |
 //! | `SessionParams`, `SessionType` | [`client_option`](server::TcpBuilder::client_option), [`client_session`](server::TcpBuilder::client_session), [`listener_session`](server::TcpBuilder::listener_session) |
 //! | `Stopped` | [`stopped`](server::TcpBuilder::stopped) |
-//! | (not there) | [`client_state`](server::TcpBuilder::client_state), [`drain_on`](server::TcpBuilder::drain_on), [`drain_time`](server::TcpBuilder::drain_time), [`listen_queue`](server::TcpBuilder::listen_queue) |
+//! | (not there) | [`client_state`](server::TcpBuilder::client_state), [`drain_on`](server::TcpBuilder::drain_on), [`drain_time`](server::TcpBuilder::drain_time), [`listen_queue`](server::TcpBuilder::listen_queue), [`marks`](server::TcpBuilder::marks) |
 //!
 //! | `Client::TCP` | here |
 //! |---|---|
@@ -106,7 +106,7 @@
 //! | `ServerFlushed` | [`server_flushed`](client::TcpBuilder::server_flushed) |
 //! | `ServerInput` | [`server_input`](client::TcpBuilder::server_input), [`server_partial`](client::TcpBuilder::server_partial) |
 //! | `SessionParams`, `SessionType` | [`option`](client::TcpBuilder::option), [`session`](client::TcpBuilder::session) |
-//! | (not there) | [`client_state`](client::TcpBuilder::client_state), [`drain_on`](client::TcpBuilder::drain_on), [`drain_time`](client::TcpBuilder::drain_time), [`input_filter`](client::TcpBuilder::input_filter), [`output_filter`](client::TcpBuilder::output_filter) |
+//! | (not there) | [`client_state`](client::TcpBuilder::client_state), [`drain_on`](client::TcpBuilder::drain_on), [`drain_time`](client::TcpBuilder::drain_time), [`input_filter`](client::TcpBuilder::input_filter), [`marks`](client::TcpBuilder::marks), [`output_filter`](client::TcpBuilder::output_filter) |
 //!
 //! # Differences from POE
 //!

@@ -3,6 +3,7 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
+use std::io::Read;
 use std::net::TcpListener;
 use std::rc::Rc;
 
@@ -44,6 +45,7 @@ fn a_client_refuses_what_is_missing() {
     assert!(message(all().server_low(|_| ()).spawn(&kernel)).contains("marks"));
     let marks = all().high_mark(3).low_mark(9).server_high(|_| ()).server_low(|_| ());
     assert!(matches!(marks.spawn(&kernel), Err(ComponentError::Wheel(_))));
+    assert!(matches!(all().marks(3, 9).spawn(&kernel), Err(ComponentError::Wheel(_))));
     assert!(matches!(
         all().state("_start", |_, ()| ()).spawn(&kernel),
         Err(ComponentError::Reserved { event: "_start" })
@@ -354,6 +356,51 @@ fn an_acceptor_gets_the_socket_and_may_drop_its_listener() {
     assert_eq!(log.lines(), ["accepted", "input", "flushed", "read/0", "stopped"]);
     let lines = client_log.lines();
     assert_eq!(lines, ["pre-connect", "connected", "flushed", "input", "disconnected"]);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_not_read_from() {
+    const LINES: usize = 100;
+    const ANSWER: usize = 100_000;
+    let _watchdog = watchdog();
+    let (kernel, _) = kernel();
+    let log = Log::default();
+    let (high, low) = (log.clone(), log.clone());
+    let server = local()
+        .alias("server")
+        .client_state(|| false)
+        .marks(1000, 10)
+        .client_input(|cx, line| {
+            // Many lines come at once, and yet one answer at a time.
+            assert!(cx.heap.client.get_driver_out_octets() < 1000);
+            assert!(!cx.heap.user, "the input is paused");
+            assert!(cx.heap.client.put("x".repeat(ANSWER - 2)));
+            cx.heap.client.resume_input();
+            if line == "pause" {
+                cx.heap.client.pause_input();
+                cx.heap.user = true;
+            }
+        })
+        .client_high(move |_| high.add("high"))
+        .client_low(move |cx| {
+            low.add("low");
+            cx.yield_event("later", ());
+        })
+        .state("later", |cx, ()| {
+            cx.heap.user = false;
+            cx.heap.client.resume_input();
+        })
+        .client_disconnected(|cx| cx.post("server", server::SHUTDOWN, ()))
+        .spawn(&kernel)
+        .unwrap();
+    let client = peer(port(&server), |mut stream| {
+        write(&stream, &b"more\npause\n".repeat(LINES / 2));
+        let mut answers = vec![0; LINES * ANSWER];
+        stream.read_exact(&mut answers).unwrap();
+    });
+    run(&kernel);
+    client.join().unwrap();
+    assert_eq!((log.count("high"), log.count("low")), (LINES, LINES));
 }
 
 // Conformance: WAC-04

@@ -71,14 +71,8 @@ where
         .address(address.host)
         .port(address.port)
         .client_filter(ReferenceBuilder::build(filter)?)
-        .high_mark(HIGH)
-        .low_mark(LOW)
-        .client_input(|cx, record| {
-            if cx.heap.client.put(record) {
-                cx.heap.client.pause_input();
-            }
-        })
-        .client_low(|cx| cx.heap.client.resume_input())
+        .marks(HIGH, LOW)
+        .client_input(|cx, record| cx.heap.client.put(record))
         .drain_on(["INT", "TERM"])
         .spawn(&kernel)?;
     examples::listening(server.local_address());

@@ -28,14 +28,8 @@ fn main() -> examples::Result {
         .address(address.host)
         .port(address.port)
         .client_pre_connect(move |_, socket| tls.accept().map(|driver| Driven::new(socket, driver)))
-        .high_mark(HIGH)
-        .low_mark(LOW)
-        .client_input(|cx, line| {
-            if cx.heap.client.put(line) {
-                cx.heap.client.pause_input();
-            }
-        })
-        .client_low(|cx| cx.heap.client.resume_input())
+        .marks(HIGH, LOW)
+        .client_input(|cx, line| cx.heap.client.put(line))
         .started(|cx| cx.sig("HUP", "renew"))
         .listener_session(move |session| {
             let tls = renewed.clone();

@@ -234,6 +234,17 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
+    /// Reads no more from the server while as many octets wait for it as the first of these, until no more do than the second: one that
+    /// sends without reading what it gets costs no more memory than that. Both marks are those of `high_mark` and `low_mark`;
+    /// the callbacks for them may be given besides.
+    ///
+    /// What is put by [`Link::put`](crate::Link::put) counts. Where the server's input stops for other reasons too,
+    /// [`pause_input`](crate::Link::pause_input) and [`resume_input`](crate::Link::resume_input) go together with this.
+    pub fn marks(mut self, high: usize, low: usize) -> Self {
+        self.talk.plan.keep_pace(high, low);
+        self
+    }
+
     /// Begins to connect; whether that succeeds is told by callbacks.
     ///
     /// # Errors

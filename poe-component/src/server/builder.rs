@@ -387,6 +387,33 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
+    /// Reads no more from a client while as many octets wait for it as the first of these, until no more do than the second: one that
+    /// sends without reading what it gets costs no more memory than that. Both marks are those of `high_mark` and `low_mark`;
+    /// the callbacks for them may be given besides.
+    ///
+    /// What is put by [`Link::put`](crate::Link::put) counts. Where a client's input stops for other reasons too,
+    /// [`pause_input`](crate::Link::pause_input) and [`resume_input`](crate::Link::resume_input) go together with this.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// let server = server::Tcp::build()
+    ///     .address("127.0.0.1")
+    ///     .marks(64 * 1024, 4 * 1024)
+    ///     .client_input(|cx, line| cx.heap.client.put(line))
+    ///     .spawn(&kernel)?;
+    /// # kernel.post(&server, server::SHUTDOWN, ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn marks(mut self, high: usize, low: usize) -> Self {
+        self.talk.plan.keep_pace(high, low);
+        self
+    }
+
     /// Begins to listen.
     ///
     /// # Errors

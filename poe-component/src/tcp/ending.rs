@@ -72,6 +72,9 @@ pub(super) fn fail<H: Party>(cx: &mut Cx<'_, H>, error: IoError, talk: &Talk<H>)
         return Ok(());
     }
     *cx.heap.flags().got_an_error |= is_broken;
+    if is_broken {
+        cx.heap.link().catch_up();
+    }
     let result = match &talk.error {
         Some(callback) => rescue(cx, |cx| callback(cx, error), end_later),
         None => {

@@ -1,5 +1,6 @@
 //! The wheel of a connection, while there is one.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,12 @@ pub struct Link<In: 'static = Bytes, Out: 'static = Bytes> {
     lingering: Option<Lingering>,
     /// A timer waits for the handshake of the wheel's driver.
     pub(crate) is_limited: bool,
+    /// The input stops while too much output waits.
+    keeps_pace: bool,
+    /// It has stopped for that.
+    is_held: Cell<bool>,
+    /// It has been stopped by the program.
+    is_paused: Cell<bool>,
 }
 
 /// How long a peer that was sent all there was for it may take to receive it or to stop sending, before it is cut off.
@@ -23,11 +30,28 @@ const LINGER: Duration = Duration::from_secs(5);
 
 impl<In: 'static, Out: 'static> Link<In, Out> {
     pub(crate) fn none() -> Self {
-        Self { wheel: None, lingering: None, is_limited: false }
+        Self {
+            wheel: None,
+            lingering: None,
+            is_limited: false,
+            keeps_pace: false,
+            is_held: Cell::new(false),
+            is_paused: Cell::new(false),
+        }
     }
 
-    pub(crate) fn set(&mut self, wheel: ReadWrite<In, Out>) {
+    pub(crate) fn set(&mut self, wheel: ReadWrite<In, Out>, keeps_pace: bool) {
         self.wheel = Some(wheel);
+        self.keeps_pace = keeps_pace;
+        self.is_held.set(false);
+        self.is_paused.set(false);
+    }
+
+    /// Little enough output waits, or none will ever go: the input need not stop for it.
+    pub(crate) fn catch_up(&self) {
+        if self.is_held.replace(false) && !self.is_paused.get() {
+            self.wheel.iter().for_each(ReadWrite::resume_input);
+        }
     }
 
     /// Drops the connection, with what is queued.
@@ -62,7 +86,12 @@ impl<In: 'static, Out: 'static> Link<In, Out> {
     ///
     /// See [`ReadWrite::put`].
     pub fn put(&self, record: impl IntoRecord<Out>) -> bool {
-        self.wheel.as_ref().is_some_and(|wheel| wheel.put(record))
+        let Some(wheel) = &self.wheel else { return false };
+        let is_high = wheel.put(record);
+        if is_high && self.keeps_pace && !self.is_held.replace(true) {
+            wheel.pause_input();
+        }
+        is_high
     }
 
     /// The wheel, while there is a connection.
@@ -92,14 +121,18 @@ impl<In: 'static, Out: 'static> Link<In, Out> {
     /// Stops the input until [`Self::resume_input`].
     pub fn pause_input(&self) {
         if let Some(wheel) = &self.wheel {
+            self.is_paused.set(true);
             wheel.pause_input();
         }
     }
 
-    /// Lets input through again.
+    /// Lets input through again; where the builder was given `marks`, not before the output is down to the low one.
     pub fn resume_input(&self) {
         if let Some(wheel) = &self.wheel {
-            wheel.resume_input();
+            self.is_paused.set(false);
+            if !self.is_held.get() {
+                wheel.resume_input();
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Plan<In: 'static, Out: 'static> {
 pub(crate) struct Needs {
     pub(crate) low_mark: Option<usize>,
     pub(crate) high_mark: Option<usize>,
+    /// The input stops between them.
+    pub(crate) keeps_pace: bool,
     pub(crate) has_low: bool,
     pub(crate) has_high: bool,
     pub(crate) has_partial: bool,
@@ -60,10 +62,21 @@ impl<In: 'static, Out: 'static> Plan<In, Out> {
         self.needs.handshake_time.unwrap_or(HANDSHAKE_TIME)
     }
 
+    /// Has the input stop between these marks.
+    pub(crate) fn keep_pace(&mut self, high: usize, low: usize) {
+        self.needs.high_mark = Some(high);
+        self.needs.low_mark = Some(low);
+        self.needs.keeps_pace = true;
+    }
+
+    pub(super) fn keeps_pace(&self) -> bool {
+        self.needs.keeps_pace
+    }
+
     /// Both marks, and somebody to be told of the low one, or none of it. Of the high one `put` tells.
     pub(crate) fn check(&self) -> Result<(), ComponentError> {
-        let Needs { low_mark, high_mark, has_low, has_high, .. } = self.needs;
-        match (low_mark, high_mark, has_low, has_high) {
+        let Needs { low_mark, high_mark, has_low, has_high, keeps_pace, .. } = self.needs;
+        match (low_mark, high_mark, has_low || keeps_pace, has_high) {
             (None, None, false, false) => Ok(()),
             (Some(low), Some(high), true, _) if low > 0 && low < high => Ok(()),
             (Some(low), Some(high), true, _) => Err(WheelError::Marks { low, high }.into()),

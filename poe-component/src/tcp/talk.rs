@@ -10,7 +10,7 @@ use poe_wheel::{Input, IoError, Socket, WheelId};
 use super::ending::{self, Party, events};
 use super::{Driven, IntoDriven, Plan};
 use crate::ComponentError;
-use crate::callback::{Callback, finish};
+use crate::callback::{Callback, call, callback, finish};
 
 type PreConnect<H> = Rc<dyn Fn(&mut Cx<'_, H>, Socket) -> Option<Driven>>;
 type Customize<H> = Rc<dyn Fn(Session<H>) -> Session<H>>;
@@ -23,6 +23,7 @@ pub(crate) struct Talk<H: Party> {
     pub(crate) disconnected: Option<Callback<H, ()>>,
     pub(crate) error: Option<Callback<H, IoError>>,
     pub(crate) flushed: Option<Callback<H, ()>>,
+    low: Option<Callback<H, ()>>,
     pub(crate) has_input: bool,
     handlers: Handlers<H>,
     session: Option<Customize<H>>,
@@ -37,6 +38,7 @@ impl<H: Party> Talk<H> {
             disconnected: None,
             error: None,
             flushed: None,
+            low: None,
             has_input: false,
             handlers: Handlers::new(),
             session: None,
@@ -50,6 +52,7 @@ impl<H: Party> Talk<H> {
             && self.disconnected.is_none()
             && self.error.is_none()
             && self.flushed.is_none()
+            && self.low.is_none()
             && self.session.is_none()
             && self.handlers.is_empty()
     }
@@ -79,12 +82,12 @@ impl<H: Party> Talk<H> {
 
     pub(crate) fn on_high<R: IntoOutcome>(&mut self, f: impl Fn(&mut Cx<'_, H>) -> R + 'static) {
         self.plan.needs().has_high = true;
-        self.on_mark(events::HIGH, f);
+        self.handle(|handlers| handlers.on(events::HIGH, move |cx, _: WheelId| finish(f(cx))));
     }
 
     pub(crate) fn on_low<R: IntoOutcome>(&mut self, f: impl Fn(&mut Cx<'_, H>) -> R + 'static) {
         self.plan.needs().has_low = true;
-        self.on_mark(events::LOW, f);
+        self.low = Some(callback(move |cx, ()| f(cx)));
     }
 
     pub(crate) fn state<P: 'static, R: IntoOutcome>(
@@ -111,7 +114,8 @@ impl<H: Party> Talk<H> {
     pub(crate) fn check(&self, own: &[&'static str]) -> Result<(), ComponentError> {
         let own = own.iter().copied().find(|&event| self.handlers.handles(event));
         // These are there if the component's own callbacks are.
-        let of_wheel = [events::ERROR, events::FLUSHED, events::OVER, events::SLOW, events::CUT];
+        let of_wheel =
+            [events::ERROR, events::FLUSHED, events::LOW, events::OVER, events::SLOW, events::CUT];
         let of_wheel = of_wheel.into_iter().find(|&event| self.handlers.handles(event));
         match own.or(of_wheel) {
             Some(event) => Err(ComponentError::Reserved { event }),
@@ -130,10 +134,14 @@ impl<H: Party> Talk<H> {
         let has_shutdown = users.handles(SHUTDOWN);
         let of = || Rc::clone(&talk);
         let (error, flush, over, shutdown) = (of(), of(), of(), of());
-        let (slow, late, cut) = (of(), of(), of());
+        let (low, slow, late, cut) = (of(), of(), of(), of());
         let mut handlers = users
             .on(events::ERROR, move |cx, failure: IoError| ending::fail(cx, failure, &error))
             .on(events::FLUSHED, move |cx, _: WheelId| ending::flushed(cx, &flush))
+            .on(events::LOW, move |cx, _: WheelId| {
+                cx.heap.link().catch_up();
+                call(cx, low.low.as_ref(), ())
+            })
             .on(events::SLOW, move |cx, wheel| ending::end_handshake(cx, wheel, &slow))
             .on(events::CUT, move |cx, ()| ending::cut(cx, &late))
             .on(events::OVER, move |cx, wheel: WheelId| {
@@ -164,7 +172,7 @@ impl<H: Party> Talk<H> {
         };
         match driven.map(|driven| self.plan.spawn(cx.kernel, driven)) {
             Some(Ok(wheel)) => {
-                cx.heap.link().set(wheel);
+                cx.heap.link().set(wheel, self.plan.keeps_pace());
                 ending::limit_handshake(cx, self.plan.handshake_time());
                 true
             }
@@ -187,14 +195,6 @@ impl<H: Party> Talk<H> {
                 if *cx.heap.flags().shutdown { Ok(()) } else { finish(f(cx, input.record)) }
             })
         });
-    }
-
-    fn on_mark<R: IntoOutcome>(
-        &mut self,
-        event: &'static str,
-        f: impl Fn(&mut Cx<'_, H>) -> R + 'static,
-    ) {
-        self.handle(|handlers| handlers.on(event, move |cx, _: WheelId| finish(f(cx))));
     }
 
     fn handle(&mut self, change: impl FnOnce(Handlers<H>) -> Handlers<H>) {
