@@ -421,3 +421,132 @@ fn old_files_are_closed_after_a_while() {
     });
     run(&kernel);
 }
+
+#[test]
+fn a_file_is_heard_after_its_name_has_gone_however_long_it_was_quiet_before() {
+    let directory = Directory::new();
+    let path = directory.file("log", "one\n");
+    let (kernel, log) = (kernel(), Log::default());
+    let (l, idle, file) = (log.clone(), Cell::new(0), RefCell::new(None));
+    spawn(&kernel, follow(&path).seek(0).idle_event("idle"), move |cx, event| match event {
+        Event::Idle => {
+            idle.set(idle.get() + 1);
+            if idle.get() == 8 {
+                *file.borrow_mut() = Some(File::options().append(true).open(&path).unwrap());
+                moved(&path, "1");
+                append(&path, "two\n");
+            } else if idle.get() == 10 {
+                // The writer has not learnt of it before.
+                append(path.with_extension("1"), "late\n");
+            }
+        }
+        Event::Input(line) => {
+            l.push(line.escape_ascii());
+            if line == "late" {
+                *cx.heap = None;
+            }
+        }
+        _ => {}
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["one", "two", "late"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_does_not_keep_from_the_next() {
+    let directory = Directory::new();
+    let path = directory.path("log");
+    // A socket is no file that could be opened.
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let steps: Vec<Step<'static>> = vec![
+        step(&["error open: No such device or address (os error 6)"], |_| {}),
+        step(&["reset", "one"], |path| {
+            moved(path, "1");
+            append(path, "one\n");
+        }),
+        step(&["two", "reset", "three"], |path| {
+            append(path, "two\n");
+            moved(path, "2");
+            append(path, "three\n");
+        }),
+    ];
+    take(follow(&path), &path, &Rc::new(steps));
+    drop(listener);
+}
+
+#[test]
+fn a_file_that_gets_its_name_back_is_gone_on_with() {
+    let directory = Directory::new();
+    let path = directory.file("log", "one\n");
+    let (kernel, log) = (kernel(), Log::default());
+    let (l, idle) = (log.clone(), Cell::new(0));
+    spawn(&kernel, follow(&path).seek(0).idle_event("idle"), move |cx, event| match event {
+        Event::Idle => {
+            idle.set(idle.get() + 1);
+            if idle.get() == 10 {
+                // The first one was closed long ago.
+                moved(&path, "2");
+                fs::rename(path.with_extension("1"), &path).unwrap();
+                append(&path, "three\n");
+            }
+        }
+        Event::Input(line) => {
+            l.push(line.escape_ascii());
+            if line == "one" {
+                moved(&path, "1");
+                append(&path, "two\n");
+            } else if line == "three" {
+                *cx.heap = None;
+            }
+        }
+        _ => {}
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_directory_may_be_replaced_however_that_is_done() {
+    let replace: [fn(&Path); 3] = [
+        // It goes, and comes back.
+        |folder| {
+            fs::remove_dir_all(folder).unwrap();
+            fs::create_dir(folder).unwrap();
+        },
+        // It is moved away.
+        |folder| {
+            fs::rename(folder, folder.with_extension("old")).unwrap();
+            fs::create_dir(folder).unwrap();
+        },
+        // One above it is.
+        |folder| {
+            let above = folder.parent().unwrap();
+            fs::rename(above, above.with_extension("old")).unwrap();
+            fs::create_dir_all(folder).unwrap();
+        },
+    ];
+    for replace in replace {
+        let directory = Directory::new();
+        let folder = directory.path("above").join("folder");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("log");
+        append(&path, "one\n");
+        let steps: Vec<Step<'static>> = vec![
+            step(&["one"], |_| {}),
+            step(&["reset", "two"], move |path| {
+                replace(path.parent().unwrap());
+                append(path, "two\n");
+            }),
+            // The system tells of this directory from then on, and this file has its name for a moment only.
+            step(&["three", "reset", "four", "reset", "five"], |path| {
+                append(path, "three\n");
+                moved(path, "1");
+                append(path, "four\n");
+                fs::rename(path.with_extension("1"), path.with_extension("2")).unwrap();
+                moved(path, "1");
+                append(path, "five\n");
+            }),
+        ];
+        take(follow(&path).seek(0), &path, &Rc::new(steps));
+    }
+}

@@ -1,5 +1,6 @@
 //! What a wheel does when it looks: what has the name, what is new in the files, what becomes of those that had it.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use poe_filter::FilterError;
 use poe_kernel::{Kernel, Name};
 
 use super::generation::{Decode, Generation, Got, Kind, Opened, Source};
+use super::start::lose_name;
 use super::tail::{self, Identity};
 use super::wheel::Wheel;
 use crate::read_write::with_buffer;
@@ -53,6 +55,8 @@ enum Followed {
 struct Found {
     /// Files that had it, and are not open yet.
     before: Vec<Opened>,
+    /// What those that cannot be opened are called.
+    unseen: Vec<OsString>,
     /// The file that has it.
     identity: Option<Identity>,
     /// The same, if it is not open yet.
@@ -65,6 +69,12 @@ struct Found {
 fn is_missing(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     code == Some(Errno::ENOENT as i32) || code == Some(Errno::ENOTDIR as i32)
+}
+
+/// Whether it is not the fault of the file, and so the next one is not to be read before it.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let codes = [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::EAGAIN];
+    codes.iter().any(|code| error.raw_os_error() == Some(*code as i32))
 }
 
 impl<In: 'static> Wheel<In> {
@@ -126,28 +136,26 @@ impl<In: 'static> Wheel<In> {
             return;
         }
         self.watch_directory();
-        let mut found = Found::default();
-        for _ in 0..TRIES {
-            let count = self.moves.count();
-            found = self.open_all(path);
-            let Some(notifier) = self.notifier.borrow().clone() else { break };
-            notifier.drain();
-            // What was moved on meanwhile may have been taken for another.
-            if self.moves.count() == count && !found.is_late {
-                break;
-            }
-        }
+        let Some(found) = self.open_all_at_rest(path) else {
+            self.state.missed.set(true);
+            return;
+        };
         if found.is_late && !look.polled {
             // The system has moved a file again and is about to say where.
             return;
         }
         if let Some((operation, error)) = found.failed {
-            return self.cannot(look, operation, error);
+            let is_exhaustion = is_exhaustion(&error);
+            self.cannot(look, operation, error);
+            if is_exhaustion {
+                return;
+            }
+        } else {
+            self.be_missing(found.identity.is_none());
         }
-        self.moves.forget();
+        self.moves.forget_but(found.unseen);
         look.found |= !found.before.is_empty();
         found.before.into_iter().for_each(|opened| self.add_next(opened));
-        self.state.missing.set(found.identity.is_none());
         if let Some(identity) = found.identity {
             self.make_last(identity);
         }
@@ -156,10 +164,27 @@ impl<In: 'static> Wheel<In> {
         }
     }
 
+    /// None if files are moved too often for that.
+    fn open_all_at_rest(&self, path: &Path) -> Option<Found> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let count = self.moves.count();
+            let found = self.open_all(path);
+            let Some(notifier) = self.notifier.borrow().clone() else { return Some(found) };
+            notifier.drain();
+            // What was moved on meanwhile may have been taken for another.
+            last = (self.moves.count() == count).then_some(found);
+            if last.as_ref().is_some_and(|found| !found.is_late) {
+                break;
+            }
+        }
+        last
+    }
+
     fn open_all(&self, path: &Path) -> Found {
         let mut found = Found::default();
         for name in self.moves.away() {
-            match Opened::by_name(&path.with_file_name(name)) {
+            match Opened::by_name(&path.with_file_name(&name)) {
                 Ok(file) => {
                     let is_new = match file.kind {
                         Kind::File(identity) => {
@@ -173,7 +198,10 @@ impl<In: 'static> Wheel<In> {
                     }
                 }
                 Err(error) if is_missing(&error) => found.is_late = true,
-                Err(error) => found.failed = Some(("open", error)),
+                Err(error) => {
+                    found.unseen.push(name);
+                    found.failed = Some(("open", error));
+                }
             }
         }
         match tail::look_up(path) {
@@ -200,8 +228,20 @@ impl<In: 'static> Wheel<In> {
     fn make_last(&self, identity: Identity) {
         let mut generations = self.generations.borrow_mut();
         let found = generations.iter().rposition(|generation| generation.is(identity));
-        let last = found.and_then(|found| generations.remove(found));
-        generations.extend(last);
+        if let Some(found) = found
+            && found + 1 < generations.len()
+        {
+            lose_name(&mut generations);
+            let last = generations.remove(found);
+            generations.extend(last);
+        }
+    }
+
+    /// Whether no file has the name.
+    fn be_missing(&self, is_missing: bool) {
+        if !self.state.missing.replace(is_missing) && is_missing {
+            lose_name(&mut self.all());
+        }
     }
 
     fn take_over(&self, look: &mut Look<'_>, opened: Opened) {
@@ -276,8 +316,8 @@ impl<In: 'static> Wheel<In> {
                 Err(error) if !self.is_stream() => {
                     if error.raw_os_error() == Some(Errno::ESTALE as i32) {
                         // It was removed elsewhere; what has the name is looked for again.
-                        let stale = self.generations.borrow_mut().remove(index);
-                        drop(stale);
+                        let stale = self.all().remove(index);
+                        stale.into_iter().for_each(|stale| self.finish(look, stale.filter));
                     }
                     self.cannot(look, "read", error);
                     return Followed::ToEnd;
@@ -394,22 +434,24 @@ impl<In: 'static> Wheel<In> {
     /// Closes files that have lost their name and grow no more.
     fn retire(&self, look: &Look<'_>) {
         while let Some(old) = self.take_quiet() {
+            self.remember(&old);
             self.finish(look, old.filter);
-            drop(old.subscription);
         }
     }
 
     fn take_quiet(&self) -> Option<Generation<In>> {
         let mut generations = self.generations.borrow_mut();
-        let has_next = generations.len() > 1;
-        let first = generations.front()?;
-        let is_quiet = first.quiet >= QUIET_POLLS;
-        let is_gone = || {
+        let last = generations.len().checked_sub(1)?;
+        let is_gone = |generation: &Generation<In>| {
             self.path.is_some()
                 && self.state.missing.get()
-                && first.tail().is_some_and(tail::Tail::is_deleted)
+                && generation.tail().is_some_and(tail::Tail::is_deleted)
         };
-        if is_quiet && (has_next || is_gone()) { generations.pop_front() } else { None }
+        let is_over = |(index, generation): (usize, &Generation<In>)| {
+            generation.quiet >= QUIET_POLLS && (index < last || is_gone(generation))
+        };
+        let over = generations.iter().enumerate().position(is_over)?;
+        generations.remove(over)
     }
 }
 

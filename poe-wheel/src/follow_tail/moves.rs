@@ -36,8 +36,8 @@ impl Moves {
         match change {
             Change::Went(name, number) => self.went(name, number),
             Change::Came(name, number) => self.came(name, number),
-            Change::Anything => self.mark(),
-            Change::Contents | Change::DirectoryLost | Change::Unwatched => {}
+            Change::Anything | Change::DirectoryLost => self.mark(),
+            Change::Contents | Change::Unwatched => {}
         }
         self.count.get() != count
     }
@@ -55,11 +55,23 @@ impl Moves {
         self.away.borrow().clone()
     }
 
-    /// They were looked at.
-    pub(super) fn forget(&self) {
-        self.seen.set(self.count.get());
+    /// They were looked at, but for these, which are to be looked at again.
+    pub(super) fn forget_but(&self, unseen: Vec<OsString>) {
+        if unseen.is_empty() {
+            self.seen.set(self.count.get());
+        }
+        *self.away.borrow_mut() = unseen;
+        // Of a file that is leaving the name, the system may not have told yet where it goes.
+        if !matches!(self.leaving.get(), Some((_, None))) {
+            self.leaving.set(None);
+        }
+    }
+
+    /// The directory is another one.
+    pub(super) fn leave(&self) {
         self.away.borrow_mut().clear();
         self.leaving.set(None);
+        self.mark();
     }
 
     fn mark(&self) {
@@ -146,6 +158,21 @@ mod tests {
         assert_eq!(moves(&replaced), (true, names(&["log.1"])));
         let replaced = [("log", "log.1"), ("", "log"), ("log", "log.2"), ("log.2", "log.1")];
         assert_eq!(moves(&replaced), (true, names(&["log.1"])));
+    }
+
+    #[test]
+    fn a_file_that_is_leaving_is_not_forgotten() {
+        let moves = Moves::of(OsStr::new("log"));
+        moves.note(Change::Went(OsStr::new("log"), 7));
+        moves.forget_but(Vec::new());
+        assert!(moves.note(Change::Came(OsStr::new("log.1"), 7)));
+        assert_eq!(moves.away(), names(&["log.1"]));
+        moves.forget_but(names(&["log.1"]));
+        assert!(moves.has_news());
+        moves.note(Change::Went(OsStr::new("log.1"), 8));
+        moves.forget_but(Vec::new());
+        assert!(!moves.has_news());
+        assert!(!moves.note(Change::Came(OsStr::new("log.2"), 8)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where a wheel begins.
 
 use std::cell::RefMut;
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirEntryExt;
@@ -17,6 +18,9 @@ use crate::read_write::with_buffer;
 
 /// How far before the end a wheel looks for the beginning of an unfinished record.
 const LOOK_BACK: u64 = 4096;
+
+/// Files that are known again although they were closed.
+const CLOSED: usize = 16;
 
 /// Where in its first file a wheel begins.
 #[derive(Clone, Debug, Default)]
@@ -84,17 +88,41 @@ impl<In: 'static> Wheel<In> {
     /// Adds the file that now has the name.
     pub(super) fn add_next(&self, opened: Opened) {
         let generation = match opened.kind {
-            Kind::File(identity) => self.tail(&opened, identity, false),
+            Kind::File(identity) => {
+                let mut generation = self.tail(&opened, identity, false);
+                self.recall(&mut generation);
+                generation
+            }
             Kind::Fifo | Kind::Stream => self.stream(opened),
         };
         self.add(generation);
     }
 
-    fn add(&self, generation: Generation<In>) {
-        self.all().push_back(generation);
+    /// Keeps in mind how far a file was read that is about to be closed, for it may get its name back.
+    pub(super) fn remember(&self, old: &Generation<In>) {
+        let place = old.tail().filter(|tail| !tail.is_deleted()).map(|tail| tail.position(0));
+        if let Some(Ok(place)) = place {
+            let mut closed = self.closed.borrow_mut();
+            closed.truncate(CLOSED - 1);
+            closed.push_front(place);
+        }
     }
 
-    pub(super) fn all(&self) -> RefMut<'_, std::collections::VecDeque<Generation<In>>> {
+    /// Goes on in a file that had the name before.
+    fn recall(&self, generation: &mut Generation<In>) {
+        let mut closed = self.closed.borrow_mut();
+        if let Some(known) = closed.iter().position(|place| resumes(generation, place)) {
+            closed.remove(known);
+        }
+    }
+
+    fn add(&self, generation: Generation<In>) {
+        let mut all = self.all();
+        lose_name(&mut all);
+        all.push_back(generation);
+    }
+
+    pub(super) fn all(&self) -> RefMut<'_, VecDeque<Generation<In>>> {
         self.generations.borrow_mut()
     }
 
@@ -142,6 +170,13 @@ impl<In: 'static> Wheel<In> {
             }
         }
         self.add(generation);
+    }
+}
+
+/// The last file is about to be none that has the name: who writes to it may learn of that late.
+pub(super) fn lose_name<In>(all: &mut VecDeque<Generation<In>>) {
+    if let Some(last) = all.back_mut() {
+        last.quiet = 0;
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
@@ -20,6 +21,7 @@ use super::moves::Moves;
 use super::notifier::{Change, Notified, Notifier, Subscription};
 use super::position::Position;
 use super::start::Start;
+use super::tail::Identity;
 use crate::{IoCause, IoError, WheelError, WheelId};
 
 /// The names of a wheel's events.
@@ -59,10 +61,12 @@ pub(super) struct Wheel<In: 'static> {
     /// The files that have had the name, the one that has it now being the last. Those before it are there until nothing has
     /// been written to them for a while.
     pub(super) generations: RefCell<VecDeque<Generation<In>>>,
+    /// How far files were read that have been closed since.
+    pub(super) closed: RefCell<VecDeque<Position>>,
     pub(super) moves: Moves,
     pub(super) state: State,
     pub(super) notifier: RefCell<Option<Rc<Notifier>>>,
-    pub(super) directory: RefCell<Option<Subscription>>,
+    pub(super) directory: RefCell<Option<(Identity, Subscription)>>,
 }
 
 /// Where the wheel stands.
@@ -110,6 +114,7 @@ impl<In: 'static> Wheel<In> {
             filter: plan.filter,
             driver: RefCell::new(plan.driver),
             generations: RefCell::default(),
+            closed: RefCell::default(),
             moves,
             state: State::default(),
             notifier: RefCell::default(),
@@ -150,18 +155,21 @@ impl<In: 'static> Wheel<In> {
 
     /// Watches the directory, unless it does or cannot.
     pub(super) fn watch_directory(&self) {
-        if self.state.directory_lost.replace(false) {
-            drop(self.directory.take());
+        let (Some(notifier), Some(path)) = (&*self.notifier.borrow(), &self.path) else { return };
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(".".as_ref());
+        // One above it may have been moved, or a link on the way to it led elsewhere, of which nobody tells.
+        let identity = fs::metadata(parent).ok().map(|metadata| Identity::of(&metadata));
+        let is_lost = self.state.directory_lost.replace(false);
+        let mut directory = self.directory.borrow_mut();
+        if let Some((watched, _)) = &*directory {
+            if !is_lost && Some(*watched) == identity {
+                return;
+            }
+            self.moves.leave();
         }
-        if self.directory.borrow().is_some() {
-            return;
-        }
-        if let (Some(notifier), Some(path)) = (&*self.notifier.borrow(), &self.path) {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            let this: Weak<dyn Notified> = self.this.clone();
-            let directory = notifier.directory(parent.unwrap_or(".".as_ref()), this);
-            *self.directory.borrow_mut() = directory;
-        }
+        let this: Weak<dyn Notified> = self.this.clone();
+        *directory = identity.zip(notifier.directory(parent, this));
     }
 
     /// Waits for a handle that is no file, and for nothing else.
@@ -352,7 +360,10 @@ impl<In: 'static> Notified for Wheel<In> {
     fn notified(&self, change: Change<'_>) {
         let is_news = match change {
             Change::Contents | Change::Unwatched => true,
-            Change::DirectoryLost => !self.state.directory_lost.replace(true),
+            Change::DirectoryLost => {
+                self.state.directory_lost.set(true);
+                self.moves.note(change)
+            }
             Change::Anything | Change::Came(..) | Change::Went(..) => self.moves.note(change),
         };
         if is_news {
