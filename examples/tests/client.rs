@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use common::{Program, is_installed, perl, run, wait_until};
+use common::{Program, perl, run, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -54,7 +54,7 @@ fn it_ends_when_perl_hangs_up() {
 }
 
 #[test]
-fn its_input_may_be_a_file_a_pipe_nothing_or_a_terminal() {
+fn its_input_may_be_a_file_a_pipe_or_nothing() {
     let (server, address) = Program::server(SELECT);
     let address = address.to_string();
     let text = "one\ntwo\n".repeat(100);
@@ -80,20 +80,6 @@ fn its_input_may_be_a_file_a_pipe_nothing_or_a_terminal() {
     nothing.arg(&address).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let output = nothing.output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-
-    if is_installed("script", &["-qec", "true", "/dev/null"], "bsdutils") {
-        let command = format!("{CLIENT} {address}");
-        let mut terminal =
-            Program::start(Command::new("script").args(["-qec", &command, "/dev/null"]));
-        terminal.type_line("typed");
-        // Once as the terminal's own echo, and once from the server.
-        for _ in 0..2 {
-            terminal.wait_for_line("echo", |line| line.trim() == "typed");
-        }
-        terminal.type_line("\u{4}");
-        let ended = terminal.wait();
-        assert!(ended.status.success(), "{ended:?}");
-    }
     server.interrupt().well();
 }
 

@@ -287,8 +287,9 @@ pub use wheel_id::WheelId;
 /// What a program of wheels uses.
 pub mod prelude {
     pub use crate::{
-        Address, Conduit, Connection, Domain, FollowTail, FollowTailEvent, Input, IoCause, IoError,
-        ListenAccept, Position, ReadWrite, ReadWriteEvent, Redirect, Run, RunEvent, RunExit,
-        Socket, SocketFactory, SocketType, Udp, WheelId,
+        Address, Conduit, Connection, Domain, Exception, FollowTail, FollowTailEvent, Input,
+        IoCause, IoError, ListenAccept, Position, PutMode, ReadLine, ReadLineEvent, ReadWrite,
+        ReadWriteEvent, Redirect, Run, RunEvent, RunExit, Socket, SocketFactory, SocketType, Udp,
+        WheelId,
     };
 }
