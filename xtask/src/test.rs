@@ -46,9 +46,11 @@ pub(crate) fn loops(arguments: &[String]) -> Result<()> {
 
 /// Builds the tests, and tells of their programs.
 fn build(arguments: &[String]) -> Result<Vec<Program>> {
-    let mut command =
-        cargo(["test", "--workspace", "--all-features", "--lib", "--bins", "--tests"]);
-    command.args(["--no-run", "--message-format=json-render-diagnostics"]).args(arguments);
+    let mut command = cargo(["test", "--all-features", "--lib", "--bins", "--tests", "--no-run"]);
+    command.arg("--message-format=json-render-diagnostics").args(arguments);
+    if !arguments.iter().any(|it| it.starts_with("-p") || it.starts_with("--package")) {
+        command.arg("--workspace");
+    }
     let messages = output_with_progress(&mut command)?;
     Ok(messages.lines().filter_map(Program::of_message).collect())
 }
