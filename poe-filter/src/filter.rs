@@ -167,6 +167,13 @@ pub trait Filter: Debug {
         0
     }
 
+    /// For stacks of filters: the octets that the record given last came from, if the filter knows better than by what
+    /// is pending.
+    #[doc(hidden)]
+    fn take_used(&mut self) -> Option<Bytes> {
+        None
+    }
+
     /// A new filter of the same configuration, without any input or knowledge of this one's.
     /// POE's `clone`.
     ///
@@ -270,6 +277,11 @@ impl<In: 'static, Out: 'static> Filter for Box<dyn Filter<In = In, Out = Out>> {
     #[inline]
     fn pending_before(&self) -> usize {
         (**self).pending_before()
+    }
+
+    #[inline]
+    fn take_used(&mut self) -> Option<Bytes> {
+        (**self).take_used()
     }
 
     #[inline]

@@ -147,6 +147,10 @@ impl<F: Filter + 'static> Transform for FilterLayer<F> {
         records
     }
 
+    fn octets(&self) -> Option<[usize; 2]> {
+        Some([self.filter.pending_len(), self.filter.pending_before()])
+    }
+
     fn reset(&mut self) {
         self.filter.take_pending();
         self.settle();

@@ -144,13 +144,18 @@ pub(crate) trait Erased: Debug {
     fn get_one(&mut self, give: Give<'_>) -> Result<bool, FilterError>;
     fn finish(&mut self, give: Give<'_>) -> Result<bool, FilterError>;
     fn put(&mut self, record: &mut dyn Any, below: Give<'_>) -> Result<(), FilterError>;
-    fn pending(&self) -> usize;
+    /// How many of the records it was given it holds; `None` if it never keeps any.
+    fn pending(&self) -> Option<usize>;
+    /// Of a filter that is no layer next to the wire, what is pending in it.
+    fn content(&self) -> Option<[usize; 2]>;
     /// Takes back the records that it holds, the first one first, each as [`give_some`] gives it.
     fn take_records(&mut self) -> Vec<Box<dyn Any>>;
     /// What a filter said to what was added last.
     fn take_refused(&mut self) -> Option<FilterError>;
     /// How many octets a filter holds.
     fn octets(&self) -> Option<usize>;
+    /// What the latest record of a filter came from, if it knows.
+    fn take_used(&mut self) -> Option<Bytes>;
     /// How many of these came before its latest record.
     fn octets_before(&self) -> usize;
     fn copy_octets(&self) -> Bytes;
@@ -174,6 +179,7 @@ struct Kind<T> {
     as_any_mut: fn(&mut T) -> &mut dyn Any,
     take_refused: fn(&mut T) -> Option<FilterError>,
     octets: fn(&T) -> Option<usize>,
+    take_used: fn(&mut T) -> Option<Bytes>,
     octets_before: fn(&T) -> usize,
     copy_octets: fn(&T) -> Bytes,
     rewind: fn(&mut T),
@@ -189,6 +195,7 @@ fn of_filter<F: Filter + 'static>(
         as_any_mut: |layer: &mut FilterLayer<F>| layer.filter_mut(),
         take_refused: FilterLayer::take_refused,
         octets: |layer| Some(layer.filter().pending_len()),
+        take_used: |layer| layer.filter_mut().take_used(),
         octets_before: |layer| layer.filter().pending_before(),
         copy_octets: |layer| layer.filter().get_pending(),
         rewind: FilterLayer::rewind,
@@ -203,6 +210,7 @@ fn of_transform<T: Transform + 'static>(transform: T, name: &'static str) -> Con
         as_any_mut: |transform: &mut T| transform,
         take_refused: |_| None,
         octets: |_| None,
+        take_used: |_| None,
         octets_before: |_| 0,
         copy_octets: |_| Bytes::new(),
         rewind: T::reset,
@@ -255,8 +263,12 @@ impl<T: Transform + 'static> Erased for Concrete<T> {
         result
     }
 
-    fn pending(&self) -> usize {
-        self.transform.pending().unwrap_or(0)
+    fn pending(&self) -> Option<usize> {
+        self.transform.pending()
+    }
+
+    fn content(&self) -> Option<[usize; 2]> {
+        self.transform.octets()
     }
 
     fn take_records(&mut self) -> Vec<Box<dyn Any>> {
@@ -270,6 +282,10 @@ impl<T: Transform + 'static> Erased for Concrete<T> {
 
     fn octets(&self) -> Option<usize> {
         (self.kind.octets)(&self.transform)
+    }
+
+    fn take_used(&mut self) -> Option<Bytes> {
+        (self.kind.take_used)(&mut self.transform)
     }
 
     fn octets_before(&self) -> usize {

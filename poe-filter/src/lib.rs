@@ -190,6 +190,7 @@ mod error;
 mod filter;
 mod filter_layer;
 mod grep;
+mod held;
 #[cfg(feature = "http")]
 mod http_client;
 #[cfg(feature = "http")]

@@ -1,6 +1,4 @@
-//! Which octets the records came from that a stack of filters holds.
-
-use std::collections::VecDeque;
+//! Which octets the records came from that the filter next to the wire has given.
 
 use bytes::{Bytes, BytesMut};
 
@@ -60,44 +58,6 @@ impl Origin {
     /// Lets go of the chunk that the filter has parsed.
     pub(crate) fn starve(&mut self) {
         while self.pending.next_chunk() {}
-    }
-}
-
-/// The octets of each record that a layer holds.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    records: VecDeque<Bytes>,
-    /// How many octets these are.
-    len: usize,
-}
-
-impl Held {
-    pub(crate) fn push(&mut self, octets: Bytes) {
-        self.len += octets.len();
-        self.records.push_back(octets);
-    }
-
-    /// Keeps those of the last `count` records; gives the others.
-    pub(crate) fn release(&mut self, count: usize) -> Bytes {
-        let released = self.records.len().saturating_sub(count);
-        let octets = if released == 1 {
-            self.records.pop_front().unwrap_or_default()
-        } else {
-            join(self.records.drain(..released))
-        };
-        if self.records.is_empty() {
-            self.records = VecDeque::new();
-        }
-        self.len -= octets.len();
-        octets
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Bytes> {
-        self.records.iter().cloned()
     }
 }
 

@@ -7,8 +7,9 @@ use std::marker::PhantomData;
 
 use bytes::Bytes;
 
+use crate::held::{Held, Left, Portion, written};
 use crate::layer::{Give, RecordType, take};
-use crate::origin::{Held, Origin, join};
+use crate::origin::{Origin, join};
 use crate::{ConfigError, Filter, FilterError, IntoLayer, Layer, Sink};
 
 /// A stack of filters and [transforms](crate::Transform) that can change at any time. POE's
@@ -24,9 +25,9 @@ use crate::{ConfigError, Filter, FilterError, IntoLayer, Layer, Sink};
 ///
 /// What is pending in a stack that changes next to the wire, the input of which no record was made, goes through the
 /// changed stack from its start. What is left of a packet that an upper filter has used in part stays in that filter,
-/// which is to go on with it; it has no octets of its own, and so is not pending: of a stack that is
-/// replaced as a whole, it is lost. That its first filter holds more than its `MaxBuffer` then is told by
-/// [`get_one`](Filter::get_one).
+/// which is to go on with it; of a stack that is replaced as a whole, it is pending as the packet that the layers
+/// below write for it, or by itself if they do not read what they write. That its first filter holds more than its
+/// `MaxBuffer` then is told by [`get_one`](Filter::get_one).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -45,6 +46,8 @@ use crate::{ConfigError, Filter, FilterError, IntoLayer, Layer, Sink};
 pub struct Stackable<In = Bytes, Out = Bytes> {
     slots: Vec<Slot>,
     origin: Origin,
+    /// What the record given last came from, once a layer above has asked for that.
+    used: Option<Bytes>,
     records: PhantomData<fn(Out) -> In>,
 }
 
@@ -56,14 +59,18 @@ struct Slot {
     /// Records that it has given to a layer that has been taken off.
     given_back: VecDeque<Box<dyn Any>>,
     /// Where these came from.
-    given_back_held: Held,
+    given_back_held: VecDeque<Bytes>,
 }
 
 impl<In: 'static, Out: 'static> Stackable<In, Out> {
     /// A stack without layers.
     #[must_use]
     pub fn new() -> Self {
-        Self { slots: Vec::new(), origin: Origin::default(), records: PhantomData }
+        Self::of(Vec::new())
+    }
+
+    fn of(slots: Vec<Slot>) -> Self {
+        Self { slots, origin: Origin::default(), used: None, records: PhantomData }
     }
 
     /// Puts a layer behind the last one, farthest from the wire.
@@ -106,13 +113,16 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
     /// # Ok::<(), poe_filter::ConfigError>(())
     /// ```
     pub fn pop(&mut self) -> Option<Layer> {
-        let [.., below, top] = &mut self.slots[..] else { return self.take_out(Vec::pop) };
-        if !top.given_back.is_empty() {
+        if self.slots.len() < 2 || self.slots.last().is_some_and(|top| !top.given_back.is_empty()) {
             // These are not the records of the layer below.
             return self.take_out(Vec::pop);
         }
-        top.return_to(below);
-        Some(self.slots.pop()?.layer)
+        let mut top = self.slots.pop()?;
+        let octets = top.held_octets(&self.slots);
+        if let Some(below) = self.slots.last_mut() {
+            top.return_to(below, octets);
+        }
+        Some(top.layer)
     }
 
     /// Puts a layer before the first one, next to the wire.
@@ -238,25 +248,24 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
         if self.pending_len() == 0 {
             return change(&mut self.slots);
         }
-        let pending = self.take_octets(|layer| layer.0.rewind());
+        let octets: Vec<Bytes> = self.slots.iter_mut().rev().flat_map(Slot::take_whole).collect();
+        let pending = join(octets.into_iter().chain([self.wire_octets()]));
+        self.origin.take_all();
+        if let Some((first, upper)) = self.slots.split_first_mut() {
+            first.layer.0.reset();
+            upper.iter_mut().for_each(|slot| slot.layer.0.rewind());
+        }
         let result = change(&mut self.slots);
-        if let Some(first) = self.slots.first() {
+        if let Some(first) = self.slots.first_mut() {
             // What it has kept.
-            self.origin.append(first.layer.0.copy_octets());
+            if first.layer.0.take_used().is_none() {
+                self.origin.append(first.layer.0.copy_octets());
+            }
+            first.held = Held::default();
         }
         // What its first filter says to that is told with the next record.
         _ = self.feed(pending);
         result
-    }
-
-    /// Takes all that is pending, and has the upper layers forget it.
-    fn take_octets(&mut self, forget: impl Fn(&mut Layer)) -> Bytes {
-        let octets: Vec<Bytes> = self.slots.iter_mut().rev().flat_map(Slot::release_all).collect();
-        if let Some((first, upper)) = self.slots.split_first_mut() {
-            first.layer.0.reset();
-            upper.iter_mut().for_each(|slot| forget(&mut slot.layer));
-        }
-        join(octets.into_iter().chain([self.origin.take_all()]))
     }
 
     /// Adds a chunk; gives the filter next to the wire, which has taken it or not.
@@ -271,37 +280,49 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
         };
         // A filter takes octets.
         _ = filter.0.get_one_start(&mut Some(chunk.clone()));
-        if filter.0.octets() != Some(before) {
+        if filter.0.octets() != Some(before) && filter.0.take_used().is_none() {
             self.origin.append(chunk);
         }
         Some(filter)
     }
 
+    /// What is pending next to the wire.
+    fn wire_octets(&self) -> Bytes {
+        match self.slots.first() {
+            Some(Slot { layer, .. }) if layer.0.octets().is_some() => layer.0.copy_octets(),
+            _ => self.origin.copy_all(),
+        }
+    }
+
     fn next(&mut self, ended: bool) -> Result<Option<In>, FilterError> {
         self.check().map_err(FilterError::stream)?;
         let mut next = None;
-        pull(&mut self.slots, &mut self.origin, ended, &mut |record| {
+        let wanted = self.used.take().is_some();
+        let used = pull(&mut self.slots, &mut self.origin, Pull { ended, wanted }, &mut |record| {
             next = Some(take(record)?);
             Ok(())
-        })?;
+        });
+        if wanted {
+            self.used = Some(used.as_ref().ok().cloned().flatten().unwrap_or_default());
+        }
+        used?;
         Ok(next)
     }
 }
 
 impl Slot {
     fn new(layer: Layer) -> Self {
-        let (held, given_back_held) = (Held::default(), Held::default());
-        Self { layer, held, given_back: VecDeque::new(), given_back_held }
+        let (held, given_back) = (Held::default(), VecDeque::new());
+        Self { layer, held, given_back, given_back_held: VecDeque::new() }
     }
 
-    /// Gives the records that the layer holds back to the one below.
-    fn return_to(&mut self, below: &mut Self) {
+    /// Gives the records that the layer holds, which came from these octets, back to the one below.
+    fn return_to(&mut self, below: &mut Self, octets: Vec<Bytes>) {
         let mut records = VecDeque::from(self.layer.0.take_records());
-        let mut held = Held::default();
-        // One that was used in part has no octets any more.
-        let without = records.len().saturating_sub(self.held.iter().count());
-        let octets = std::iter::repeat_n(Bytes::new(), without).chain(self.held.iter());
-        octets.chain(below.given_back_held.iter()).for_each(|octets| held.push(octets));
+        let without = records.len().saturating_sub(octets.len());
+        let mut held: VecDeque<_> =
+            std::iter::repeat_n(Bytes::new(), without).chain(octets).collect();
+        held.append(&mut below.given_back_held);
         records.append(&mut below.given_back);
         (below.given_back, below.given_back_held) = (records, held);
         self.held = Held::default();
@@ -310,27 +331,64 @@ impl Slot {
 
     fn take_given_back(&mut self) -> Option<(Box<dyn Any>, Bytes)> {
         let record = self.given_back.pop_front()?;
-        Some((record, self.given_back_held.release(self.given_back.len())))
+        Some((record, self.given_back_held.pop_front().unwrap_or_default()))
     }
 
-    /// The octets of all records that the layer holds, or was given back.
-    fn octets(&self) -> impl Iterator<Item = Bytes> {
-        self.given_back_held.iter().chain(self.held.iter())
+    /// The octets of the records that the layer holds, on these layers.
+    fn held_octets(&self, below: &[Slot]) -> Vec<Bytes> {
+        self.held.octets(|part| written(&fresh(below), part)).collect()
     }
 
-    fn octets_len(&self) -> usize {
-        self.given_back_held.len() + self.held.len()
-    }
-
-    fn release_all(&mut self) -> [Bytes; 2] {
+    /// Takes the octets of all records that the layer was given back, or holds as a whole.
+    fn take_whole(&mut self) -> [Bytes; 2] {
         self.given_back = VecDeque::new();
-        [self.given_back_held.release(0), self.held.release(0)]
+        [join(std::mem::take(&mut self.given_back_held).into_iter()), self.held.take_whole()]
     }
 
-    /// The octets of the records that the layer has let go.
-    fn release(&mut self) -> Bytes {
-        self.held.release(self.layer.0.pending())
+    /// Adds a record, made of these octets.
+    fn hold(&mut self, record: &mut dyn Any) -> Result<Bytes, FilterError> {
+        let layer = &mut self.layer.0;
+        let Some([before, _]) = layer.content() else {
+            layer.get_one_start(record)?;
+            return Ok(Bytes::new());
+        };
+        let content = record.downcast_ref::<Option<Bytes>>().cloned().flatten().unwrap_or_default();
+        layer.get_one_start(record)?;
+        // A filter that is full does not take it.
+        let is_taken = layer.content().is_some_and(|[after, _]| after > before);
+        Ok(if is_taken { content } else { Bytes::new() })
     }
+
+    /// What the layer has let go, if that is wanted.
+    fn follow(&mut self, how: Pull) -> Vec<Portion> {
+        let mut used = Vec::new();
+        if self.held.len() > 0 {
+            let left = match (self.layer.0.content(), self.layer.0.pending()) {
+                (Some([left, before]), _) => Left::Octets { left, before },
+                (None, pending) => Left::Records(pending.unwrap_or(0)),
+            };
+            if how.wanted {
+                self.held.follow(left, &mut used);
+            } else {
+                self.held.follow(left, &mut Dropped);
+            }
+        }
+        used
+    }
+}
+
+/// What nobody wants to know.
+struct Dropped;
+
+impl Extend<Portion> for Dropped {
+    fn extend<T: IntoIterator<Item = Portion>>(&mut self, portions: T) {
+        portions.into_iter().for_each(drop);
+    }
+}
+
+/// New layers, as they are below a filter.
+fn fresh(slots: &[Slot]) -> Stackable {
+    Stackable::of(slots.iter().map(|slot| Slot::new(slot.layer.0.fresh())).collect())
 }
 
 /// Refuses a layer that does not fit on another.
@@ -340,12 +398,21 @@ fn check_pair(lower: &Layer, upper: &Layer) -> Result<(), ConfigError> {
     to.check(takes, upper.name())
 }
 
+/// How records are taken out.
+#[derive(Debug, Clone, Copy)]
+struct Pull {
+    /// The input has ended.
+    ended: bool,
+    /// Somebody wants to know what they came from.
+    wanted: bool,
+}
+
 /// Has the last of these layers give a record, and takes out of the ones below it no more than it
 /// needs for that. Gives the octets that the record came from, or `None` if there is no record.
 fn pull(
     slots: &mut [Slot],
     origin: &mut Origin,
-    ended: bool,
+    how: Pull,
     give: Give<'_>,
 ) -> Result<Option<Bytes>, FilterError> {
     let Some((top, rest)) = slots.split_last_mut() else {
@@ -361,18 +428,29 @@ fn pull(
         return Ok(Some(octets));
     }
     if rest.is_empty() && top.layer.0.octets().is_some() {
-        return pull_filter(top, origin, ended, give);
+        return pull_filter(top, origin, how.ended, give);
     }
+    let below = Pull { wanted: how.wanted || top.layer.0.pending().is_some(), ..how };
+    let came_from = |used: Vec<Portion>, rest: &[Slot]| {
+        join(used.iter().map(|portion| portion.octets(|part| written(&fresh(rest), part))))
+    };
     loop {
         let made = top.layer.0.get_one(give);
-        let released = top.release();
+        let used = top.follow(how);
         if made? {
-            return Ok(Some(released));
+            return Ok(Some(came_from(used, rest)));
         }
-        let layer = &mut top.layer.0;
-        match pull(rest, origin, ended, &mut |record| layer.get_one_start(record))? {
-            Some(octets) => top.held.push(octets),
-            None if ended && layer.finish(give)? => return Ok(Some(top.release())),
+        let mut content = Bytes::new();
+        match pull(rest, origin, below, &mut |record| {
+            content = top.hold(record)?;
+            Ok(())
+        })? {
+            Some(octets) if below.wanted => top.held.push(octets, content),
+            Some(_) => {}
+            None if how.ended && top.layer.0.finish(give)? => {
+                let used = top.follow(how);
+                return Ok(Some(came_from(used, rest)));
+            }
             None => return Ok(None),
         }
     }
@@ -390,10 +468,11 @@ fn pull_filter(
     if ended && matches!(made, Ok(false)) {
         made = filter.finish(give);
     }
+    let known = filter.take_used();
     let (left, before) = (filter.octets().unwrap_or(0), filter.octets_before());
     let used = origin.take_used(left, before, || filter.copy_octets());
     if made? {
-        return Ok(Some(used));
+        return Ok(Some(known.unwrap_or(used)));
     }
     origin.starve();
     Ok(None)
@@ -443,22 +522,41 @@ impl<In: 'static, Out: 'static> Filter for Stackable<In, Out> {
     }
 
     fn get_pending(&self) -> Bytes {
-        let held = self.slots.iter().rev().flat_map(Slot::octets);
-        join(held.chain([self.origin.copy_all()]))
+        let held = self.slots.iter().enumerate().rev().flat_map(|(place, slot)| {
+            let given_back = slot.given_back_held.iter().cloned();
+            given_back.chain(slot.held_octets(&self.slots[..place]))
+        });
+        join(held.chain([self.wire_octets()]))
     }
 
     fn pending_len(&self) -> usize {
-        let held: usize = self.slots.iter().map(Slot::octets_len).sum();
-        held + self.origin.len()
+        if self.slots.iter().any(|slot| slot.held.has_parts()) {
+            return self.get_pending().len();
+        }
+        let given_back = |slot: &Slot| slot.given_back_held.iter().map(Bytes::len).sum::<usize>();
+        let held = self.slots.iter().map(|slot| given_back(slot) + slot.held.octets_len());
+        let first = self.slots.first().and_then(|slot| slot.layer.0.octets());
+        held.sum::<usize>() + first.unwrap_or(self.origin.len())
     }
 
     fn take_pending(&mut self) -> Bytes {
-        self.take_octets(|layer| layer.0.reset())
+        let pending = self.get_pending();
+        self.origin.take_all();
+        for slot in &mut self.slots {
+            slot.take_whole();
+            slot.held = Held::default();
+            slot.layer.0.reset();
+        }
+        pending
+    }
+
+    fn take_used(&mut self) -> Option<Bytes> {
+        Some(self.used.replace(Bytes::new()).unwrap_or_default())
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = In, Out = Out>> {
         let slots = self.filters().map(|layer| Slot::new(layer.0.fresh())).collect();
-        Box::new(Self { slots, origin: Origin::default(), records: PhantomData })
+        Box::new(Self::of(slots))
     }
 }
 

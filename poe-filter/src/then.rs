@@ -1,8 +1,11 @@
 //! A filter with a layer on it.
 
+use std::any::Any;
+
 use bytes::Bytes;
 
-use crate::origin::{Held, Origin, join};
+use crate::held::{Held, Left, Portion, written};
+use crate::origin::{Origin, join};
 use crate::queue::Queue;
 use crate::{Filter, FilterError, Sink, Transform};
 
@@ -11,7 +14,8 @@ use crate::{Filter, FilterError, Sink, Transform};
 /// Records are taken out of the filter below one by one, as the layer needs them, so that what no
 /// record was made of is pending down there, as octets. Records that a layer has gathered
 /// but not given yet, as in a [`RecordBlock`](crate::RecordBlock), are pending as the octets they
-/// came from.
+/// came from. What is left of a record of which a filter above has used a part, as of a packet in a [`FilterLayer`](crate::FilterLayer),
+/// is pending as the filter below writes it, or by itself if that one does not read what it writes.
 ///
 /// ```
 /// use poe_filter::{Filter, Line, RecordBlock, Stream};
@@ -28,11 +32,16 @@ pub struct Then<F, T> {
     /// Only of use, and else empty, if the upper layer gathers records.
     origin: Origin,
     held: Held,
+    /// What the record given last came from, be it that another layer stands on this one.
+    used: Vec<Portion>,
+    /// The same if the upper layer gathers no records, and the lower one knows.
+    passed: Vec<Bytes>,
 }
 
 impl<F: Filter, T: Transform<From = F::In, To = F::Out>> Then<F, T> {
     pub(crate) fn new(lower: F, upper: T) -> Self {
-        Self { lower, upper, origin: Origin::default(), held: Held::default() }
+        let (origin, held) = (Origin::default(), Held::default());
+        Self { lower, upper, origin, held, used: Vec::new(), passed: Vec::new() }
     }
 
     /// The filter below.
@@ -77,11 +86,11 @@ impl<F: Filter, T: Transform<From = F::In, To = F::Out>> Then<F, T> {
     }
 
     fn next(&mut self, ended: bool) -> Result<Option<T::In>, FilterError> {
+        self.used.clear();
+        self.passed.clear();
         loop {
             let made = self.upper.get_one();
-            if let Some(pending) = self.upper.pending() {
-                self.held.release(pending);
-            }
+            self.follow();
             if let Some(record) = made? {
                 return Ok(Some(record));
             }
@@ -89,34 +98,66 @@ impl<F: Filter, T: Transform<From = F::In, To = F::Out>> Then<F, T> {
             if ended && matches!(given, Ok(None)) {
                 given = self.lower.finish();
             }
+            let known = self.lower.take_used();
             let gathers = self.upper.pending().is_some();
-            let used = if gathers {
-                let lower = &self.lower;
-                self.origin
-                    .take_used(lower.pending_len(), lower.pending_before(), || lower.get_pending())
-            } else {
-                Bytes::new()
+            let used = match known {
+                Some(known) => known,
+                None if gathers => {
+                    let lower = &self.lower;
+                    let (left, before) = (lower.pending_len(), lower.pending_before());
+                    self.origin.take_used(left, before, || lower.get_pending())
+                }
+                None => Bytes::new(),
             };
             match given? {
+                Some(record) if gathers => self.hold(record, used),
                 Some(record) => {
                     self.upper.get_one_start(record);
-                    if gathers {
-                        self.held.push(used);
+                    if !used.is_empty() {
+                        self.passed.push(used);
                     }
                 }
                 None => {
                     self.origin.starve();
+                    (self.used, self.passed) = (Vec::new(), Vec::new());
                     if !ended {
                         return Ok(None);
                     }
                     let made = self.upper.finish();
-                    if let Some(pending) = self.upper.pending() {
-                        self.held.release(pending);
-                    }
+                    self.follow();
                     return made;
                 }
             }
         }
+    }
+
+    /// Adds a record, made of these octets, to an upper layer that gathers records.
+    fn hold(&mut self, record: F::In, octets: Bytes) {
+        let Some([before, _]) = self.upper.octets() else {
+            self.upper.get_one_start(record);
+            return self.held.push(octets, Bytes::new());
+        };
+        let content = (&record as &dyn Any).downcast_ref::<Bytes>().cloned().unwrap_or_default();
+        self.upper.get_one_start(record);
+        // A filter that is full does not take it.
+        if content.is_empty() || self.upper.octets().is_some_and(|[after, _]| after > before) {
+            self.held.push(octets, content);
+        }
+    }
+
+    fn follow(&mut self) {
+        if self.held.len() == 0 {
+            return;
+        }
+        let left = match (self.upper.octets(), self.upper.pending()) {
+            (Some([left, before]), _) => Left::Octets { left, before },
+            (None, pending) => Left::Records(pending.unwrap_or(0)),
+        };
+        self.held.follow(left, &mut self.used);
+    }
+
+    fn held_octets(&self) -> impl Iterator<Item = Bytes> {
+        self.held.octets(|content| written(&self.lower, content))
     }
 }
 
@@ -129,7 +170,7 @@ where
     type Out = T::Out;
 
     fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
-        if self.upper.pending().is_none() {
+        if self.upper.pending().is_none() || self.lower.take_used().is_some() {
             return self.lower.get_one_start(chunk);
         }
         let added = self.lower.get_one_start(chunk.clone());
@@ -163,22 +204,38 @@ where
     }
 
     fn get_pending(&self) -> Bytes {
-        join(self.held.iter().chain([self.lower.get_pending()]))
+        join(self.held_octets().chain([self.lower.get_pending()]))
     }
 
     fn pending_len(&self) -> usize {
-        self.held.len() + self.lower.pending_len()
+        let held = if self.held.has_parts() {
+            self.held_octets().map(|octets| octets.len()).sum()
+        } else {
+            self.held.octets_len()
+        };
+        held + self.lower.pending_len()
     }
 
     fn take_pending(&mut self) -> Bytes {
+        let held = join(self.held_octets());
+        self.held = Held::default();
         self.upper.reset();
         self.origin.take_all();
-        let held = self.held.release(0);
         join([held, self.lower.take_pending()].into_iter())
     }
 
     fn pending_before(&self) -> usize {
         if self.held.len() == 0 { self.lower.pending_before() } else { 0 }
+    }
+
+    fn take_used(&mut self) -> Option<Bytes> {
+        if self.upper.pending().is_some() {
+            let octets = |portion: &Portion| portion.octets(|part| written(&self.lower, part));
+            let used = join(self.used.iter().map(octets));
+            self.used.clear();
+            return Some(used);
+        }
+        self.lower.take_used().map(|more| join(self.passed.drain(..).chain([more])))
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = T::In, Out = T::Out>> {

@@ -135,6 +135,13 @@ pub trait Transform: Debug {
         Vec::new()
     }
 
+    /// For stacks of filters: of a layer that is a filter, how many octets are pending in it, and how many of them
+    /// [before](crate::Filter::pending_before) its latest record.
+    #[doc(hidden)]
+    fn octets(&self) -> Option<[usize; 2]> {
+        None
+    }
+
     /// Forgets what was added and has become no record yet.
     fn reset(&mut self);
 
@@ -220,6 +227,10 @@ impl<F: 'static, I: 'static, O: 'static, T: 'static> Transform for BoxedTransfor
 
     fn take_pending(&mut self) -> Vec<F> {
         (**self).take_pending()
+    }
+
+    fn octets(&self) -> Option<[usize; 2]> {
+        (**self).octets()
     }
 
     fn reset(&mut self) {

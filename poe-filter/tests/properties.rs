@@ -115,6 +115,57 @@ fn stacks() -> [fn() -> Box<Octets>; 3] {
     ]
 }
 
+fn newline() -> Line {
+    Line::literal("\n").unwrap()
+}
+
+fn threes() -> RecordBlock<Bytes> {
+    RecordBlock::new(3).unwrap()
+}
+
+/// Lines in blocks, which may end anywhere.
+fn nested() -> [fn() -> Box<Octets>; 3] {
+    [
+        || Box::new(Block::new().then(FilterLayer::new(newline()))),
+        || {
+            let mut stack: Stackable = Stackable::new();
+            stack.push(Block::new()).unwrap();
+            stack.push(newline()).unwrap();
+            Box::new(stack)
+        },
+        || {
+            let mut stack: Stackable = Stackable::new();
+            stack.push(Block::new()).unwrap();
+            Box::new(stack.then(FilterLayer::new(newline())))
+        },
+    ]
+}
+
+/// The same by threes.
+fn gathered() -> [fn() -> Box<Octets>; 3] {
+    [
+        || {
+            let lines = Block::new().then(FilterLayer::new(newline())).then(Grep::both(wanted));
+            Box::new(lines.then(threes()).then(Map::new(joined, parted)))
+        },
+        || {
+            let mut stack: Stackable = Stackable::new();
+            stack.push(Block::new()).unwrap();
+            stack.push(newline()).unwrap();
+            stack.push(Grep::both(wanted)).unwrap();
+            stack.push(threes()).unwrap();
+            stack.push(Map::new(joined, parted)).unwrap();
+            Box::new(stack)
+        },
+        || {
+            let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
+            stack.push(Block::new().then(FilterLayer::new(newline()))).unwrap();
+            stack.push(threes()).unwrap();
+            Box::new(stack.then(Map::new(joined, parted)))
+        },
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -413,25 +464,40 @@ proptest! {
         prop_assert_eq!(got, expected);
     }
 
-    /// Filters on filters: the lower one's records are the upper one's chunks.
+    /// Filters on filters: the lower one's records are the upper one's chunks. They can be exchanged behind each line,
+    /// also if that is in the midst of a block.
     #[test]
-    fn nested_filters(input in chunks(b"ab\n\n", 80), sizes in prop::collection::vec(1..9_usize, 1..20)) {
+    fn nested_filters(
+        input in chunks(b"ab\n\n", 80),
+        sizes in prop::collection::vec(1..9_usize, 1..20),
+        period in 1..5_usize,
+    ) {
         let whole = input.concat();
         let blocks: Vec<Bytes> = input.iter().map(chunk).collect();
         let wire = put(&mut Block::new(), &blocks);
         let pieces = common::split(&wire, &sizes);
-        let make = || -> Box<Octets> {
-            Box::new(Block::new().then(FilterLayer::new(Line::literal("\n").unwrap())))
-        };
-        check_splits(make, &pieces)?;
-        prop_assert_eq!(records_to_end(&mut *make(), &pieces), lines(&whole, b"\n", 100));
-        let make = || -> Box<Octets> {
-            let mut stack: Stackable = Stackable::new();
-            stack.push(Block::new()).unwrap();
-            stack.push(Line::literal("\n").unwrap()).unwrap();
-            Box::new(stack)
-        };
-        check_splits(make, &pieces)?;
-        prop_assert_eq!(records_to_end(&mut *make(), &pieces), lines(&whole, b"\n", 100));
+        for make in nested() {
+            check_splits(make, &pieces)?;
+            prop_assert_eq!(records_to_end(&mut *make(), &pieces), lines(&whole, b"\n", 100));
+            check_hand_over(make, &pieces, period)?;
+        }
+        for make in gathered() {
+            check_splits(make, &pieces)?;
+            check_hand_over(make, &pieces, period)?;
+        }
+        // What one stack leaves, another goes on with.
+        let expected = lines(&whole, b"\n", 100);
+        let mut got = Vec::new();
+        let mut pending = Bytes::new();
+        for (make, octets) in nested().iter().cycle().zip(&pieces) {
+            let mut filter = make();
+            filter.get_one_start([&pending[..], octets].concat().into()).unwrap();
+            for _ in 0..period {
+                got.extend(filter.get_one().unwrap().map(Ok));
+            }
+            pending = filter.take_pending();
+        }
+        got.extend(records_to_end(&mut *nested()[0](), &[pending.to_vec()]));
+        prop_assert_eq!(got, expected);
     }
 }

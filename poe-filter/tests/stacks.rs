@@ -365,7 +365,7 @@ fn what_a_layer_held_is_given_when_it_is_taken_off() {
     assert!(stack.get_one().unwrap().is_none());
 }
 
-/// No octets of the wire stand for it: half of the packet that they were has been used.
+/// Its octets are written anew: half of the packet that they were has been used.
 #[test]
 fn what_is_left_of_a_packet_is_not_lost_when_the_stack_changes() {
     let stack = || {
@@ -373,9 +373,16 @@ fn what_is_left_of_a_packet_is_not_lost_when_the_stack_changes() {
         stack.push(Block::new()).unwrap();
         stack.push(Line::literal("\n").unwrap()).unwrap();
         assert_eq!(stack.get("6\0one\ntw1\0o".into()).unwrap(), ["one"]);
-        assert_eq!(stack.get_pending(), "1\0o");
+        assert_eq!((stack.get_pending(), stack.pending_len()), ("2\0tw1\0o".into(), 7));
         stack
     };
+    // Another stack goes on with it, whatever it makes of packets.
+    let mut replaced = stack();
+    let pending = replaced.take_pending();
+    assert_eq!((&pending[..], replaced.pending_len()), (&b"2\0tw1\0o"[..], 0));
+    assert!(replaced.get("1\0\n".into()).unwrap().concat().is_empty());
+    assert_eq!(replaced.fresh().get([&pending[..], b"2\0!\n"].concat().into()).unwrap(), ["two!"]);
+    assert_eq!(Block::new().get(pending).unwrap(), ["tw", "o"]);
     // It comes as what it is, if the filter that has it goes.
     let mut popped = stack();
     assert_eq!(popped.pop().unwrap().name(), "Line");
@@ -394,6 +401,45 @@ fn what_is_left_of_a_packet_is_not_lost_when_the_stack_changes() {
     let mut pushed = stack();
     pushed.push(Stream::new()).unwrap();
     assert_eq!(pushed.get("1\0\n".into()).unwrap(), ["two"]);
+}
+
+/// Blocks of one size can not be written with less in them.
+#[test]
+fn what_is_left_of_a_packet_stands_for_itself_if_it_can_not_be_written() {
+    let blocks = || Block::fixed(5).unwrap();
+    let mut stack: Stackable = Stackable::new();
+    stack.push(blocks()).unwrap();
+    stack.push(Line::literal("\n").unwrap()).unwrap();
+    let typed = blocks().then(FilterLayer::new(Line::literal("\n").unwrap()));
+    for mut filter in [stack.boxed(), typed.boxed()] {
+        filter.get_one_start("a\nb\nc\nd".into()).unwrap();
+        assert_eq!(filter.get_one().unwrap().unwrap(), "a");
+        assert_eq!(filter.take_pending(), "b\nc\nd");
+    }
+}
+
+/// Records that came from parts of packets are held, each with octets of its own.
+#[test]
+fn what_gathers_upon_packets_loses_nothing() {
+    let lines = || Line::literal("\n").unwrap();
+    let typed = Block::new().then(FilterLayer::new(lines())).then(RecordBlock::new(2).unwrap());
+    let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
+    stack.push(Block::new()).unwrap();
+    stack.push(lines()).unwrap();
+    stack.push(RecordBlock::<Bytes>::new(2).unwrap()).unwrap();
+    let mut mixed = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
+    mixed.push(Block::new().then(FilterLayer::new(lines()))).unwrap();
+    mixed.push(RecordBlock::<Bytes>::new(2).unwrap()).unwrap();
+    for mut filter in [typed.boxed(), stack.boxed(), mixed.boxed()] {
+        let blocks = filter.get("15\0one\ntwo\nthree\nf1\0o".into()).unwrap();
+        assert_eq!(blocks, [["one", "two"]]);
+        let rest = "6\0three\n1\0f1\0o";
+        assert_eq!((filter.get_pending(), filter.pending_len()), (rest.into(), rest.len()));
+        assert_eq!(filter.take_pending(), rest);
+        assert!(filter.get(rest.into()).unwrap().is_empty());
+        assert_eq!(filter.get("3\0ur\n".into()).unwrap(), [["three", "four"]]);
+        assert_eq!(filter.pending_len(), 0);
+    }
 }
 
 /// A layer that holds records is taken off within a body, and the filter below goes on there.

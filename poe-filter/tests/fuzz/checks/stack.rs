@@ -52,7 +52,7 @@ fn stacked(push: impl FnOnce(&mut Stackable)) -> Octets {
     Box::new(stack)
 }
 
-const PAIRS: [(Pair, HandOver); 7] = [
+const PAIRS: [(Pair, HandOver); 9] = [
     (
         [
             || {
@@ -71,7 +71,7 @@ const PAIRS: [(Pair, HandOver); 7] = [
         ],
         HandOver::Fresh,
     ),
-    // What is left of a packet of which records were made has no octets that stand for it.
+    // What is left of a packet of which records were made is written anew.
     (
         [
             || Box::new(Block::new().then(FilterLayer::new(lines()))),
@@ -82,7 +82,7 @@ const PAIRS: [(Pair, HandOver); 7] = [
                 })
             },
         ],
-        HandOver::Nobody,
+        HandOver::Fresh,
     ),
     (
         [
@@ -94,7 +94,7 @@ const PAIRS: [(Pair, HandOver); 7] = [
                 })
             },
         ],
-        HandOver::Nobody,
+        HandOver::Fresh,
     ),
     (
         [
@@ -107,6 +107,7 @@ const PAIRS: [(Pair, HandOver); 7] = [
                 })
             },
         ],
+        // Of the words of a line, only the first is made of octets.
         HandOver::Nobody,
     ),
     (
@@ -123,7 +124,7 @@ const PAIRS: [(Pair, HandOver); 7] = [
                 })
             },
         ],
-        HandOver::Nobody,
+        HandOver::Fresh,
     ),
     (
         [
@@ -135,7 +136,7 @@ const PAIRS: [(Pair, HandOver); 7] = [
                 })
             },
         ],
-        HandOver::Nobody,
+        HandOver::Fresh,
     ),
     (
         [
@@ -143,6 +144,43 @@ const PAIRS: [(Pair, HandOver); 7] = [
             || {
                 stacked(|stack| {
                     stack.push(Line::new().then(refusing())).unwrap();
+                })
+            },
+        ],
+        HandOver::Fresh,
+    ),
+    (
+        [
+            || {
+                let inner = Netstring::with_max_length(100).unwrap();
+                let inner = Block::new().then(FilterLayer::new(inner));
+                Box::new(inner.then(FilterLayer::new(lines())))
+            },
+            || {
+                stacked(|stack| {
+                    stack.push(Block::new()).unwrap();
+                    stack.push(Netstring::with_max_length(100).unwrap()).unwrap();
+                    stack.push(lines()).unwrap();
+                })
+            },
+        ],
+        HandOver::Fresh,
+    ),
+    (
+        [
+            || {
+                let lines =
+                    Netstring::with_max_length(100).unwrap().then(FilterLayer::new(lines()));
+                let threes = lines.then(Grep::both(wanted)).then(threes());
+                Box::new(threes.then(Map::new(joined, parted)))
+            },
+            || {
+                stacked(|stack| {
+                    let packets = Netstring::with_max_length(100).unwrap();
+                    stack.push(packets.then(FilterLayer::new(lines()))).unwrap();
+                    stack.push(Grep::both(wanted)).unwrap();
+                    stack.push(threes()).unwrap();
+                    stack.push(Map::new(joined, parted)).unwrap();
                 })
             },
         ],
