@@ -43,7 +43,8 @@ pub struct IoError {
     /// - `"accept"`, for clients;
     /// - `"open"` and `"stat"`, for a file that is followed;
     /// - `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`, `"bind"`, `"connect"` and `"getpeername"`, for a
-    ///   connection to be made; where this end has a path, `"unlink"` and `"stat"`.
+    ///   connection to be made; where this end has a path, `"unlink"` and `"stat"`;
+    /// - `"tcsetattr"`, `"fcntl"` and `"kill"`, for a terminal to be taken, and for the program to be stopped.
     pub operation: &'static str,
     /// What happened.
     pub cause: IoCause,
@@ -255,6 +256,16 @@ pub enum WheelError {
     NoStream {
         /// Which one.
         stream: &'static str,
+    },
+    /// A terminal could not be taken.
+    #[cfg(feature = "curses")]
+    #[error("cannot take the terminal: {operation}: {source}")]
+    Terminal {
+        /// What was being done: `"tcsetattr"`, `"fcntl"` or `"read"`.
+        operation: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
     },
     /// A child, or something that it needs, could not be had: no such program, no permission, no descriptors or processes left.
     #[error("cannot {operation} {target}: {source}")]

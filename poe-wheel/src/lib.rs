@@ -11,6 +11,7 @@
 //! - [`ListenAccept`] accepts connections on a socket that the program made itself.
 //! - [`FollowTail`] reads records from the end of a file as it grows, and goes on when the file is rotated.
 //! - [`ReadLine`] reads lines that a person types and edits at a terminal.
+//! - `Curses` has the whole screen of a terminal to draw on, its keys and its mouse (feature `curses`).
 //! - [`Udp`] sends and receives datagrams, with their addresses.
 //! - [`pipe`] makes pipes, one way and both ways.
 //! - [`Run`] runs a program, a shell command or code as a child, on pipes, sockets or a pseudo-terminal.
@@ -239,6 +240,9 @@
 //! - The events of [`ReadLine`] are delivered at once. POE yields them.
 //! - [`history_truncate_file`](ReadLine::history_truncate_file) leaves the history in memory alone, and files have no default name.
 //! - Input that is no terminal is read line by line. POE dies.
+//! - `Curses` is drawn on in frames, by ratatui. POE has the C library and its process-wide screen, and so one wheel.
+//! - It gives the terminal back when it is suspended, too, and tells of its end, of which POE knows nothing.
+//! - Keys are typed, and come with mouse, pastes and sizes. POE hands on what `getch` returns. No input event is needed to draw.
 //! - A mistake in parameters is an error of `spawn` or does not compile; POE warns of some, ignores some, and dies of others.
 //!
 //! Case by case:
@@ -248,6 +252,8 @@
 
 #![doc(test(attr(deny(warnings))))]
 
+#[cfg(feature = "curses")]
+mod curses;
 mod error;
 mod follow_tail;
 mod input;
@@ -264,10 +270,15 @@ mod unix_path;
 mod unset;
 mod wheel_id;
 
+#[cfg(feature = "curses")]
+pub use curses::{Curses, CursesBuilder, CursesEvent, TerminalInput};
 pub use error::{IoCause, IoError, WheelError};
 pub use follow_tail::{FollowTail, FollowTailBuilder, FollowTailEvent, Position};
 pub use input::Input;
 pub use listen_accept::{ListenAccept, ListenAcceptBuilder};
+/// The crate that [`Curses`] draws with, and [crossterm](ratatui::crossterm) in it.
+#[cfg(feature = "curses")]
+pub use ratatui;
 pub use read_line::{
     BindError, Completion, EditedLine, Exception, HistoryError, Key, KeyCode, PutMode, ReadLine,
     ReadLineBuilder, ReadLineEvent,

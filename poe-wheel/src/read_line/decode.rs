@@ -12,7 +12,7 @@ pub(super) enum Stroke {
     Paste(String),
 }
 
-const PASTE_END: &[u8] = b"\x1B[201~";
+pub(crate) const PASTE_END: &[u8] = b"\x1B[201~";
 
 /// No sequence of a key is that long: octets that never end one are not waited for.
 const LONGEST: usize = 32;
@@ -25,7 +25,7 @@ pub(super) struct Decoder {
 }
 
 /// What octets begin with, and how many of them that takes.
-enum Parsed {
+pub(crate) enum Parsed {
     Key(Key, usize),
     Paste(usize),
     Nothing(usize),
@@ -92,7 +92,7 @@ fn find(octets: &[u8], what: &[u8]) -> Option<usize> {
     octets.windows(what.len()).position(|window| window == what)
 }
 
-fn parse(octets: &[u8], is_all: bool) -> Parsed {
+pub(crate) fn parse(octets: &[u8], is_all: bool) -> Parsed {
     match octets {
         [] => Parsed::Unfinished,
         [0x1B] if is_all => Parsed::Key(Key::ESCAPE, 1),
@@ -151,8 +151,11 @@ fn parse_csi(octets: &[u8], is_all: bool) -> Parsed {
         };
     }
     let length = body.iter().take_while(|octet| matches!(octet, 0x20..=0x3F)).count();
+    if length > LONGEST {
+        return meta_bracket;
+    }
     let Some(&last) = body.get(length) else {
-        return if is_all || length > LONGEST { meta_bracket } else { Parsed::Unfinished };
+        return if is_all { meta_bracket } else { Parsed::Unfinished };
     };
     if !matches!(last, 0x40..=0x7E) {
         return meta_bracket;

@@ -1,7 +1,7 @@
 //! Lines that a person types at a terminal.
 
 mod builder;
-mod decode;
+pub(crate) mod decode;
 mod edited;
 mod editor;
 mod events;
@@ -15,7 +15,7 @@ mod output;
 mod plain;
 mod screen;
 mod settings;
-mod terminal;
+pub(crate) mod terminal;
 mod text;
 mod wheel;
 

@@ -5,9 +5,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// How many columns and rows a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Size {
-    pub(super) columns: usize,
-    pub(super) rows: usize,
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
 }
 
 impl Default for Size {

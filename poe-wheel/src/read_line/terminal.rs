@@ -1,35 +1,38 @@
 //! Modes of a terminal, and its size.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
-use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
+use rustix::fs::{Dev, fstat};
 use rustix::process::{Signal, kill_current_process_group};
+use rustix::pty::ptsname;
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, isatty, tcgetattr,
     tcgetwinsize, tcsetattr, ttyname,
 };
 
-use super::screen::Size;
+pub(crate) use super::screen::Size;
 
 /// A terminal in raw mode, which is restored when this goes, in a panic too.
-pub(super) struct RawMode {
+pub(crate) struct RawMode {
     handle: Rc<dyn AsFd>,
     before: Termios,
     raw: Termios,
+    claim: Claim,
 }
 
 impl RawMode {
     /// Has keys come one by one, unseen and uninterpreted. Output goes on as it was, so that what others print looks right; and
     /// nothing waits for output that has not gone yet.
-    pub(super) fn enter(handle: &Rc<dyn AsFd>) -> io::Result<Self> {
+    pub(crate) fn enter(handle: &Rc<dyn AsFd>) -> io::Result<Self> {
+        let claim = Claim::new(handle.as_fd())?;
         let before = tcgetattr(handle.as_fd())?;
         let mut raw = before.clone();
         raw.local_modes
@@ -45,13 +48,13 @@ impl RawMode {
         );
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        let mode = Self { handle: Rc::clone(handle), before, raw };
+        let mode = Self { handle: Rc::clone(handle), before, raw, claim };
         mode.again()?;
         Ok(mode)
     }
 
     /// Enters raw mode again, after somebody else has changed the mode.
-    pub(super) fn again(&self) -> io::Result<()> {
+    pub(crate) fn again(&self) -> io::Result<()> {
         Ok(tcsetattr(self.handle.as_fd(), OptionalActions::Now, &self.raw)?)
     }
 }
@@ -64,11 +67,36 @@ impl Drop for RawMode {
 
 impl fmt::Debug for RawMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RawMode").field("handle", &self.handle.as_fd()).finish_non_exhaustive()
+        f.debug_struct("RawMode").field("claim", &self.claim).finish_non_exhaustive()
     }
 }
 
-pub(super) fn is_terminal(handle: &dyn AsFd) -> bool {
+/// The terminals that are in raw mode. Two that each restored what they found would leave one raw.
+static RAW: Mutex<Vec<Dev>> = Mutex::new(Vec::new());
+
+/// One of them.
+#[derive(Debug)]
+struct Claim(Dev);
+
+impl Claim {
+    fn new(terminal: BorrowedFd<'_>) -> io::Result<Self> {
+        let device = fstat(terminal)?.st_rdev;
+        let mut raw = RAW.lock().unwrap_or_else(PoisonError::into_inner);
+        if raw.contains(&device) {
+            return Err(io::Error::new(ErrorKind::ResourceBusy, "another wheel has the terminal"));
+        }
+        raw.push(device);
+        Ok(Self(device))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        RAW.lock().unwrap_or_else(PoisonError::into_inner).retain(|device| *device != self.0);
+    }
+}
+
+pub(crate) fn is_terminal(handle: &dyn AsFd) -> bool {
     isatty(handle.as_fd())
 }
 
@@ -81,15 +109,34 @@ pub(super) fn reopened(handle: Rc<dyn AsFd>) -> Rc<dyn AsFd> {
     }
 }
 
-fn open(handle: &dyn AsFd) -> Option<File> {
-    let name = ttyname(handle.as_fd(), Vec::new()).ok()?;
-    let path = Path::new(OsStr::from_bytes(name.as_bytes()));
-    // The other end of a pseudo-terminal; to open it makes another one.
-    if path.file_name() == Some(OsStr::new("ptmx")) {
+/// The same terminal, opened anew and not blocking, if it can be had.
+pub(crate) fn open(handle: &dyn AsFd) -> Option<File> {
+    // To open the other end of a pseudo-terminal is to make another one.
+    if !is_terminal(handle) || ptsname(handle.as_fd(), Vec::new()).is_ok() {
         return None;
     }
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    File::options().read(true).write(true).custom_flags(flags.bits()).open(path).ok()
+    let mut options = File::options();
+    options.read(true).write(true).custom_flags(flags.bits());
+    let terminal = options.open(path(handle)?).ok()?;
+    let is_same = fstat(&terminal).ok()?.st_rdev == fstat(handle.as_fd()).ok()?.st_rdev;
+    is_same.then_some(terminal)
+}
+
+/// What opens the terminal of a handle, even if another one has its name by now, as when this one has gone.
+#[cfg(target_os = "linux")]
+fn path(handle: &dyn AsFd) -> Option<PathBuf> {
+    use std::os::fd::AsRawFd;
+
+    Some(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()).into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn path(handle: &dyn AsFd) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+
+    let name = ttyname(handle.as_fd(), Vec::new()).ok()?;
+    Some(std::ffi::OsString::from_vec(name.into_bytes()).into())
 }
 
 /// Whether both are the same terminal.
@@ -99,7 +146,7 @@ pub(super) fn are_same(one: &dyn AsFd, other: &dyn AsFd) -> bool {
 }
 
 /// The size that the terminal says it has, if it does.
-pub(super) fn size(handle: &dyn AsFd) -> Size {
+pub(crate) fn size(handle: &dyn AsFd) -> Size {
     match tcgetwinsize(handle.as_fd()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
             Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
@@ -109,6 +156,6 @@ pub(super) fn size(handle: &dyn AsFd) -> Size {
 }
 
 /// Stops the program and what it runs with, as `^Z` does where the terminal interprets keys. Returns when it goes on.
-pub(super) fn suspend() -> io::Result<()> {
+pub(crate) fn suspend() -> io::Result<()> {
     Ok(kill_current_process_group(Signal::TSTP)?)
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of this")]
 
 pub mod children;
+pub mod person;
 pub mod sockets;
 pub mod tails;
 
