@@ -55,6 +55,31 @@ fn a_wheel_begins_where_it_is_told_to() {
 }
 
 #[test]
+fn a_file_may_be_longer_than_four_gibibytes() {
+    const HOLE: i64 = 5 << 30;
+    let directory = Directory::new();
+    let path = directory.file("log", "");
+    let file = File::options().append(true).open(&path).unwrap();
+    file.set_len(HOLE as u64).unwrap();
+    append(&path, "one\ntwo\n");
+    assert_eq!(read(follow(&path).seek(HOLE)), ["one", "two"]);
+    assert_eq!(read(follow(&path).seek_back(4)), ["two"]);
+    let (kernel, log) = (kernel(), Log::default());
+    let l = log.clone();
+    spawn(&kernel, follow(&path), move |cx, event| match event {
+        Event::Start => append(&path, "three\n"),
+        Event::Input(line) => {
+            assert_eq!(line, "three");
+            l.push(own(cx).tell().unwrap());
+            *cx.heap = None;
+        }
+        _ => {}
+    });
+    run(&kernel);
+    assert_eq!(log.take(), [(HOLE + 14).to_string()]);
+}
+
+#[test]
 fn a_wheel_can_begin_with_whole_records() {
     let directory = Directory::new();
     let path = directory.file("log", "one\ntwo\nthree\n");

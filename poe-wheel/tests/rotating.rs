@@ -368,6 +368,52 @@ fn another_wheel_goes_on_where_one_ended() {
 }
 
 #[test]
+fn all_files_since_a_place_are_read() {
+    use std::time::{Duration, SystemTime};
+
+    let begin = SystemTime::now() - Duration::from_secs(100_000);
+    for (suffixes, unrelated) in [
+        (["4", "3", "2"], ["5", "1.gz", "20261122"]),
+        (["20261120", "20261121", "20261122"], ["20261119", "20261121.gz", "1"]),
+    ] {
+        let directory = Directory::new();
+        let path = directory.file("log", "one\ntwo\n");
+        let (_, place) = follow_for(follow(&path).seek(0), 1);
+        let write = |suffix: &str, text: &str, hour: u32| {
+            let path = path.with_extension(suffix);
+            append(&path, text);
+            let file = File::options().append(true).open(&path).unwrap();
+            file.set_modified(begin + hour * Duration::from_secs(3600)).unwrap();
+        };
+        moved(&path, suffixes[0]);
+        write(suffixes[0], "three\n", 10);
+        write(suffixes[1], "four\n", 11);
+        write(suffixes[2], "five\n", 12);
+        unrelated.iter().for_each(|suffix| write(suffix, "never\n", 13));
+        append(&path, "six\n");
+        let (seen, _) = follow_for(follow(&path).position(place.unwrap()), 8);
+        let expected = ["two", "three", "reset", "four", "reset", "five", "reset", "six"];
+        assert_eq!(seen, expected, "{suffixes:?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_not_written_to_since_a_place_is_not_after_it() {
+    let directory = Directory::new();
+    // Here the greater number is the later one.
+    let path = directory.file("log.1", "never\n").with_extension("");
+    let hour = std::time::Duration::from_secs(3600);
+    let old = File::options().append(true).open(path.with_extension("1")).unwrap();
+    old.set_modified(std::time::SystemTime::now() - hour).unwrap();
+    append(&path, "one\ntwo\n");
+    let (_, place) = follow_for(follow(&path).seek(0), 1);
+    moved(&path, "2");
+    append(&path, "three\n");
+    let (seen, _) = follow_for(follow(&path).position(place.unwrap()), 3);
+    assert_eq!(seen, ["two", "reset", "three"]);
+}
+
+#[test]
 fn a_place_in_other_contents_is_none() {
     let directory = Directory::new();
     let path = directory.file("log", "one\ntwo\nthree\n");

@@ -9,6 +9,7 @@ mod network;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "no_notifier.rs")]
 mod notifier;
 mod position;
+mod rotated;
 mod start;
 mod tail;
 mod wheel;

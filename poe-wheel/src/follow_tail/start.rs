@@ -2,15 +2,14 @@
 
 use std::cell::RefMut;
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirEntryExt;
 use std::path::Path;
 
 use poe_kernel::Kernel;
 
 use super::generation::{Generation, Kind, Opened, Source};
 use super::position::Position;
+use super::rotated;
 use super::tail::{Identity, Tail};
 use super::wheel::Wheel;
 use crate::WheelError;
@@ -156,20 +155,32 @@ impl<In: 'static> Wheel<In> {
         with_buffer(|buffer| generation.skip(buffer))
     }
 
-    /// Goes on where another wheel ended: in the file that has the name, or in one beside it, if it was moved meanwhile.
+    /// Goes on where another wheel ended: in the file that has the name, or, if that was moved meanwhile, in the one beside
+    /// it, and then in those that were moved after it.
     fn resume(&self, opened: Opened, identity: Identity, position: &Position) {
         let mut generation = self.tail(&opened, identity, false);
         if resumes(&mut generation, position) {
             generation.begun = true;
-        } else if let Some(moved) = self.path.as_deref().and_then(|path| beside(path, position))
-            && let Kind::File(identity) = moved.kind
-        {
-            let mut before = self.tail(&moved, identity, true);
-            if resumes(&mut before, position) {
-                self.add(before);
+        } else if let Some(path) = &self.path {
+            let mut moved = rotated::since(path, position.inode()).into_iter();
+            let first = moved.next().and_then(|first| self.open_plain(&first));
+            if let Some(mut first) = first
+                && resumes(&mut first, position)
+            {
+                first.begun = true;
+                self.add(first);
+                moved.filter_map(|next| self.open_plain(&next)).for_each(|next| self.add(next));
             }
         }
         self.add(generation);
+    }
+
+    fn open_plain(&self, path: &Path) -> Option<Generation<In>> {
+        let opened = Opened::by_name(path).ok()?;
+        match opened.kind {
+            Kind::File(identity) => Some(self.tail(&opened, identity, false)),
+            Kind::Fifo | Kind::Stream => None,
+        }
     }
 }
 
@@ -187,14 +198,6 @@ fn resumes<In>(generation: &mut Generation<In>, position: &Position) -> bool {
         }
         _ => false,
     }
-}
-
-/// The file in the same directory that a position is in.
-fn beside(path: &Path, position: &Position) -> Option<Opened> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut entries = fs::read_dir(parent.unwrap_or(".".as_ref())).ok()?.flatten();
-    let entry = entries.find(|entry| entry.ino() == position.inode())?;
-    Opened::by_name(&entry.path()).ok()
 }
 
 #[cfg(test)]
