@@ -168,6 +168,13 @@ impl Listener {
         }
     }
 
+    /// Whether it goes on: its session may have stopped, though the wheel is still there.
+    fn is_accepting(&self, kernel: &Kernel) -> bool {
+        let is_wanted = !self.ended.get() && !self.paused.get();
+        // It is not paused, so this only tells whether it is there.
+        is_wanted && self.watch.get().is_some_and(|watch| kernel.resume_watch(watch))
+    }
+
     fn accept(&self) -> io::Result<(socket2::Socket, SockAddr)> {
         #[cfg(test)]
         if let Some(errno) = tests::REFUSAL.get() {
@@ -186,7 +193,7 @@ impl Listener {
 impl Watch for Listener {
     fn ready(&self, kernel: &Kernel, _: Mode) {
         for _ in 0..ACCEPTED_AT_ONCE {
-            if self.ended.get() || self.paused.get() {
+            if !self.is_accepting(kernel) {
                 break;
             }
             match self.accept() {

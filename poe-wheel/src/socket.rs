@@ -150,18 +150,39 @@ impl From<SockAddr> for Address {
                 IpAddr::V6(_) => Self::Ip(address),
             }
         } else if address.is_unix() {
-            Self::Unix(address.as_pathname().map(Path::to_path_buf))
+            Self::Unix(
+                address.as_pathname().map(Path::to_path_buf).or_else(|| abstract_name(&address)),
+            )
         } else {
             Self::Other
         }
     }
 }
 
+/// The name of a UNIX socket that is none of a file, as it is given: after an octet of 0.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn abstract_name(address: &SockAddr) -> Option<PathBuf> {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let name = address.as_abstract_namespace()?;
+    Some(OsStr::from_bytes(&[b"\0", name].concat()).into())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn abstract_name(_: &SockAddr) -> Option<PathBuf> {
+    None
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(address) => address.fmt(f),
-            Self::Unix(Some(path)) => path.display().fmt(f),
+            Self::Unix(Some(path)) => match path.to_string_lossy().strip_prefix('\0') {
+                // As it is shown everywhere.
+                Some(name) => write!(f, "@{name}"),
+                None => path.display().fmt(f),
+            },
             Self::Unix(None) => f.pad("LOCAL"),
             Self::Nobody => f.pad("nobody"),
             Self::Other => f.pad("unknown"),

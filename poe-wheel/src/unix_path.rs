@@ -1,12 +1,20 @@
 //! The path of a UNIX socket: taken over from the dead, and removed at the end.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use socket2::{Domain, SockAddr, Type};
+
+/// Times that a turn is asked for, and how long after one another: who has it needs it for two system calls.
+const TRIES: u32 = 100;
+const WAIT: Duration = Duration::from_micros(500);
 
 /// A path that this process has bound; removed on drop, unless it is somebody else's by then.
 #[derive(Debug)]
@@ -17,12 +25,13 @@ pub(crate) struct UnixPath {
 }
 
 impl UnixPath {
-    /// Binds a socket of a type; what failed, and why.
+    /// Binds a socket of a type; what failed, and why. A name that is not one of a file (on Linux, after an octet of 0) needs
+    /// nothing else.
     pub(crate) fn bind(
         socket: &socket2::Socket,
         kind: Type,
         path: &Path,
-    ) -> Result<Self, (&'static str, io::Error)> {
+    ) -> Result<Option<Self>, (&'static str, io::Error)> {
         let address = address(path).map_err(|e| ("bind", e))?;
         match socket.bind(&address) {
             Err(error)
@@ -33,8 +42,11 @@ impl UnixPath {
             }
             result => result.map_err(|e| ("bind", e))?,
         }
+        if is_abstract(path) {
+            return Ok(None);
+        }
         let identity = identity(path).map_err(|e| ("stat", e))?;
-        Ok(Self { path: path.to_path_buf(), identity, process: std::process::id() })
+        Ok(Some(Self { path: path.to_path_buf(), identity, process: std::process::id() }))
     }
 
     /// Has the path stay where it is.
@@ -51,6 +63,36 @@ impl Drop for UnixPath {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Its turn to bind in a directory, among those who ask for one: who takes over a path must not take it from one that has done so
+/// in the same moment. A socket that is bound and does not listen yet is like one that nobody has any more.
+pub(crate) struct Turn {
+    _lock: Option<Flock<File>>,
+}
+
+impl Turn {
+    /// Waits for it, but not for long.
+    pub(crate) fn at(path: &Path) -> Self {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mut directory = match File::open(directory.unwrap_or(".".as_ref())) {
+            Ok(directory) if !is_abstract(path) => directory,
+            _ => return Self { _lock: None },
+        };
+        for _ in 0..TRIES {
+            match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Self { _lock: Some(lock) },
+                Err((back, Errno::EAGAIN | Errno::EINTR)) => directory = back,
+                Err(_) => break,
+            }
+            thread::sleep(WAIT);
+        }
+        Self { _lock: None }
+    }
+}
+
+fn is_abstract(path: &Path) -> bool {
+    path.as_os_str().as_bytes().first() == Some(&0)
 }
 
 /// The address of a path. The operating system would take what stands before an octet of 0 for all of it.

@@ -4,11 +4,12 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -233,6 +234,31 @@ fn a_wheel_dropped_for_a_client_accepts_no_other() {
     });
     run(&kernel);
     assert_eq!(accepted.get(), 1);
+}
+
+#[test]
+fn a_wheel_whose_session_has_stopped_accepts_nobody_though_it_is_still_there() {
+    let kernel = kernel();
+    let listening = factory().bind_address("127.0.0.1").listen().unwrap();
+    let port = listening.local_address().unwrap().port().unwrap();
+    let mut clients = [0; 2].map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap());
+    let (kept, listening) = (Rc::new(RefCell::new(None)), once(listening));
+    let keep = kept.clone();
+    Session::build(())
+        .on_start(move |cx| {
+            let wheel = listening().accept(cx.kernel, "success", "failure").unwrap();
+            *keep.borrow_mut() = Some(wheel);
+        })
+        .on("success", |cx, _: Connection| cx.stop())
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    let is_waiting = |client: &mut TcpStream| {
+        client.set_nonblocking(true).unwrap();
+        client.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+    };
+    assert_eq!(clients.each_mut().map(is_waiting), [false, true]);
+    assert!(kept.take().is_some());
 }
 
 #[test]
@@ -508,6 +534,72 @@ fn a_path_that_nobody_listens_at_any_more_is_taken_over() {
 }
 
 #[test]
+fn a_path_that_many_would_take_over_is_had_by_one() {
+    const SERVERS: usize = 4;
+    let place = Place::new("race");
+    for round in 0..200 {
+        drop(UnixListener::bind(place.path()).unwrap());
+        let (begin, end) = (Barrier::new(SERVERS), Barrier::new(SERVERS));
+        let listen = || {
+            begin.wait();
+            let listening = factory().bind_path(place.path()).listen();
+            end.wait();
+            let reached = listening.is_ok() && UnixStream::connect(place.path()).is_ok();
+            // Whoever has it keeps it until all have tried.
+            end.wait();
+            (listening.is_ok(), reached)
+        };
+        let all: Vec<_> = thread::scope(|scope| {
+            let all: Vec<_> = (0..SERVERS).map(|_| scope.spawn(listen)).collect();
+            all.into_iter().map(|server| server.join().unwrap()).collect()
+        });
+        let having = all.into_iter().filter(|(has, _)| *has).collect::<Vec<_>>();
+        assert_eq!(having, [(true, true)], "in round {round}");
+        assert!(!place.path().exists());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_unix_socket_may_have_a_name_that_is_no_path() {
+    let name = format!("\0poe-wheel-{}", std::process::id());
+    let (kernel, log) = (kernel(), Log::default());
+    let remote = name.clone();
+    spawn(&kernel, factory().bind_path(&name), move |cx, event| match event {
+        Event::Start => {
+            let own = cx.heap.as_ref().unwrap().local_address().unwrap();
+            assert_eq!(own.path(), Some(remote.as_ref()));
+            assert_eq!(own.to_string(), remote.replace('\0', "@"));
+            let again = factory().bind_path(&remote).listen().unwrap_err();
+            assert!(again.to_string().contains("in use"), "{again}");
+        }
+        Event::Success(connection) => {
+            assert_eq!(connection.peer, Address::Unix(None));
+            *cx.heap = None;
+        }
+        other => panic!("{other:?}"),
+    });
+    common::sockets::try_to_connect(&kernel, &log, factory().remote_path(&name));
+    run(&kernel);
+    assert_eq!(log.take(), ["success"]);
+}
+
+#[test]
+fn what_says_two_things_about_one_end_or_half_of_one_is_refused() {
+    for builder in [
+        factory().remote_port(1),
+        factory().bind_address("127.0.0.1").remote_port("echo"),
+        factory().remote_path("/a").remote_address("127.0.0.1"),
+        factory().remote_path("/a").remote_port(1),
+        factory().bind_path("/no/such").bind_address("127.0.0.1"),
+        factory().bind_path("/no/such").bind_port(1),
+    ] {
+        let error = spawn_error(&builder);
+        assert!(matches!(error, Some(WheelError::Parameters(_))), "{builder:?}: {error:?}");
+    }
+}
+
+#[test]
 fn a_path_that_is_listened_at_is_refused_and_left() {
     let place = Place::new("live");
     let live = UnixListener::bind(place.path()).unwrap();
@@ -649,7 +741,7 @@ fn a_socket_of_ipv6_may_be_for_ipv4_as_well_or_not() {
     let peer = v4_client_of(v6.clone().v6_only(false)).unwrap();
     assert_eq!(peer.ip(), Some(std::net::Ipv4Addr::LOCALHOST.into()));
     let refused = v4_client_of(v6.clone().v6_only(true)).unwrap_err();
-    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     // Each may have a socket of its own at one port.
     let first = v6.v6_only(true).listen().unwrap();
     let port = first.local_address().unwrap().port().unwrap();

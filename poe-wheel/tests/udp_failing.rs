@@ -2,13 +2,14 @@
 
 mod common;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use common::{Log, kernel, run};
 use nix::errno::Errno;
 use poe_session::prelude::*;
@@ -191,6 +192,58 @@ fn who_waits_for_all_to_be_sent_is_told_though_all_was_lost() {
         .unwrap();
     run(&kernel);
     assert_eq!(log.take(), [format!("{}", Errno::ENOENT as i32), "flushed".into()]);
+}
+
+thread_local! {
+    static WHEEL: RefCell<Option<Udp>> = const { RefCell::new(None) };
+    static DROPPED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Puts another one when it is dropped, and flushes.
+struct Payload(Address);
+
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        b"payload"
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        DROPPED.set(DROPPED.get() + 1);
+        WHEEL.with(|wheel| {
+            if let Ok(wheel) = wheel.try_borrow()
+                && let Some(wheel) = &*wheel
+            {
+                wheel.put("more", &self.0).unwrap();
+                wheel.flush();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_payload_may_use_its_wheel_when_it_is_dropped() {
+    let kernel = kernel();
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = Address::Ip(receiver.local_addr().unwrap());
+    let make = common::once(UdpSocket::bind("127.0.0.1:0").unwrap());
+    Session::build(())
+        .on_start(move |cx| {
+            let wheel = Udp::build(make()).flushed_event("flushed").spawn(cx.kernel).unwrap();
+            for _ in 0..3 {
+                wheel.put(Bytes::from_owner(Payload(to.clone())), &to).unwrap();
+            }
+            WHEEL.set(Some(wheel));
+        })
+        .on("flushed", |_, _: WheelId| drop(WHEEL.take()))
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    assert_eq!(DROPPED.get(), 3);
+    let mut room = [0; 10];
+    let came: Vec<_> = (0..6).map(|_| receiver.recv(&mut room).unwrap()).collect();
+    assert_eq!(came, [7, 7, 7, 4, 4, 4]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub(super) struct Connector {
     /// Has the next attempt join those under way.
     next: Cell<TimerId>,
     timeout: Cell<TimerId>,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed that got anywhere.
     last: RefCell<Option<Failed>>,
     /// How it ended, to be told when no handler is running.
     failure: RefCell<Option<Failed>>,
@@ -174,7 +174,7 @@ impl Connector {
         self.try_next(kernel);
     }
 
-    /// Begins the next attempt; if none is left and none under way, fails as the last one did.
+    /// Begins the next attempt; if none is left and none under way, fails as the last one did that got anywhere.
     fn try_next(&self, kernel: &Kernel) {
         kernel.cancel_call(self.next.replace(TimerId::NONE));
         loop {
@@ -186,13 +186,21 @@ impl Connector {
                     self.remote.borrow_mut().push_front(address);
                     return self.join_after(kernel, RETRY);
                 }
-                Err(failed) => _ = self.last.replace(Some(failed)),
+                Err(failed) => self.note(failed),
             }
         }
         if self.attempts.borrow().is_empty() {
             let nowhere = || ("connect", io::ErrorKind::AddrNotAvailable.into());
             let failed = self.last.take().unwrap_or_else(nowhere);
             self.fail_later(kernel, failed);
+        }
+    }
+
+    /// Keeps a failure in mind. That there is no way to one address is no news when another has answered.
+    fn note(&self, failed: Failed) {
+        let mut last = self.last.borrow_mut();
+        if last.is_none() || !is_without_way(&failed.1) {
+            *last = Some(failed);
         }
     }
 
@@ -220,7 +228,7 @@ impl Connector {
         }
         let kind = self.plan.options.type_of_socket();
         let path = self.plan.local_path.as_deref();
-        let path = path.map(|path| UnixPath::bind(&socket, kind, path)).transpose()?;
+        let path = path.map(|path| UnixPath::bind(&socket, kind, path)).transpose()?.flatten();
         match socket.connect(address) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
@@ -317,7 +325,7 @@ impl Watch for Attempt {
             },
             Ok(Some(error)) | Err(error) => {
                 drop(socket);
-                connector.last.replace(Some(("connect", error)));
+                connector.note(("connect", error));
                 connector.try_next(kernel);
             }
         }
@@ -327,6 +335,12 @@ impl Watch for Attempt {
 /// Whether a server's queue is full, where the system does not wait for room by itself.
 fn is_full(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::EAGAIN as i32)
+}
+
+/// Whether this machine has no way to where an address is, as when it has none of that family itself.
+fn is_without_way(error: &io::Error) -> bool {
+    let codes = [Errno::ENETUNREACH, Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
+    codes.iter().any(|code| error.raw_os_error() == Some(*code as i32))
 }
 
 /// Has the next attempt of a connector join those under way.
@@ -543,5 +557,32 @@ mod tests {
         assert_eq!(connect(vec![path.clone(), refused.clone()]), Err(Errno::ECONNREFUSED as i32));
         assert_eq!(connect(vec![refused, path]), Err(Errno::ENOENT as i32));
         assert_eq!(connect(Vec::new()), Err(Errno::EADDRNOTAVAIL as i32));
+    }
+
+    #[test]
+    fn that_there_is_no_way_to_an_address_says_less_than_that_another_has_refused() {
+        let (_v4, refused) = bound(Ipv4Addr::LOCALHOST);
+        // What is for documentation is nobody's, and this end is on the loopback.
+        let nowhere =
+            SockAddr::from(SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 1)));
+        let local = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
+        for remote in [vec![refused.clone(), nowhere.clone()], vec![nowhere, refused]] {
+            let kernel = Kernel::new().unwrap();
+            let error = Rc::new(Cell::new(0));
+            let (told, local) = (Rc::clone(&error), local.clone());
+            Session::build(None::<Rc<Connector>>)
+                .on_start(move |cx| {
+                    let connector = begin(cx.kernel, Vec::new(), None);
+                    cx.kernel.cancel_call(connector.timeout.get());
+                    connector.failure.take();
+                    connector.try_all(cx.kernel, remote.clone(), local.clone());
+                    *cx.heap = Some(connector);
+                })
+                .on("failed", move |_, error: IoError| told.set(error.errno()))
+                .spawn(&kernel)
+                .unwrap();
+            kernel.run().unwrap();
+            assert_eq!(error.get(), Errno::ECONNREFUSED as i32);
+        }
     }
 }

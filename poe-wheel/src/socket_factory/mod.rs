@@ -22,7 +22,7 @@ use self::ends::Ends;
 use self::made::Made;
 use self::options::Options;
 use crate::listener::Listener;
-use crate::unix_path::{self, UnixPath};
+use crate::unix_path::{self, Turn, UnixPath};
 use crate::{Address, Connection, IoError, Socket, WheelError, WheelId};
 
 /// Makes sockets of TCP, of UDP and of the UNIX domain (POE: `POE::Wheel::SocketFactory`).
@@ -258,8 +258,9 @@ impl SocketFactoryBuilder {
     /// The path of this end of a UNIX socket: to listen at, or for a client to be known by (POE: `BindAddress` in the UNIX
     /// domain).
     ///
-    /// A socket that is there, but that nobody has any more, is replaced. The path is removed when the [`Socket`] that is
-    /// bound to it is dropped, if it still is its own: of one that listens, with the wheel.
+    /// A socket that is there, but that nobody listens at any more, is replaced. The path is removed when the [`Socket`] that is
+    /// bound to it is dropped, if it still is its own: of one that listens, with the wheel. On Linux, what follows an octet of
+    /// 0 is a name that needs no file.
     pub fn bind_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.bind_path = Some(path.into());
         self.domain = Some(Domain::Unix);
@@ -365,12 +366,13 @@ impl SocketFactoryBuilder {
     ///
     /// # Errors
     ///
-    /// [`WheelError::NoActiveSession`] outside a handler. Without a remote address: [`WheelError::Resolve`] and
-    /// [`WheelError::Socket`] as `"bind"` or `"listen"` fail.
+    /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::Parameters`] when they do not go together. Without a
+    /// remote address: [`WheelError::Resolve`] and [`WheelError::Socket`] as `"bind"` or `"listen"` fail.
     pub fn spawn(self, kernel: &Kernel) -> Result<SocketFactory, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a SocketFactory wheel").into());
         }
+        self.check()?;
         if let Some(target) = self.target() {
             let plan = Plan {
                 options: self.options,
@@ -402,7 +404,7 @@ impl SocketFactoryBuilder {
     ///
     /// # Errors
     ///
-    /// [`WheelError::Resolve`] and [`WheelError::Socket`].
+    /// [`WheelError::Resolve`], [`WheelError::Socket`] and [`WheelError::Parameters`].
     pub fn listen(&self) -> Result<ListeningSocket, WheelError> {
         let stream =
             Self { options: Options { kind: SocketType::Stream, ..self.options }, ..self.clone() };
@@ -414,8 +416,9 @@ impl SocketFactoryBuilder {
     ///
     /// # Errors
     ///
-    /// [`WheelError::Resolve`] and [`WheelError::Socket`].
+    /// [`WheelError::Resolve`], [`WheelError::Socket`] and [`WheelError::Parameters`].
     pub fn bind(&self) -> Result<Socket, WheelError> {
+        self.check()?;
         if let Some(path) = &self.bind_path {
             let address = Address::Unix(Some(path.clone()));
             return self.bind_to_path(path).map_err(|failed| socket_error(address, failed));
@@ -439,9 +442,11 @@ impl SocketFactoryBuilder {
 
     fn bind_to_path(&self, path: &Path) -> Result<Socket, Failed> {
         let socket = self.options.socket(socket2::Domain::UNIX)?;
+        let _turn = Turn::at(path);
         let path = UnixPath::bind(&socket, self.options.type_of_socket(), path)?;
-        self.listen_if_stream(&socket)?;
-        Ok(Socket::at_path(socket, Some(path)))
+        let listening = self.listen_if_stream(&socket);
+        let socket = Socket::at_path(socket, path);
+        listening.map(|()| socket)
     }
 
     fn listen_if_stream(&self, socket: &socket2::Socket) -> Result<(), Failed> {
@@ -461,6 +466,24 @@ impl SocketFactoryBuilder {
         number
             .and_then(|number| address::resolve(host, number, self.domain))
             .map_err(|source| resolve_error(host, &port, source))
+    }
+
+    /// Refuses what says two things about one end, or half of one.
+    fn check(&self) -> Result<(), WheelError> {
+        let has_remote_host = self.remote_address.is_some();
+        let has_remote_port = self.remote_port.is_some();
+        let error = if self.remote_path.is_some() && (has_remote_host || has_remote_port) {
+            "remote_path excludes remote_address and remote_port; give one way to the server"
+        } else if has_remote_port && !has_remote_host {
+            "remote_port needs a remote_address; without one the wheel would listen"
+        } else if self.bind_path.is_some()
+            && (self.bind_address.is_some() || self.bind_port.is_some())
+        {
+            "bind_path excludes bind_address and bind_port; give one address of this end"
+        } else {
+            return Ok(());
+        };
+        Err(WheelError::Parameters(error))
     }
 
     /// What to connect to, if anything.

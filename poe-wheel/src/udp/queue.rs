@@ -35,15 +35,12 @@ impl Queue {
         if first.is_empty() { second } else { first }
     }
 
-    /// Drops the first ones.
-    pub(super) fn advance(&mut self, count: usize) {
-        for (payload, _) in self.datagrams.drain(..count) {
-            self.octets -= payload.len();
+    /// Takes the first ones out. Whose payload is dropped may have something to say to the wheel, and so it is not dropped here.
+    pub(super) fn advance(&mut self, count: usize, gone: &mut Vec<Outgoing>) {
+        for outgoing in self.datagrams.drain(..count) {
+            self.octets -= outgoing.0.len();
+            gone.push(outgoing);
         }
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
     }
 
     pub(super) fn octets(&self) -> usize {
@@ -71,9 +68,11 @@ mod tests {
             queue.push((empty.clone(), None));
         }
         assert_eq!((queue.octets(), queue.len()), (1000, 15));
-        queue.advance(2);
+        let mut gone = Vec::new();
+        queue.advance(2, &mut gone);
+        assert_eq!(gone.iter().map(|(payload, _)| payload.len()).collect::<Vec<_>>(), [1000, 0]);
         assert_eq!((queue.octets(), queue.len(), queue.first().len()), (0, 13, 13));
-        queue.clear();
+        queue.advance(13, &mut gone);
         assert!(queue.first().is_empty());
     }
 }

@@ -20,7 +20,7 @@ use socket2::{SockAddr, SockRef, Type};
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 use super::portable as sys;
-use super::queue::Queue;
+use super::queue::{Outgoing, Queue};
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 use super::sys;
 use super::{BATCH, Datagram, PutError, Settings};
@@ -50,6 +50,8 @@ pub(super) struct Wheel {
     /// What was received, and is yet to be delivered.
     arrived: RefCell<VecDeque<Datagram>>,
     queue: RefCell<Queue>,
+    /// Room for what has gone.
+    gone_ones: Cell<Vec<Outgoing>>,
     failures: RefCell<Vec<IoError>>,
     read_watch: Cell<Option<WatchId>>,
     /// There is one while the socket has taken all it would; or there is a time to try again.
@@ -96,6 +98,7 @@ impl Wheel {
             settings: Cell::new(settings),
             arrived: RefCell::default(),
             queue: RefCell::default(),
+            gone_ones: Cell::default(),
             failures: RefCell::default(),
             read_watch: Cell::default(),
             write_watch: Cell::default(),
@@ -175,23 +178,32 @@ impl Wheel {
     }
 
     fn send(&self) {
+        let mut gone = self.gone_ones.take();
+        self.send_batches(&mut gone);
+        // Nothing is in use here any more: a payload may call this wheel when it is dropped.
+        gone.clear();
+        self.gone_ones.set(gone);
+    }
+
+    fn send_batches(&self, gone: &mut Vec<Outgoing>) {
         let mut queue = self.queue.borrow_mut();
         while !queue.first().is_empty() {
             match sys::send(self.socket.as_fd(), queue.first()) {
                 Ok(count) => {
-                    queue.advance(count);
+                    queue.advance(count, gone);
                     self.gone.set(true);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if !ends_output(&error) => {
                     if !is_about_former(&error) || self.is_over_with(&queue) {
-                        queue.advance(1);
+                        queue.advance(1, gone);
                         self.gone.set(true);
                     }
                     self.fail_later("write", error, true);
                 }
                 Err(error) => {
-                    queue.clear();
+                    let rest = queue.len();
+                    queue.advance(rest, gone);
                     drop(queue);
                     return self.give_up("write", error);
                 }
@@ -208,9 +220,8 @@ impl Wheel {
     pub(super) fn end(&self) {
         self.ended.set(true);
         self.stop();
-        self.queue.borrow_mut().clear();
-        let arrived = self.arrived.take();
-        drop(arrived);
+        let (queued, arrived) = (self.queue.take(), self.arrived.take());
+        drop((queued, arrived));
     }
 
     /// The news that an earlier datagram was not received may come with this one, which is sent again: whether it has gone
