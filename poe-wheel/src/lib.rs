@@ -227,6 +227,7 @@
 //!   one word without arguments by the shell if there is something in it that looks so.
 //! - A child that runs as another user has that user's group, and none of its parent's supplementary ones. In POE it keeps both.
 //! - Code runs in a thread where a copy of the process would not be sound: see [`CodeIn`]. POE forks.
+//! - A file without a `#!` that is no program is an error. POE has the shell read it.
 //! - A child has none of the descriptors of its parent's wheels, and no signal of the parent's is blocked or ignored in it but
 //!   those that the parent ignores itself.
 //! - [`kill_group`](Run::kill_group), [`terminate`](Run::terminate), [`set_winsize`](Run::set_winsize) and much of

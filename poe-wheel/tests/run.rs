@@ -195,6 +195,24 @@ fn events_that_were_ended_do_not_come_and_are_not_waited_for() {
 }
 
 #[test]
+fn an_event_that_is_named_again_when_all_is_over_has_nothing_read() {
+    let (kernel, log) = (kernel(), Log::default());
+    let l = log.clone();
+    spawn(&kernel, with_outputs(Run::build_shell("echo out")), move |cx, event| {
+        match event {
+            Event::Start => own(cx).event_end(RunEvent::Stdout),
+            Event::Exit(_) => _ = cx.delay("do", std::time::Duration::ZERO, "look"),
+            Event::Do(_) => own(cx).event(RunEvent::Stdout, "out").unwrap(),
+            _ => {}
+        }
+        l.push(event);
+    });
+    run(&kernel);
+    let log = log.take();
+    assert_eq!(log[log.len() - 3..], ["close", "exit exit status: 0", "look"]);
+}
+
+#[test]
 fn events_of_streams_that_there_are_not_are_refused() {
     let kernel = kernel();
     let child = with_events(Run::build("true")).no_stdin(true).stdout_event("out");

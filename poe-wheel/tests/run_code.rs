@@ -17,7 +17,7 @@ use std::rc::Rc;
 use common::Log;
 use common::children::{Event, own, record, spawn, with_events, with_outputs};
 use poe_session::prelude::*;
-use poe_wheel::{CodeIn, CodeIo, Conduit, Run, RunBuilder, WheelError};
+use poe_wheel::{CodeIn, CodeIo, Conduit, Run, RunBuilder, RunExit, WheelError};
 
 fn main() {
     // What `cargo test` and its like ask of a program of tests.
@@ -31,11 +31,13 @@ fn main() {
         );
         return;
     }
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 11] = [
         ("code talks over each conduit", talks),
         ("what code prints comes from its own standard streams", prints),
         ("code ends with a status", ends),
         ("code is ended by signals, which the kernel's handlers are not for", is_killed),
+        ("a signal that comes at once is the code's too", is_killed_at_once),
+        ("it has no share of what other wheels have", leaves_others_alone),
         ("its input ends though the copy had the other end, too", input_ends),
         ("code begins with no files but its streams, if that is asked for", lets_go),
         ("code has what is asked for a process", surroundings),
@@ -176,6 +178,63 @@ fn is_killed() {
     assert_eq!(log.take(), ["ended"]);
 }
 
+/// The parent's handlers are not the code's, from its beginning on.
+fn is_killed_at_once() {
+    let kernel = kernel();
+    Session::build((None::<Run>, 0))
+        .on_start(|cx| -> HandlerResult {
+            cx.sig("TERM", "term")?;
+            cx.yield_event("next", ());
+            Ok(())
+        })
+        .on("term", |_, _: Signal| -> HandlerResult { Err("it was sent to the child".into()) })
+        .on("next", |cx, ()| -> HandlerResult {
+            cx.heap.1 += 1;
+            if cx.heap.1 > 300 {
+                cx.sig_ignore("TERM");
+                return Ok(());
+            }
+            let child = code(|mut io| _ = io.stdin.read_to_end(&mut Vec::new()));
+            let child = child.exit_event("exit").spawn(cx.kernel)?;
+            child.kill("TERM")?;
+            cx.heap.0 = Some(child);
+            Ok(())
+        })
+        .on("exit", |cx, exit: RunExit| {
+            assert_eq!(exit.status.and_then(|status| status.signal()), Some(15));
+            cx.yield_event("next", ());
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+}
+
+/// What is shut down of another child's streams ends there, though a copy of this process lives on.
+fn leaves_others_alone() {
+    let kernel = kernel();
+    Session::build(Vec::new())
+        .on_start(|cx| -> HandlerResult {
+            let cat = Run::build("cat").stdout_event("out").exit_event("cat").spawn(cx.kernel)?;
+            let copy = code(|mut io| {
+                let _ = writeln!(io.stdout, "ready");
+                let _ = io.stdin.read_to_end(&mut Vec::new());
+            });
+            let copy = copy.stdout_event("ready").exit_event("copy").spawn(cx.kernel)?;
+            cx.heap.extend([cat, copy]);
+            Ok(())
+        })
+        .on("out", |_, _: poe_wheel::Input| {})
+        .on("ready", |cx, _: poe_wheel::Input| cx.heap[0].shutdown_stdin())
+        .on("cat", |cx, _: RunExit| {
+            assert!(cx.heap[1].is_running());
+            cx.heap[1].shutdown_stdin();
+        })
+        .on("copy", |cx, _: RunExit| assert!(!cx.heap[0].is_running()))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+}
+
 fn input_ends() {
     let (kernel, log) = (kernel(), Log::default());
     let l = log.clone();
@@ -304,7 +363,7 @@ fn threads() {
             cx.heap.push(child);
             Ok(())
         })
-        .on("exit", |_, _: poe_wheel::RunExit| {})
+        .on("exit", |_, _: RunExit| {})
         .spawn(&kernel)
         .unwrap();
     kernel.run().unwrap();

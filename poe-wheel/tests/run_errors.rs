@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::children::{record, with_outputs};
 use common::{kernel, run};
@@ -196,18 +197,33 @@ fn who_is_not_there_is_named() {
 #[test]
 fn descriptors_that_run_out_are_an_error_and_nothing_is_left_behind() {
     let _alone = ALONE.lock();
+    let code = || Run::build_code(|_| RUNS.store(true, Ordering::Relaxed)).code_in(CodeIn::Thread);
+    for conduit in [Conduit::Pipe, Conduit::SocketPair, Conduit::Inet, Conduit::PtyPipe] {
+        run_out(conduit, || Run::build("true"));
+        run_out(conduit, || by_fork(Run::build("true")));
+        run_out(conduit, code);
+        assert!(RUNS.swap(false, Ordering::Relaxed), "it ran in the end");
+    }
+    run_out(Conduit::Pipe, || Run::build("true").close_on_call(true));
+    run_out(Conduit::Pipe, || Run::build("true").redirect_stdin("/dev/null"));
+}
+
+/// Whether the code of a thread has run.
+static RUNS: AtomicBool = AtomicBool::new(false);
+
+/// Starts children with more and more descriptors, until there are enough.
+fn run_out(conduit: Conduit, child: impl Fn() -> RunBuilder + 'static) {
     let kernel = kernel();
     Session::build(None::<Run>)
-        .on_start(|cx| -> HandlerResult {
+        .on_start(move |cx| -> HandlerResult {
             let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
             let used = descriptors() as u64;
             let mut refused = 0;
             let mut run = None;
-            // As many as it takes, one after the other.
             for limit in 4..used + 30 {
+                let child = with_outputs(child()).conduit(conduit);
                 setrlimit(Resource::RLIMIT_NOFILE, limit, hard)?;
-                let child =
-                    with_outputs(Run::build("true")).conduit(Conduit::PtyPipe).spawn(cx.kernel);
+                let child = child.spawn(cx.kernel);
                 setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
                 match child {
                     Ok(child) => {
@@ -222,7 +238,8 @@ fn descriptors_that_run_out_are_an_error_and_nothing_is_left_behind() {
                     Err(WheelError::Watch(_) | WheelError::Child(_)) => refused += 1,
                     Err(error) => panic!("{error}"),
                 }
-                assert_eq!(descriptors() as u64, used, "at {limit}");
+                until_only(used);
+                assert!(!RUNS.load(Ordering::Relaxed), "code that nobody watches runs");
             }
             assert!(refused > 3, "{refused}");
             *cx.heap = Some(run.ok_or("no child at last")?);
@@ -232,6 +249,14 @@ fn descriptors_that_run_out_are_an_error_and_nothing_is_left_behind() {
         .spawn(&kernel)
         .unwrap();
     run(&kernel);
+}
+
+/// A thread that is told to end closes its own a moment later.
+fn until_only(descriptors_there: u64) {
+    let _watchdog = common::Watchdog::new();
+    while descriptors() as u64 != descriptors_there {
+        std::thread::yield_now();
+    }
 }
 
 /// Says that a test is not made, and why.

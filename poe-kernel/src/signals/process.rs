@@ -73,7 +73,10 @@ pub(super) fn zombie() -> Option<Zombie> {
 
 #[cfg(target_os = "linux")]
 fn open_descriptor(pid: Pid) -> Option<OwnedFd> {
-    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+    use rustix::process::{PidfdFlags, pidfd_open};
+    // Old systems have none that does not block, which the loop sees to then.
+    let opened = pidfd_open(pid, PidfdFlags::NONBLOCK);
+    opened.or_else(|_| pidfd_open(pid, PidfdFlags::empty())).ok()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -5,8 +5,6 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-
 use super::kind::{Failed, failed};
 
 /// A handle of a pipe. Where one socket is both what a side reads from and what it writes to, both handles are that socket,
@@ -36,13 +34,7 @@ impl PipeHandle {
     ///
     /// What the operating system says.
     pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        let flags = OFlag::from_bits_retain(fcntl(self, FcntlArg::F_GETFL)?);
-        let mut wanted = flags;
-        wanted.set(OFlag::O_NONBLOCK, nonblocking);
-        if wanted != flags {
-            fcntl(self, FcntlArg::F_SETFL(wanted))?;
-        }
-        Ok(())
+        Ok(rustix::io::ioctl_fionbio(self, nonblocking)?)
     }
 
     /// The descriptor alone, as for a child process's standard input. If the other handle of a side is the same socket and

@@ -77,42 +77,34 @@ impl OneWay {
         self.kind
     }
 
+    /// What is read from and what is written to, both as the system makes them: they block.
+    pub(crate) fn ends(kind: PipeKind) -> Result<(OwnedFd, OwnedFd), PipeError> {
+        first(&[kind], Self::make_ends)
+    }
+
     pub(super) fn make(kind: PipeKind) -> Result<Self, Failed> {
+        let (read, write) = Self::make_ends(kind)?;
+        Ok(Self { read: PipeHandle::new(read)?, write: PipeHandle::new(write)?, kind })
+    }
+
+    fn make_ends(kind: PipeKind) -> Result<(OwnedFd, OwnedFd), Failed> {
         match kind {
             PipeKind::Pipe => {
                 let (read, write) = io::pipe().map_err(failed("pipe"))?;
-                Self::from_handles(kind, read, write)
+                Ok((read.into(), write.into()))
             }
-            PipeKind::SocketPair => {
-                let (read, write) = UnixStream::pair().map_err(failed("socketpair"))?;
-                Self::from_sockets(kind, read, write)
-            }
-            PipeKind::Inet => {
-                let (read, write) = inet::pair()?;
-                Self::from_sockets(kind, read, write)
-            }
+            PipeKind::SocketPair => one_way(UnixStream::pair().map_err(failed("socketpair"))?),
+            PipeKind::Inet => one_way(inet::pair()?),
         }
     }
+}
 
-    /// Sockets go both ways, unless each is shut down one way.
-    fn from_sockets(
-        kind: PipeKind,
-        read: impl Into<OwnedFd>,
-        write: impl Into<OwnedFd>,
-    ) -> Result<Self, Failed> {
-        let pipe = Self::from_handles(kind, read, write)?;
-        let shut_down = |handle: &PipeHandle, how| SockRef::from(handle).shutdown(how);
-        shut_down(&pipe.read, Shutdown::Write)
-            .and_then(|()| shut_down(&pipe.write, Shutdown::Read))
-            .map_err(failed("shutdown"))?;
-        Ok(pipe)
-    }
-
-    fn from_handles(
-        kind: PipeKind,
-        read: impl Into<OwnedFd>,
-        write: impl Into<OwnedFd>,
-    ) -> Result<Self, Failed> {
-        Ok(Self { read: PipeHandle::new(read)?, write: PipeHandle::new(write)?, kind })
-    }
+/// Sockets go both ways, unless each is shut down one way.
+fn one_way<S: Into<OwnedFd>>((read, write): (S, S)) -> Result<(OwnedFd, OwnedFd), Failed> {
+    let (read, write) = (read.into(), write.into());
+    SockRef::from(&read)
+        .shutdown(Shutdown::Write)
+        .and_then(|()| SockRef::from(&write).shutdown(Shutdown::Read))
+        .map_err(failed("shutdown"))?;
+    Ok((read, write))
 }

@@ -1,5 +1,6 @@
 //! A `ReadWrite` wheel that is part of another wheel, as one for a program's standard output is of `Run`.
 
+use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::rc::{Rc, Weak};
 
@@ -13,10 +14,11 @@ use crate::{RunStream, WheelError, WheelId};
 /// What a wheel is part of: its events carry the whole wheel's identity, and its errors the stream.
 #[derive(Clone)]
 pub(crate) struct Part {
-    pub(crate) id: WheelId,
+    id: WheelId,
     /// The stream it reads; what it writes to is standard input.
-    pub(crate) reads: RunStream,
-    pub(crate) whole: Weak<dyn Whole>,
+    reads: RunStream,
+    whole: Weak<dyn Whole>,
+    octets: Cell<u64>,
 }
 
 /// A wheel that has parts.
@@ -33,6 +35,15 @@ pub(super) enum Side {
 }
 
 impl Part {
+    pub(crate) fn new(id: WheelId, reads: RunStream, whole: Weak<dyn Whole>) -> Self {
+        Self { id, reads, whole, octets: Cell::new(0) }
+    }
+
+    /// Counts what was read.
+    pub(super) fn count(&self, octets: usize) {
+        self.octets.set(self.octets.get() + octets as u64);
+    }
+
     pub(super) fn id(&self) -> WheelId {
         self.id
     }
@@ -93,15 +104,31 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
         self.wheel.events.get().input.is_some()
     }
 
-    /// Whether there is input that will be told without a peer doing anything more.
-    pub(crate) fn has_input(&self) -> bool {
+    /// How many octets have come so far, those counted that are there and have not been read.
+    pub(crate) fn octets_by_now(&self) -> u64 {
+        let unread = self.wheel.input_handle().map(rustix::io::ioctl_fionread);
+        self.octets_read() + unread.and_then(Result::ok).unwrap_or(0)
+    }
+
+    /// Whether so many octets have been read, or all there are, and what they make has been told as far as it is wanted.
+    pub(crate) fn has_told(&self, octets: u64) -> bool {
         let (wheel, state) = (&self.wheel, &self.wheel.state);
-        let Some(input) = wheel.input_handle() else { return false };
-        if state.ended.get() || state.input_over.get() || state.input_paused.get() {
-            return false;
+        let Some(input) = wheel.input_handle() else { return true };
+        if state.ended.get()
+            || state.input_over.get()
+            || state.input_paused.get()
+            || !self.is_input_wanted()
+        {
+            return true;
         }
-        let mut handles = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
-        self.is_input_wanted()
-            && (state.backlog.get() || poll(&mut handles, PollTimeout::ZERO).is_ok_and(|n| n > 0))
+        let is_there = || {
+            let mut handles = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+            poll(&mut handles, PollTimeout::ZERO).is_ok_and(|n| n > 0)
+        };
+        !state.backlog.get() && (self.octets_read() >= octets || !is_there())
+    }
+
+    fn octets_read(&self) -> u64 {
+        self.wheel.part.as_ref().map_or(0, |part| part.octets.get())
     }
 }

@@ -28,6 +28,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             });
             match got {
                 Ok(Get::Octets(chunk)) => {
+                    if let Some(part) = &self.part {
+                        part.count(chunk.len());
+                    }
                     let pumping = Pumping::begin(self);
                     let added = self.filters.borrow_mut().get_one_start(chunk);
                     if let Err(error) = added {

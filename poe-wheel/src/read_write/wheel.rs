@@ -509,7 +509,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
 
     fn watch_input(&self, kernel: &Kernel) -> Result<(), WatchError> {
         let state = &self.state;
-        if state.read_watch.get().is_some() || state.input_over.get() {
+        if state.ended.get() || state.input_over.get() || state.read_watch.get().is_some() {
             return Ok(());
         }
         if self.events.get().input.is_none() {

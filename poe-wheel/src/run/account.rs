@@ -47,6 +47,8 @@ pub(super) struct Ids {
     pub(super) user: Option<u32>,
     pub(super) group: Option<u32>,
     pub(super) groups: Option<Vec<u32>>,
+    /// Nobody has asked for these groups: they are instead of this process's own, which are to be given up if they may.
+    pub(super) groups_if_permitted: bool,
 }
 
 impl Identity {
@@ -71,9 +73,10 @@ impl Identity {
         let group = self.group.as_ref().map(group_id).transpose()?.or(users_group);
         let groups = match &self.groups {
             Some(groups) => Some(groups.iter().map(group_id).collect::<Result<_, _>>()?),
-            None => (self.is_given() && Uid::effective().is_root()).then(|| Vec::from_iter(group)),
+            None => self.is_given().then(|| Vec::from_iter(group)),
         };
-        Ok(Ids { user, group, groups })
+        let groups_if_permitted = self.groups.is_none() && !Uid::effective().is_root();
+        Ok(Ids { user, group, groups, groups_if_permitted })
     }
 }
 

@@ -301,9 +301,9 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
     }
 
     /// Puts the child into a process group that there is, as into that of another child for a pipeline. Its number is the
-    /// pid of the child that leads it.
+    /// pid of the child that leads it; 0 is a group of the child's own.
     pub fn process_group(mut self, group: u32) -> Self {
-        self.request.group = Group::Of(group.cast_signed());
+        self.request.group = if group == 0 { Group::Own } else { Group::Of(group.cast_signed()) };
         self
     }
 
@@ -314,8 +314,8 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
     }
 
     /// Has the child begin with no descriptors but the first three (POE: `CloseOnCall`). Rust opens all others so that
-    /// programs do not inherit them; this is for what other libraries open. In the process of code, they are of `/dev/null`
-    /// from then on, and those that the code brought along are, too.
+    /// programs do not inherit them; this is for what other libraries open, in other threads meanwhile, too. In the process
+    /// of code, they are of `/dev/null` from then on, and those that the code brought along are, too.
     pub fn close_on_call(mut self, yes: bool) -> Self {
         self.request.close_on_call = yes;
         self
@@ -353,11 +353,12 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
         let is_pty = self.plan.conduit.is_pty();
         let has_stdin = !self.no_stdin && self.plan.redirects[0].is_none();
         self.plan.wanted = [has_stdin, self.events[1], self.events[2]];
+        self.ending.in_flight = self.plan.conduit.in_flight();
         let streams = Streams::open(self.plan)?;
 
         let running = Running::new(kernel, self.ending, has_stdin);
         let whole = Rc::downgrade(&running);
-        let part = |reads| Part { id: running.id, reads, whole: whole.clone() as _ };
+        let part = |reads| Part::new(running.id, reads, whole.clone() as _);
         let [stdin, stdout, stderr] = &streams.ours;
         if stdin.is_some() || stdout.is_some() {
             let mut stdio =
@@ -376,7 +377,7 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
         }
         // What the wheel has is the parts' from here on.
         let run = Run { running };
-        let child = start(self.program, self.request, streams)?;
+        let child = start(kernel, self.program, self.request, streams)?;
         run.running.adopt(kernel, child)?;
         Ok(run)
     }
@@ -410,6 +411,10 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
             (
                 plan.conduit == Conduit::Pty && stderr,
                 "complaints come as output from a pseudo-terminal; leave out stderr_event, or take Conduit::PtyPipe",
+            ),
+            (
+                plan.conduit.is_pty() && matches!(self.request.group, Group::Of(_)),
+                "a pseudo-terminal is of a session of the child's own; leave out process_group",
             ),
             (
                 plan.size.is_some() && !plan.conduit.is_pty(),

@@ -36,6 +36,9 @@ pub enum CodeIn {
     /// In a process of its own, a copy of this one made by `fork`. This is sound, and done, only where the process has one
     /// thread: of other threads the copy would have the locks that they hold, and not what would release them. Linux alone
     /// tells how many there are. A kernel that has done [blocking](poe_kernel::Kernel::blocking) work has threads.
+    ///
+    /// Of what the kernel watches, such as other children's streams and the sockets of wheels, the copy has no share, so
+    /// that it ends when the parent has it end: those descriptors are of `/dev/null` there.
     Process,
     /// In a thread of this process, which has no pid, cannot be killed, and has no user, directory or environment of its
     /// own.
@@ -82,21 +85,20 @@ pub(super) fn erase<R: IntoExitCode>(code: impl FnOnce(CodeIo) -> R + Send + 'st
     Box::new(move |io, stderr| code(io).into_exit_code(stderr))
 }
 
-/// Runs code on these streams to its end; where there is none of them, on the process's own.
-pub(super) fn run(
-    code: Code,
-    args: Vec<OsString>,
-    streams: [Option<OwnedFd>; 3],
-    is_thread: bool,
-) -> u8 {
+/// What code is given, and one more share of what it complains to.
+pub(super) type Given = (CodeIo, File);
+
+/// Makes these streams the code's; where there is none of them, the process's own.
+pub(super) fn give(args: Vec<OsString>, streams: [Option<OwnedFd>; 3]) -> io::Result<Given> {
     let [stdin, stdout, stderr] = streams;
-    let opened = (|| {
-        let stderr = own(stderr, &io::stderr())?;
-        let complaints = stderr.try_clone()?;
-        let (stdin, stdout) = (own(stdin, &io::stdin())?, own(stdout, &io::stdout())?);
-        Ok::<_, io::Error>((CodeIo { stdin, stdout, stderr, args }, complaints))
-    })();
-    let Ok((io, mut complaints)) = opened else { return u8::MAX };
+    let stderr = own(stderr, &io::stderr())?;
+    let complaints = stderr.try_clone()?;
+    let (stdin, stdout) = (own(stdin, &io::stdin())?, own(stdout, &io::stdout())?);
+    Ok((CodeIo { stdin, stdout, stderr, args }, complaints))
+}
+
+/// Runs code to its end.
+pub(super) fn run(code: Code, (io, mut complaints): Given, is_thread: bool) -> u8 {
     let run = AssertUnwindSafe(|| code(io, &mut complaints));
     catch_unwind(run).unwrap_or_else(|panic| {
         if is_thread {

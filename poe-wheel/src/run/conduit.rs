@@ -33,6 +33,17 @@ impl Conduit {
         matches!(self, Self::Pty | Self::PtyPipe)
     }
 
+    /// How many octets may be between its ends, at most, that are not there to be read yet.
+    pub(super) fn in_flight(self) -> u64 {
+        match self {
+            Self::Pipe | Self::SocketPair => 0,
+            // What a terminal has not passed on from one end to the other.
+            Self::Pty | Self::PtyPipe => 64 << 10,
+            // What the system sends when there is room, though the child is gone.
+            Self::Inet => 8 << 20,
+        }
+    }
+
     fn kind(self) -> PipeKind {
         match self {
             Self::SocketPair => PipeKind::SocketPair,
@@ -90,10 +101,11 @@ impl Streams {
             (piped[0], piped[1]) = (false, false);
         }
         for (number, _) in piped.into_iter().enumerate().filter(|(_, is_piped)| *is_piped) {
-            let OneWay { read, write, .. } = OneWay::of(plan.conduit.kind())?;
+            let (read, write) = OneWay::ends(plan.conduit.kind())?;
             let (ours, theirs) = if number == 0 { (write, read) } else { (read, write) };
-            let theirs = theirs.set_nonblocking(false).and_then(|()| theirs.into_owned());
-            let theirs = theirs.and_then(above_stdio).map_err(|error| failed(("make", error)))?;
+            let ends = rustix::io::ioctl_fionbio(&ours, true).map_err(io::Error::from);
+            let ends = ends.and_then(|()| Ok((above_stdio(ours)?, above_stdio(theirs)?)));
+            let (ours, theirs) = ends.map_err(|error| failed(("make", error)))?;
             streams.ours[number] = Some(Rc::new(ours));
             streams.theirs[number] = Some(theirs);
         }

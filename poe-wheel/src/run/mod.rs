@@ -49,7 +49,7 @@ use crate::{ReadWriteEvent, WheelError, WheelId};
 /// The wheel belongs to the session that was active when it was built, and keeps it alive while the child runs and its outputs
 /// are open. It ends when it is dropped: no event comes any more, output still queued is discarded, and the child's streams
 /// are closed. The child goes on then, unless [`kill_on_drop`](RunBuilder::kill_on_drop) was asked for; the kernel waits for
-/// it, so that it does not stay a zombie.
+/// it, so that it does not stay a zombie while the kernel runs.
 ///
 /// # The child's end
 ///
@@ -59,14 +59,19 @@ use crate::{ReadWriteEvent, WheelError, WheelId};
 /// event comes behind all that the child itself has printed. Where others have its outputs open for longer than a tenth of a
 /// second after its end, as programs that it has started may, or an output is [paused](Self::pause_stdout), the exit event does
 /// not wait, and comes before the close event. That waits for as long as it takes; but see
-/// [`close_delay`](RunBuilder::close_delay).
+/// [`close_delay`](RunBuilder::close_delay). Where this process ignores the signal `CHLD`, as some are made to by who starts them,
+/// the exit event does not know the status.
 ///
 /// # How it begins
 ///
 /// Programs are started by `posix_spawn`, which takes the same time however large this process is. `fork`, which does not, is
 /// only used for what needs it: [`user`](RunBuilder::user), [`group`](RunBuilder::group), [`groups`](RunBuilder::groups),
 /// [`priority`](RunBuilder::priority), and, where the system's `posix_spawn` has no way, a directory, a session or a
-/// pseudo-terminal. A child begins with no signal blocked, and `PIPE` deadly.
+/// pseudo-terminal. A child begins with no signal blocked, none handled, and `PIPE` deadly: what it is sent at once is its own
+/// to deal with. A file that is neither a program nor begins with `#!` is an error, and not given to the shell.
+///
+/// A child that is given no other variables gets the environment as it is in that moment. As with all that the C library does
+/// with it, no other thread may change it then: see [`std::env::set_var`].
 ///
 /// [`build_code`](Self::build_code) runs code of this program, in a copy of the process where that is sound, and else in a
 /// thread: see [`CodeIn`].
@@ -219,8 +224,8 @@ impl<In: 'static, Out: 'static, Err: 'static> Run<In, Out, Err> {
     }
 
     /// Ends the child's standard input once all that is queued has gone (POE: `shutdown_stdin`, which loses it). On a
-    /// pseudo-terminal that the child reads by lines this is the character that a person types; elsewhere a terminal's input
-    /// has no end, and nothing more is written.
+    /// pseudo-terminal that the child reads by lines this is the character that a person types, twice, as a line that is not
+    /// ended needs; elsewhere a terminal's input has no end, and nothing more is written.
     pub fn shutdown_stdin(&self) {
         if let Some(stdio) = self.running.stdio.get() {
             stdio.shutdown_output();

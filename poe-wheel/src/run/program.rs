@@ -28,22 +28,17 @@ pub(super) enum Program {
 pub(super) struct Command {
     pub(super) path: CString,
     pub(super) arguments: Vec<CString>,
-    pub(super) environment: Vec<CString>,
-}
-
-impl fmt::Display for Program {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Path(path) => write!(f, "{}", path.display()),
-            Self::Shell(command) => write!(f, "{:?}", command.display().to_string()),
-            Self::Code(_) => f.write_str("code"),
-        }
-    }
+    /// None where it is the parent's as it is, which need not be copied then.
+    pub(super) environment: Option<Vec<CString>>,
 }
 
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        match self {
+            Self::Path(path) => write!(f, "{}", Name::Program(path)),
+            Self::Shell(command) => write!(f, "{}", Name::Shell(command)),
+            Self::Code(_) => f.write_str("code"),
+        }
     }
 }
 
@@ -62,12 +57,10 @@ impl Surroundings {
 
     /// What a program is started with, and by which path.
     pub(super) fn command(&self, name: Name<'_>, arguments: &[OsString]) -> io::Result<Command> {
-        let environment = self.environment();
         let (path, first) = match name {
             Name::Program(name) => {
                 CString::new(name.as_bytes())?;
-                let paths = environment.get(OsStr::new("PATH")).map(OsString::as_os_str);
-                (self.find(name, paths.unwrap_or(OsStr::new(DEFAULT_PATH)))?, vec![name])
+                (self.find(name)?, vec![name])
             }
             Name::Shell(command) => {
                 let dummy = "sh"; // What `$0` is; the arguments are `$1` and so on.
@@ -81,31 +74,43 @@ impl Surroundings {
             arguments: arguments
                 .map(|one| Ok(CString::new(one.as_bytes())?))
                 .collect::<io::Result<_>>()?,
-            environment: environment.into_iter().map(assignment).collect::<io::Result<_>>()?,
+            environment: self.environment()?,
         })
     }
 
-    fn environment(&self) -> BTreeMap<OsString, OsString> {
-        let mut environment = BTreeMap::new();
-        if !self.clear {
-            environment.extend(std::env::vars_os());
+    fn environment(&self) -> io::Result<Option<Vec<CString>>> {
+        if !self.clear && self.changes.is_empty() {
+            return Ok(None);
         }
+        let parents = (!self.clear).then(std::env::vars_os).into_iter().flatten();
+        let kept = parents.filter(|(name, _)| !self.changes.contains_key(name));
+        let mut environment: Vec<CString> =
+            kept.map(|(name, value)| assignment(&name, &value)).collect::<io::Result<_>>()?;
         for (name, value) in &self.changes {
-            match value {
-                Some(value) => _ = environment.insert(name.clone(), value.clone()),
-                None => _ = environment.remove(name),
+            if let Some(value) = value {
+                environment.push(assignment(name, value)?);
             }
         }
-        environment
+        Ok(Some(environment))
+    }
+
+    /// What a variable is for the child.
+    fn variable(&self, name: &str) -> Option<OsString> {
+        match self.changes.get(OsStr::new(name)) {
+            Some(value) => value.clone(),
+            None if self.clear => None,
+            None => std::env::var_os(name),
+        }
     }
 
     /// The first that may be executed, as the shell would find it; where none may, what stands in the way.
-    fn find(&self, name: &OsStr, paths: &OsStr) -> io::Result<PathBuf> {
+    fn find(&self, name: &OsStr) -> io::Result<PathBuf> {
         if name.is_empty() || name.as_bytes().contains(&b'/') {
             return Ok(name.into());
         }
+        let paths = self.variable("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
         let mut error = io::Error::from(nix::errno::Errno::ENOENT);
-        for folder in std::env::split_paths(paths) {
+        for folder in std::env::split_paths(&paths) {
             let path = folder.join(name);
             match may_execute(&self.seen_from_there(&path)) {
                 // A path without a folder is one in the child's.
@@ -136,13 +141,23 @@ pub(super) enum Name<'a> {
     Shell(&'a OsStr),
 }
 
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(path) => write!(f, "{}", path.display()),
+            Self::Shell(command) => write!(f, "{:?}", command.display().to_string()),
+        }
+    }
+}
+
 fn may_execute(path: &Path) -> io::Result<()> {
     access(path, AccessFlags::X_OK)?;
     if path.is_dir() { Err(nix::errno::Errno::EACCES.into()) } else { Ok(()) }
 }
 
-fn assignment((name, value): (OsString, OsString)) -> io::Result<CString> {
-    let mut octets = name.into_vec();
+fn assignment(name: &OsStr, value: &OsStr) -> io::Result<CString> {
+    let mut octets = Vec::with_capacity(name.len() + value.len() + 2);
+    octets.extend_from_slice(name.as_bytes());
     octets.push(b'=');
     octets.extend_from_slice(value.as_bytes());
     Ok(CString::new(octets)?)

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
+use bytes::Bytes;
 use poe_driver::{Driver, Get, OutputQueue, ReadBuffer, Wants};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
@@ -12,6 +13,9 @@ use rustix::termios::{
 };
 
 use super::sys::above_stdio;
+
+/// A character that a terminal does not know (`_POSIX_VDISABLE`).
+const DISABLED: u8 = if cfg!(target_os = "linux") { 0 } else { 0xff };
 
 /// The size of a terminal (POE: the value of `Winsize`).
 ///
@@ -147,11 +151,14 @@ impl Driver for PtyDriver {
         self.0.close(handle)
     }
 
-    /// A terminal is not closed one way. What reads it by lines is told the end as a person tells it.
+    /// A terminal is not closed one way. What reads it by lines is told the end as a person tells it: once to end a line
+    /// that has no end, and once more. What does not fit is queued.
     fn shutdown_output(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
         let modes = tcgetattr(handle)?;
-        if modes.local_modes.contains(LocalModes::ICANON) {
-            rustix::io::write(handle, &[modes.special_codes[SpecialCodeIndex::VEOF]])?;
+        let end = modes.special_codes[SpecialCodeIndex::VEOF];
+        if modes.local_modes.contains(LocalModes::ICANON) && end != DISABLED {
+            self.0.put(Bytes::copy_from_slice(&[end, end]));
+            self.0.flush(handle)?;
         }
         Ok(())
     }

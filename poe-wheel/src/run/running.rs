@@ -12,23 +12,19 @@ use bytes::Bytes;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use poe_kernel::{
-    ChildExit, Kernel, Mode, Name, SessionId, Timeout, TimerId, Watch, WatchChild, WatchId,
-    WeakKernel,
+    ChildExit, Kernel, Mode, Name, SessionId, SignalError, Timeout, TimerId, Watch, WatchChild,
+    WatchId, WeakKernel,
 };
 
 use super::RunExit;
 use super::kill::Whom;
-use super::start::{Child, Process};
+use super::start::{Child, Process, Thread};
 use crate::read_write::Whole;
 use crate::{ReadWrite, WheelError, WheelId};
 
 /// How long the outputs have to end with the child, before it is told of all the same: what it has started may be a moment
 /// behind it, and what it has written to a terminal last may be under way.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// How often the outputs are read after that, if others go on writing to them. What the child itself has written has come by
-/// then: a pipe holds no more.
-const READS_AFTER_GRACE: u32 = 64;
 
 pub(super) struct Running<In: 'static, Out: 'static, Err: 'static> {
     pub(super) this: Weak<Self>,
@@ -48,6 +44,8 @@ pub(super) struct Running<In: 'static, Out: 'static, Err: 'static> {
     pub(super) exit_event: Cell<Option<Name>>,
     close_delay: Option<Duration>,
     kill_on_drop: bool,
+    /// How many octets may be in a conduit and not be seen at its end.
+    in_flight: u64,
     state: State,
     exit_timer: Cell<TimerId>,
     close_timer: Cell<TimerId>,
@@ -67,8 +65,8 @@ struct State {
     waited: Cell<bool>,
     /// They are to be closed once what the child has written was read.
     cut: Cell<bool>,
-    /// How often the outputs were read since.
-    reads: Cell<u32>,
+    /// How many octets of standard output and error were there by then, at most.
+    due: Cell<[u64; 2]>,
 }
 
 /// What a wheel says and does at the child's end.
@@ -78,6 +76,7 @@ pub(super) struct Ending {
     pub(super) exit_event: Option<Name>,
     pub(super) close_delay: Option<Duration>,
     pub(super) kill_on_drop: bool,
+    pub(super) in_flight: u64,
 }
 
 impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
@@ -97,6 +96,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
             exit_event: Cell::new(ending.exit_event),
             close_delay: ending.close_delay,
             kill_on_drop: ending.kill_on_drop,
+            in_flight: ending.in_flight,
             state: State::default(),
             exit_timer: Cell::new(TimerId::NONE),
             close_timer: Cell::new(TimerId::NONE),
@@ -108,18 +108,26 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
     pub(super) fn adopt(self: &Rc<Self>, kernel: &Kernel, child: Child) -> Result<(), WheelError> {
         match child {
             Child::Process(process) => {
-                let watched = kernel.watch_child(self.session, process.pid, self.clone());
-                if let Err(error) = watched {
-                    disown(process.pid);
-                    return Err(error.into());
+                match kernel.watch_child(self.session, process.pid, self.clone()) {
+                    Ok(()) => {}
+                    // It has ended, and nobody can tell how, as where this process ignores `SIGCHLD`.
+                    Err(SignalError::NotAChild { .. }) => {
+                        self.exit_timer.set(self.call_later(kernel, Duration::ZERO, What::Gone));
+                    }
+                    Err(error) => {
+                        disown(process.pid);
+                        return Err(error.into());
+                    }
                 }
                 let _ = self.process.set(process);
             }
-            Child::Thread(reader) => {
-                let reader = Rc::new(reader);
+            Child::Thread(Thread { end, go }) => {
+                let reader = Rc::new(end);
                 let end = ThreadEnd { running: self.this.clone(), reader: Rc::clone(&reader) };
                 let watch = kernel.watch(self.session, reader, Mode::Read, Rc::new(end))?;
                 self.thread_watch.set(Some(watch));
+                // It waits for this, or has failed as all can see.
+                let _ = go.send(());
             }
         }
         Ok(())
@@ -208,13 +216,26 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
         if self.state.ended.get() || self.state.closed.get() {
             return;
         }
-        let late = |after, what| {
-            let late = Rc::new(Late { running: self.this.clone(), what });
-            kernel.call_later(self.session, after, late)
-        };
-        self.exit_timer.set(late(GRACE, What::Exit));
+        self.exit_timer.set(self.call_later(kernel, GRACE, What::Exit));
         if let Some(delay) = self.close_delay {
-            self.close_timer.set(late(delay, What::Close));
+            self.close_timer.set(self.call_later(kernel, delay, What::Close));
+        }
+    }
+
+    fn call_later(&self, kernel: &Kernel, after: Duration, what: What) -> TimerId {
+        let late = Late { running: self.this.clone(), what };
+        kernel.call_later(self.session, after, Rc::new(late))
+    }
+
+    /// The outputs have had their time. What the child has written is in them by now, however much others add.
+    fn wait_no_longer(&self) {
+        let state = &self.state;
+        if !state.waited.replace(true) {
+            let on_its_way = self.in_flight;
+            state.due.set([
+                self.stdio.get().map_or(0, |stdio| stdio.octets_by_now() + on_its_way),
+                self.stderr.get().map_or(0, |stderr| stderr.octets_by_now() + on_its_way),
+            ]);
         }
     }
 
@@ -264,14 +285,12 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
             && self.stderr.get().is_none_or(|stderr| is_over(stderr, has_exited))
     }
 
-    /// Whether all is told that the child has written before it ended, as far as it is wanted, and nobody has anything to
-    /// add.
+    /// Whether all is told that the child has written before it ended, as far as it is wanted.
     fn is_all_read(&self) -> bool {
-        let state = &self.state;
-        state.waited.get()
-            && (state.reads.get() >= READS_AFTER_GRACE
-                || !(self.stdio.get().is_some_and(ReadWrite::has_input)
-                    || self.stderr.get().is_some_and(ReadWrite::has_input)))
+        let [stdout, stderr] = self.state.due.get();
+        self.state.waited.get()
+            && self.stdio.get().is_none_or(|stdio| stdio.has_told(stdout))
+            && self.stderr.get().is_none_or(|stream| stream.has_told(stderr))
     }
 }
 
@@ -281,10 +300,6 @@ fn is_over<In: 'static, Out: 'static>(stream: &ReadWrite<In, Out>, has_exited: b
 
 impl<In: 'static, Out: 'static, Err: 'static> Whole for Running<In, Out, Err> {
     fn part_moved(&self, kernel: &Kernel) {
-        let state = &self.state;
-        if state.waited.get() {
-            state.reads.set(state.reads.get().saturating_add(1));
-        }
         self.settle(kernel);
     }
 }
@@ -328,16 +343,19 @@ struct Late<In: 'static, Out: 'static, Err: 'static> {
 enum What {
     Exit,
     Close,
+    /// The child is none of this process's any more.
+    Gone,
 }
 
 impl<In: 'static, Out: 'static, Err: 'static> Timeout for Late<In, Out, Err> {
     fn timed_out(&self, kernel: &Kernel) {
         let Some(running) = self.running.upgrade() else { return };
         match self.what {
+            What::Gone => return running.exited(kernel, None),
             What::Exit => {}
             What::Close => running.state.cut.set(true),
         }
-        running.state.waited.set(true);
+        running.wait_no_longer();
         running.settle(kernel);
     }
 }

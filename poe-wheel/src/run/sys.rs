@@ -4,7 +4,7 @@
     reason = "posix_spawn and fork, and what happens in a child before it is a program"
 )]
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
@@ -12,6 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
+use nix::errno::Errno;
 use nix::libc;
 
 /// How a process is to begin, all of it made ready beforehand: the child of a fork must not allocate.
@@ -23,14 +24,23 @@ pub(crate) struct Birth<'a> {
     pub(crate) terminal: Option<&'a CStr>,
     /// The child's first three descriptors, where they are not its parent's. None of these is one of the first three.
     pub(crate) stdio: [Option<BorrowedFd<'a>>; 3],
-    /// Descriptors that the program would inherit, and is not to.
-    pub(crate) close: &'a [RawFd],
+    /// Whether a program is to inherit no descriptors but the first three. It would inherit these, for a system that has to
+    /// be told each.
+    pub(crate) close: Option<&'a [RawFd]>,
     pub(crate) directory: Option<&'a CStr>,
     /// What is added to the niceness.
     pub(crate) priority: c_int,
-    pub(crate) groups: Option<&'a [libc::gid_t]>,
+    pub(crate) groups: Option<Groups<'a>>,
     pub(crate) group_id: Option<libc::gid_t>,
     pub(crate) user_id: Option<libc::uid_t>,
+}
+
+/// The supplementary groups that a child is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Groups<'a> {
+    pub(crate) ids: &'a [libc::gid_t],
+    /// That these are not permitted is no failure: without the permission nobody else can be become, either.
+    pub(crate) if_permitted: bool,
 }
 
 /// The process group, or session, that a child is in.
@@ -47,7 +57,18 @@ pub(crate) enum Group {
 pub(crate) struct Image<'a> {
     pub(crate) path: &'a CStr,
     pub(crate) arguments: &'a [CString],
-    pub(crate) environment: &'a [CString],
+    /// None is this process's own.
+    pub(crate) environment: Option<&'a [CString]>,
+}
+
+impl Image<'_> {
+    fn arguments(&self) -> Pointers {
+        Pointers::to(self.arguments)
+    }
+
+    fn environment(&self) -> Pointers {
+        self.environment.map_or_else(Pointers::to_own_environment, Pointers::to)
+    }
 }
 
 /// What could not be done, in words that go before what it was to be done to, and why.
@@ -69,7 +90,7 @@ pub(crate) fn can_spawn(birth: &Birth<'_>) -> bool {
 pub(crate) fn spawn(birth: &Birth<'_>, image: &Image<'_>) -> io::Result<u32> {
     let actions = Actions::new(birth)?;
     let attributes = Attributes::new(birth.group)?;
-    let (arguments, environment) = (pointers(image.arguments), pointers(image.environment));
+    let (arguments, environment) = (image.arguments(), image.environment());
     let mut pid = 0;
     // SAFETY: the path is a C string; both arrays end with a null, and what they point to lives as long as `image`;
     // actions and attributes are initialized, and live until after the call.
@@ -88,11 +109,10 @@ pub(crate) fn spawn(birth: &Birth<'_>, image: &Image<'_>) -> io::Result<u32> {
 
 /// Starts a program by `fork`, for what `posix_spawn` cannot do.
 pub(crate) fn fork_exec(birth: &Birth<'_>, image: &Image<'_>) -> Result<u32, Failed> {
-    let (arguments, environment) = (pointers(image.arguments), pointers(image.environment));
+    let (arguments, environment) = (image.arguments(), image.environment());
     fork(birth, |_| {
-        for &descriptor in birth.close {
-            // SAFETY: it takes a number, and changes a flag of this process's copy of a descriptor, if it is open.
-            unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+        if let Some(listed) = birth.close {
+            close_on_exec(listed);
         }
         // SAFETY: as for `spawn`.
         unsafe {
@@ -112,8 +132,13 @@ pub(crate) fn can_fork() -> bool {
         && std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
-/// Has a copy of this process do something, and end with a status. Refused where there are other threads.
-pub(crate) fn fork_code(birth: &Birth<'_>, code: impl FnOnce() -> u8) -> Result<u32, Failed> {
+/// Has a copy of this process do something, when it has made ready for it, and end with a status. Making ready leaves alone
+/// the descriptor that it is given. Refused where there are other threads.
+pub(crate) fn fork_code<T>(
+    birth: &Birth<'_>,
+    make_ready: impl FnOnce(RawFd) -> io::Result<T>,
+    code: impl FnOnce(T) -> u8,
+) -> Result<u32, Failed> {
     if !can_fork() {
         let why = "the process has several threads, of which a copy would have one";
         return Err(("fork for", io::Error::new(io::ErrorKind::Unsupported, why)));
@@ -121,10 +146,18 @@ pub(crate) fn fork_code(birth: &Birth<'_>, code: impl FnOnce() -> u8) -> Result<
     // Nothing that waits to be printed is to be printed twice.
     let _ = io::stdout().flush();
     fork(birth, move |tell| {
+        let ready = match make_ready(tell) {
+            Ok(ready) => ready,
+            Err(error) => {
+                // What the code has brought along is the parent's to drop.
+                std::mem::forget(code);
+                Errno::set_raw(error.raw_os_error().unwrap_or_default());
+                return Step::Stdio;
+            }
+        };
         // SAFETY: its owner, up the stack, is never dropped. The parent learns by this that the child is ready.
         unsafe { libc::close(tell) };
-        default_handlers();
-        let status = catch_unwind(AssertUnwindSafe(code)).unwrap_or(u8::MAX);
+        let status = catch_unwind(AssertUnwindSafe(|| code(ready))).unwrap_or(u8::MAX);
         let _ = io::stdout().flush();
         // SAFETY: it ends the process at once: nothing of its parent's is dropped or run a second time.
         unsafe { libc::_exit(status.into()) }
@@ -210,11 +243,17 @@ fn fork(birth: &Birth<'_>, last: impl FnOnce(RawFd) -> Step) -> Result<u32, Fail
     let failed = |error| ("fork for", error);
     let (mut told, tell) = io::pipe().map_err(failed)?;
     let tell = above_stdio(tell.into()).map_err(failed)?;
+    // What hits the child before it has its own handlers waits until then: those of its parent are not for it.
+    let blocked = Blocked::all();
     // SAFETY: the child calls nothing here but what may be called after a fork of a process with several threads: it does
     // not allocate, lock or drop, and ends with `_exit` at the latest. Of `fork_code`'s `last`, which may do more, the
     // caller has made sure that there is one thread.
     match unsafe { libc::fork() } {
-        -1 => Err(failed(io::Error::last_os_error())),
+        -1 => {
+            let error = io::Error::last_os_error();
+            drop(blocked);
+            Err(failed(error))
+        }
         0 => {
             let step = match prepare(birth) {
                 Ok(()) => last(tell.as_raw_fd()),
@@ -230,6 +269,7 @@ fn fork(birth: &Birth<'_>, last: impl FnOnce(RawFd) -> Step) -> Result<u32, Fail
             }
         }
         pid => {
+            drop(blocked);
             drop(tell);
             let mut message = [0; 5];
             if told.read_exact(&mut message).is_err() {
@@ -271,7 +311,12 @@ fn prepare(birth: &Birth<'_>) -> Result<(), Step> {
             Step::Priority.check(libc::setpriority(process, 0, now + birth.priority))?;
         }
         if let Some(groups) = birth.groups {
-            Step::Groups.check(libc::setgroups(groups.len() as _, groups.as_ptr()))?;
+            let Groups { ids, if_permitted } = groups;
+            if libc::setgroups(ids.len() as _, ids.as_ptr()) < 0
+                && !(if_permitted && Errno::last() == Errno::EPERM)
+            {
+                return Err(Step::Groups);
+            }
         }
         if let Some(group) = birth.group_id {
             Step::GroupId.check(libc::setgid(group))?;
@@ -287,20 +332,60 @@ fn prepare(birth: &Birth<'_>) -> Result<(), Step> {
         if let Some(directory) = birth.directory {
             Step::Directory.check(libc::chdir(directory.as_ptr()))?;
         }
+        default_handlers();
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         let mut none = MaybeUninit::uninit();
         libc::sigemptyset(none.as_mut_ptr());
         libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), ptr::null_mut());
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
     Ok(())
 }
 
-/// Has the signals do what they do by default that the parent's handlers are for.
+/// All signals are held back for this thread, until it is dropped.
+struct Blocked(libc::sigset_t);
+
+impl Blocked {
+    fn all() -> Self {
+        let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: the first call initializes the one set, and the second, which cannot fail with it, the other.
+        unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+            Self(before.assume_init())
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: the set is initialized; a null pointer is for what nobody wants to know.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, ptr::null_mut());
+        }
+    }
+}
+
+/// Has a program inherit no descriptors but the first three. Does not allocate.
+fn close_on_exec(listed: &[RawFd]) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: it takes numbers, and sets a flag of this process's descriptors. Old systems know no such call.
+    if unsafe { libc::syscall(libc::SYS_close_range, 3, c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) }
+        == 0
+    {
+        return;
+    }
+    for &descriptor in listed {
+        // SAFETY: it takes a number, and changes a flag of this process's copy of a descriptor, if it is open.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
+/// Has the signals do what they do by default that the parent's handlers are for. Does not allocate.
 fn default_handlers() {
     for number in 1..=64 {
         let mut action = MaybeUninit::<libc::sigaction>::zeroed();
         // SAFETY: the first call writes to a structure of its type, or fails; the second takes back a handler of this
-        // process, which has one thread.
+        // process, which a fork has just made and which has one thread.
         unsafe {
             if libc::sigaction(number, ptr::null(), action.as_mut_ptr()) == 0 {
                 let handler = action.assume_init_ref().sa_sigaction;
@@ -347,10 +432,18 @@ impl Actions {
                     checked(libc::posix_spawn_file_actions_adddup2(list, descriptor, number))?;
                 }
             }
-            for &descriptor in birth.close {
-                checked(libc::posix_spawn_file_actions_addclose(list, descriptor))?;
+            match (birth.close, birth.close.and_then(|_| add_close_from())) {
+                (Some(_), Some(add_close_from)) => checked(add_close_from(list, 3))?,
+                (Some(listed), None) => {
+                    for &descriptor in listed {
+                        checked(libc::posix_spawn_file_actions_addclose(list, descriptor))?;
+                    }
+                }
+                (None, _) => {}
             }
-            if let (Some(directory), Some(add_chdir)) = (birth.directory, add_chdir()) {
+            if let Some(directory) = birth.directory
+                && let Some(add_chdir) = add_chdir()
+            {
                 checked(add_chdir(list, directory.as_ptr()))?;
             }
         }
@@ -423,16 +516,65 @@ type AddChdir = unsafe extern "C" fn(*mut libc::posix_spawn_file_actions_t, *con
 
 /// Has `posix_spawn` change the directory, where the C library has a way. Old ones have not, and so are asked.
 fn add_chdir() -> Option<AddChdir> {
-    let name = c"posix_spawn_file_actions_addchdir_np";
-    // SAFETY: the name is a C string. What it names, where it is there, is a function of that signature in all C libraries.
-    unsafe {
-        let found = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
-        (!found.is_null()).then(|| std::mem::transmute::<*mut libc::c_void, AddChdir>(found))
+    let found = found(c"posix_spawn_file_actions_addchdir_np")?;
+    // SAFETY: what has this name is a function of that signature in all C libraries.
+    Some(unsafe { std::mem::transmute::<*mut libc::c_void, AddChdir>(found) })
+}
+
+type AddCloseFrom = unsafe extern "C" fn(*mut libc::posix_spawn_file_actions_t, c_int) -> c_int;
+
+/// Has `posix_spawn` close all descriptors from a number on, where the C library has a way.
+fn add_close_from() -> Option<AddCloseFrom> {
+    let found = found(c"posix_spawn_file_actions_addclosefrom_np")?;
+    // SAFETY: as for `add_chdir`.
+    Some(unsafe { std::mem::transmute::<*mut libc::c_void, AddCloseFrom>(found) })
+}
+
+/// What the C library has of this name.
+fn found(name: &CStr) -> Option<*mut libc::c_void> {
+    // SAFETY: the name is a C string.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// An array of C strings that ends with a null.
+enum Pointers {
+    Listed(Vec<*const c_char>),
+    Foreign(*const *const c_char),
+}
+
+impl Pointers {
+    fn to(strings: &[CString]) -> Self {
+        Self::Listed(strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect())
+    }
+
+    /// What `environ` points to, as all functions of the C library use it that look at the environment: who changes
+    /// that by `std::env::set_var` has to make sure that no other thread does.
+    fn to_own_environment() -> Self {
+        Self::Foreign(own_environment())
+    }
+
+    fn as_ptr(&self) -> *const *const c_char {
+        match self {
+            Self::Listed(pointers) => pointers.as_ptr(),
+            Self::Foreign(pointers) => *pointers,
+        }
     }
 }
 
-fn pointers(strings: &[CString]) -> Vec<*const c_char> {
-    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+#[cfg(target_vendor = "apple")]
+fn own_environment() -> *const *const c_char {
+    // SAFETY: it takes nothing, and gives a pointer that is valid. What that points to is only copied.
+    unsafe { *libc::_NSGetEnviron() }.cast_const().cast()
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn own_environment() -> *const *const c_char {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: every C library has this variable, of this type. It is only copied.
+    unsafe { environ }
 }
 
 fn checked(number: c_int) -> io::Result<()> {
