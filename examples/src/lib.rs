@@ -1,5 +1,7 @@
 //! What the examples share: their address, their help, what they print, and how they fail.
 
+pub mod top;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -165,6 +167,15 @@ impl Options {
         }
         let value = self.0.drain(at..at + 2).next_back().unwrap_or_default();
         value.parse().map(Some).map_err(Failure)
+    }
+
+    /// Nothing may be left.
+    ///
+    /// # Errors
+    ///
+    /// What the user is to be told: there is something.
+    pub fn end(self) -> Result {
+        self.0.first().map_or(Ok(()), |extra| Err(unexpected(extra)))
     }
 
     /// The address, which is all that may be left.

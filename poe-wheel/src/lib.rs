@@ -304,4 +304,6 @@ pub mod prelude {
         ReadWriteEvent, Redirect, Run, RunEvent, RunExit, Socket, SocketFactory, SocketType, Udp,
         WheelId,
     };
+    #[cfg(feature = "curses")]
+    pub use crate::{Curses, CursesEvent, TerminalInput};
 }

@@ -1,13 +1,17 @@
-//! An echo server that, at each `SIGUSR1`, prints what its kernel holds: as a tree, as JSON, and as a graph.
+//! An echo server that, at each `SIGUSR1`, prints what its kernel holds: as a tree, as JSON, and as a graph. It can be looked
+//! at with `top`, too.
 
 use examples::say;
 use poe_component::prelude::*;
 
 fn main() -> examples::Result {
-    let address = examples::address(
+    let mut options = examples::Options::new(
         "Serves an echo, and at each SIGUSR1 prints what its kernel holds: as a tree, as JSON, and as a graph for \
-         Graphviz.",
-    )?;
+         Graphviz. With --top, it shows that at another address to the example top.",
+        "[--top ADDRESS:PORT]",
+    );
+    let top: Option<examples::Address> = options.value("--top")?;
+    let address = options.address()?;
     let kernel = Kernel::builder().profiling(true).build()?;
     let server = server::Tcp::build()
         .address(address.host)
@@ -26,6 +30,9 @@ fn main() -> examples::Result {
         .on("inspect", |cx, _: Signal| print(cx.kernel))
         .spawn(&kernel)?;
     examples::listening(server.local_address());
+    if let Some(address) = top {
+        examples::top::published(&examples::top::publish(&kernel, &address)?);
+    }
     Ok(kernel.run()?)
 }
 
