@@ -237,6 +237,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "Miri has none of the calls that wait")]
     fn nothing_is_kept_of_a_session_that_its_handler_has_stopped() {
         let kernel = Kernel::builder().profiling(true).build().unwrap();
         let session = kernel.session_alloc(Rc::new(Brief), ()).unwrap();
