@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use nix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
 
 /// A moment on the kernel's clock: nanoseconds since the kernel was made, negative before.
 pub(crate) type Nanos = i64;
@@ -84,10 +84,9 @@ const NANOS_PER_SECOND: Nanos = 1_000_000_000;
 /// The clock that `Instant` reads, without what it does to bring two of its moments to a difference: that takes longer
 /// than to read it.
 fn system_nanos() -> Nanos {
-    // It fails for clocks that there are not, and this one is everywhere.
+    let now = clock_gettime(ClockId::Monotonic);
     // Where times have 32 bits, the casts make them longer.
-    clock_gettime(ClockId::CLOCK_MONOTONIC)
-        .map_or(0, |now| now.tv_sec() as Nanos * NANOS_PER_SECOND + now.tv_nsec() as Nanos)
+    now.tv_sec as Nanos * NANOS_PER_SECOND + now.tv_nsec as Nanos
 }
 
 /// A length of time in the kernel's unit; what does not fit lasts as long as can be said, 292 years.

@@ -157,6 +157,7 @@ impl Kernel {
     /// Dispatches a timer that is due.
     fn dispatch_timer(&self, (timer, due): (Timer, Nanos)) {
         let Timer { session, event, caller, payload } = timer;
+        let payload = Payload::from(payload);
         let marks = self.inner.sessions.borrow().marks();
         let release = || self.inner.sessions.borrow_mut().release_event(session, session, marks);
         if event == self.inner.names.timeout && payload.is::<Rc<dyn Timeout>>() {

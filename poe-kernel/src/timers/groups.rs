@@ -1,7 +1,7 @@
 //! Which timers a session has, by name.
 
 use crate::hash::IdMap;
-use crate::{Name, SessionId, TimerId};
+use crate::{Name, SessionId};
 
 const NONE: u32 = u32::MAX;
 
@@ -11,9 +11,9 @@ struct Group {
     session: SessionId,
     event: Name,
     pending: usize,
-    /// Those set, of which some may be gone: they are left out when they are most, so that to remove a timer need not
-    /// find it here.
-    members: Vec<TimerId>,
+    /// The slots of those set. Some may be gone, or have come back and be here twice: they are left out when they are most,
+    /// so that to remove a timer need not find it here.
+    members: Vec<u32>,
     /// The other groups of the session.
     previous: u32,
     next: u32,
@@ -64,8 +64,8 @@ impl Groups {
         self.groups[group as usize].event
     }
 
-    /// The timers of a group, and some that are gone.
-    pub(super) fn members(&self, group: u32) -> &[TimerId] {
+    /// The slots of a group's timers, some of them twice, and some that are no longer.
+    pub(super) fn members(&self, group: u32) -> &[u32] {
         &self.groups[group as usize].members
     }
 
@@ -77,37 +77,35 @@ impl Groups {
     }
 
     #[inline]
-    pub(super) fn add(&mut self, group: u32, timer: TimerId) {
+    pub(super) fn add(&mut self, group: u32, slot: u32) {
         let group = &mut self.groups[group as usize];
-        group.members.push(timer);
+        group.members.push(slot);
         group.pending += 1;
     }
 
     /// The only timer of a group that has just one.
-    pub(super) fn only(&self, group: u32, is_pending: impl Fn(TimerId) -> bool) -> Option<TimerId> {
+    pub(super) fn only(&self, group: u32, is_member: impl Fn(u32) -> bool) -> Option<u32> {
         let group = &self.groups[group as usize];
         if group.pending > 1 {
             return None;
         }
-        group.members.iter().copied().find(|&timer| is_pending(timer))
-    }
-
-    /// Puts another timer in the place of the only one.
-    pub(super) fn replace_only(&mut self, group: u32, timer: TimerId) {
-        let members = &mut self.groups[group as usize].members;
-        members.clear();
-        members.push(timer);
+        group.members.iter().copied().find(|&slot| is_member(slot))
     }
 
     /// Counts a timer that is gone.
-    pub(super) fn remove_one(&mut self, index: u32, is_pending: impl Fn(TimerId) -> bool) {
+    #[inline]
+    pub(super) fn remove_one(&mut self, index: u32, is_member: impl Fn(u32) -> bool) {
         const FEW: usize = 16;
         let group = &mut self.groups[index as usize];
         group.pending -= 1;
         if group.pending == 0 {
             self.remove_group(index);
         } else if group.members.len() > 2 * group.pending + FEW {
-            group.members.retain(|&timer| is_pending(timer));
+            group.members.retain(|&slot| is_member(slot));
+            if group.members.len() > group.pending {
+                group.members.sort_unstable();
+                group.members.dedup();
+            }
         }
     }
 
@@ -155,30 +153,38 @@ impl Groups {
 mod tests {
     use super::*;
 
-    fn timer(slot: u32) -> TimerId {
-        TimerId { slot, generation: 0 }
-    }
-
     #[test]
     fn a_group_forgets_those_that_are_gone_and_then_itself() {
         let mut groups = Groups::default();
         let session = SessionId::new(1, 1);
         let (name, other) = (Name::new("groups-test"), Name::new("groups-test-2"));
         let kept = groups.find_or_add(session, other);
-        groups.add(kept, timer(1000));
+        groups.add(kept, 1000);
         let group = groups.find_or_add(session, name);
         for slot in 0..100 {
-            groups.add(group, timer(slot));
+            groups.add(group, slot);
         }
         for gone in 0..99 {
-            groups.remove_one(group, |timer| timer.slot > gone);
+            groups.remove_one(group, |slot| slot > gone);
             assert!(groups.members(group).len() <= 2 * (99 - gone as usize) + 16);
         }
-        assert_eq!(groups.only(group, |timer| timer.slot == 99), Some(timer(99)));
+        assert_eq!(groups.only(group, |slot| slot == 99), Some(99));
         assert_eq!(groups.of_session(session).collect::<Vec<_>>(), [group, kept]);
         groups.remove_one(group, |_| false);
         assert_eq!(groups.find(session, name), None);
         assert_eq!(groups.of_session(session).collect::<Vec<_>>(), [kept]);
         assert_eq!(groups.find_or_add(session, name), group, "its place is used again");
+    }
+
+    #[test]
+    fn a_slot_that_comes_back_again_and_again_is_kept_once() {
+        let mut groups = Groups::default();
+        let group = groups.find_or_add(SessionId::new(1, 1), Name::new("groups-test"));
+        groups.add(group, 0);
+        for _ in 0..1000 {
+            groups.add(group, 1);
+            groups.remove_one(group, |_| true);
+            assert!(groups.members(group).len() <= 2 + 16);
+        }
     }
 }

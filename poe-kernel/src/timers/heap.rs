@@ -45,9 +45,16 @@ impl Heap {
         self.entries[position as usize].due
     }
 
+    #[inline(always)]
     pub(super) fn push(&mut self, due: Nanos, slot: u32, owner: &mut impl Owner) {
-        self.entries.push(Entry { due, slot });
-        self.sift_up(self.entries.len() - 1, owner);
+        let (position, entry) = (self.entries.len(), Entry { due, slot });
+        self.entries.push(entry);
+        // Most stay where they are.
+        if position > 0 && is_before(entry, self.entries[(position - 1) / WAYS], owner) {
+            self.sift_up(position, owner);
+        } else {
+            owner.moved(slot, position as u32);
+        }
     }
 
     /// Removes what lies at a position; when it was due.

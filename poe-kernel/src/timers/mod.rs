@@ -1,5 +1,6 @@
 //! Timers: alarms at a time of day, delays from now.
 
+mod callers;
 mod groups;
 mod heap;
 pub(crate) mod table;
@@ -9,6 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use self::table::{Timer, Timers};
+use crate::carried::Stored;
 use crate::clock::{Nanos, nanos};
 use crate::sessions::table::Hold;
 use crate::trace::trace;
@@ -73,7 +75,7 @@ impl Kernel {
         time: SystemTime,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set_only(event.name(), self.inner.clock.from_wall(time), Payload::new(payload))
+        self.set_only(event.name(), self.inner.clock.from_wall(time), Stored::new(payload))
     }
 
     /// Sends the active session an event at a time of day, besides its other timers of that name (POE: `alarm_add`,
@@ -89,7 +91,7 @@ impl Kernel {
         time: SystemTime,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set(event.name(), self.inner.clock.from_wall(time), Payload::new(payload))
+        self.set(event.name(), self.inner.clock.from_wall(time), payload)
     }
 
     /// Sends the active session an event after a time, in place of its timers of the same name (POE: `delay`).
@@ -106,7 +108,7 @@ impl Kernel {
         after: Duration,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set_only(event.name(), self.after(after), Payload::new(payload))
+        self.set_only(event.name(), self.after(after), Stored::new(payload))
     }
 
     /// Sends the active session an event after a time, besides its other timers of that name (POE: `delay_add`,
@@ -122,7 +124,7 @@ impl Kernel {
         after: Duration,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set(event.name(), self.after(after), Payload::new(payload))
+        self.set(event.name(), self.after(after), payload)
     }
 
     /// Removes the active session's timers of a name, however they were set (POE: `alarm` or `delay` without a time).
@@ -197,13 +199,8 @@ impl Kernel {
         after: Duration,
         target: Rc<dyn Timeout>,
     ) -> TimerId {
-        if !self.hold_timer(session) {
-            return TimerId::NONE;
-        }
-        let caller = Caller::new(Location::caller(), None);
-        let event = self.inner.names.timeout;
-        let timer = Timer { session, event, caller, payload: Payload::new(target) };
-        self.enter_timer(timer, self.after(after))
+        let (event, caller) = (self.inner.names.timeout, Caller::new(Location::caller(), None));
+        self.enter_timer(session, event, caller, self.after(after), target)
     }
 
     /// Takes a [`Kernel::call_later`] back. One that has been made already is no error.
@@ -250,13 +247,21 @@ impl Kernel {
     }
 
     #[track_caller]
-    fn set(&self, event: Name, due: Nanos, payload: Payload) -> Result<TimerId, NoActiveSession> {
-        let session = self.active_session();
-        if !self.hold_timer(session) {
-            return self.returned("a timer", Asserts::USAGE, Err(NoActiveSession("a timer")));
-        }
-        let timer = Timer { session, event, caller: self.caller(), payload };
-        Ok(self.enter_timer(timer, due))
+    #[inline(always)]
+    fn set<P: 'static>(
+        &self,
+        event: Name,
+        due: Nanos,
+        payload: P,
+    ) -> Result<TimerId, NoActiveSession> {
+        let id = self.enter_timer(self.active_session(), event, self.caller(), due, payload);
+        if id == TimerId::NONE { self.no_timer() } else { Ok(id) }
+    }
+
+    #[cold]
+    #[track_caller]
+    fn no_timer(&self) -> Result<TimerId, NoActiveSession> {
+        self.returned("a timer", Asserts::USAGE, Err(NoActiveSession("a timer")))
     }
 
     #[track_caller]
@@ -264,11 +269,11 @@ impl Kernel {
         &self,
         event: Name,
         due: Nanos,
-        payload: Payload,
+        payload: Stored,
     ) -> Result<TimerId, NoActiveSession> {
         let session = self.active_session();
         if !self.is_live(session) {
-            return self.returned("a timer", Asserts::USAGE, Err(NoActiveSession("a timer")));
+            return self.no_timer();
         }
         let caller = self.caller();
         let timer = Timer { session, event, caller, payload };
@@ -285,29 +290,49 @@ impl Kernel {
             }
             Err(timer) => {
                 let removed = self.change_timers(|timers| timers.remove_named(session, event));
-                self.hold_timer(session);
-                let id = self.enter_timer(timer, due);
+                let id =
+                    self.enter_timer(session, event, caller, due, Payload::from(timer.payload));
                 drop(self.all_removed(removed));
                 Ok(id)
             }
         }
     }
 
-    /// Has a timer hold its session; false if there is no such session.
-    #[inline]
-    fn hold_timer(&self, session: SessionId) -> bool {
-        self.inner.sessions.borrow_mut().hold(session, Hold::EventTo)
+    /// Enters a timer that holds its session; [`TimerId::NONE`] if there is no such session.
+    #[inline(always)]
+    fn enter_timer<P: 'static>(
+        &self,
+        session: SessionId,
+        event: Name,
+        caller: Caller,
+        due: Nanos,
+        payload: P,
+    ) -> TimerId {
+        let id = self.enter_empty_timer(session, event, caller, due);
+        if id != TimerId::NONE {
+            self.inner.timers.borrow_mut().carry(id, payload);
+            if self.inner.observing.get() {
+                self.observe_timer(id, session, event, due, caller);
+            }
+        }
+        id
     }
 
-    /// Enters a timer that holds its session.
-    #[inline]
-    fn enter_timer(&self, timer: Timer, due: Nanos) -> TimerId {
-        let sequence = self.next_sequence();
-        let (session, event, caller) = (timer.session, timer.event, timer.caller);
-        let id = self.change_timers(|timers| timers.set(timer, due, sequence));
-        if self.inner.observing.get() {
-            self.observe_timer(id, session, event, due, caller);
+    /// The part of it that is the same for all payloads.
+    #[inline(never)]
+    fn enter_empty_timer(
+        &self,
+        session: SessionId,
+        event: Name,
+        caller: Caller,
+        due: Nanos,
+    ) -> TimerId {
+        if !self.inner.sessions.borrow_mut().hold(session, Hold::EventTo) {
+            return TimerId::NONE;
         }
+        let sequence = self.next_sequence();
+        let id = self.inner.timers.borrow_mut().set(session, event, caller, due, sequence);
+        self.inner.next_timer.set(due.min(self.inner.next_timer.get()));
         id
     }
 
@@ -366,6 +391,6 @@ impl Kernel {
         self.inner.sessions.borrow_mut().release(timer.session, Hold::EventTo);
         self.observe_removal(timer.session, timer.event);
         let time = self.inner.clock.to_wall(due);
-        Alarm { event: timer.event, time, payload: timer.payload }
+        Alarm { event: timer.event, time, payload: timer.payload.into() }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::mem;
 
+use super::callers::Callers;
 use super::groups::Groups;
 use super::heap::{Heap, Owner};
+use crate::carried::Stored;
 use crate::clock::Nanos;
-use crate::{Caller, Name, Payload, SessionId, TimerId};
+use crate::{Caller, Name, SessionId, TimerId};
 
 const NONE: u32 = u32::MAX;
 
@@ -15,7 +17,7 @@ pub(crate) struct Timer {
     pub(crate) session: SessionId,
     pub(crate) event: Name,
     pub(crate) caller: Caller,
-    pub(crate) payload: Payload,
+    pub(crate) payload: Stored,
 }
 
 /// What there is to say of a pending timer.
@@ -36,20 +38,16 @@ pub(crate) struct Key {
     pub(crate) sequence: u64,
 }
 
-/// What a timer has besides its group.
-#[derive(Debug)]
-struct Content {
-    caller: Caller,
-    payload: Payload,
-}
-
 /// Where the timer of a slot stands.
 #[derive(Debug)]
 struct Place {
     /// Where its entry lies in the heap; `NONE` when the timer is parked. Of a free slot, the next free one.
     position: u32,
     generation: u32,
+    /// The group that it is in; `NONE` of a free slot.
     group: u32,
+    /// Who set it, by their number.
+    caller: u32,
 }
 
 /// The places and numbers of all slots, which are what moves in the heap read and write.
@@ -73,6 +71,11 @@ impl Places {
     fn is_pending(&self, id: TimerId) -> bool {
         self.places.get(id.slot as usize).is_some_and(|place| place.generation == id.generation)
     }
+
+    #[inline]
+    fn is_in(&self, slot: u32, group: u32) -> bool {
+        self.get(slot).group == group
+    }
 }
 
 impl Owner for Places {
@@ -90,27 +93,31 @@ impl Owner for Places {
 /// All pending timers of a kernel.
 ///
 /// A million of them are random places in memory, and each that is touched has to be waited for. So what is looked at
-/// together lies together, apart from what is not, and no timer has links to others.
+/// together lies together, apart from what is not, and no timer has links to others. And it is little: to have the memory
+/// for the first time costs more than all that is done with it.
 #[derive(Debug)]
 pub(crate) struct Timers {
     places: Places,
-    contents: Vec<Option<Content>>,
+    /// What each timer's event carries; nothing of a free slot.
+    payloads: Vec<Stored>,
     free: u32,
     heap: Heap,
     /// Set for a moment already past while a pass was on: they wait outside the heap for the next pass.
     parked: Vec<(u32, Nanos)>,
     groups: Groups,
+    callers: Callers,
 }
 
 impl Default for Timers {
     fn default() -> Self {
         Self {
             places: Places::default(),
-            contents: Vec::new(),
+            payloads: Vec::new(),
             free: NONE,
             heap: Heap::default(),
             parked: Vec::new(),
             groups: Groups::default(),
+            callers: Callers::default(),
         }
     }
 }
@@ -131,17 +138,29 @@ impl Timers {
         }
     }
 
-    #[inline]
-    pub(crate) fn set(&mut self, timer: Timer, due: Nanos, sequence: u64) -> TimerId {
-        let Timer { session, event, caller, payload } = timer;
+    /// Enters a timer, which carries nothing yet.
+    #[inline(always)]
+    pub(crate) fn set(
+        &mut self,
+        session: SessionId,
+        event: Name,
+        caller: Caller,
+        due: Nanos,
+        sequence: u64,
+    ) -> TimerId {
         let group = self.groups.find_or_add(session, event);
-        let slot = self.allocate(Content { caller, payload }, sequence);
-        let place = self.places.get_mut(slot);
-        place.group = group;
-        let id = TimerId { slot, generation: place.generation };
-        self.groups.add(group, id);
-        self.heap.push(due, slot, &mut self.places);
+        let caller = self.callers.number(caller);
+        let id = self.allocate(group, caller, sequence);
+        self.groups.add(group, id.slot);
+        self.heap.push(due, id.slot, &mut self.places);
         id
+    }
+
+    /// Gives a timer that carries nothing what its event is to carry.
+    #[inline(always)]
+    pub(crate) fn carry<P: 'static>(&mut self, id: TimerId, payload: P) {
+        // It is written where it lies, as to move it costs more; there is nothing to drop.
+        mem::forget(mem::replace(&mut self.payloads[id.slot as usize], Stored::new(payload)));
     }
 
     /// Replaces the only timer of its name, if there is just one; the common case of an idle timeout put off again.
@@ -154,24 +173,23 @@ impl Timers {
         timer: Timer,
         due: Nanos,
         sequence: u64,
-    ) -> Result<(TimerId, Payload), Timer> {
+    ) -> Result<(TimerId, Stored), Timer> {
         let Some(group) = self.groups.find(timer.session, timer.event) else { return Err(timer) };
-        let Some(old) = self.groups.only(group, |id| self.places.is_pending(id)) else {
+        let Some(slot) = self.groups.only(group, |slot| self.places.is_in(slot, group)) else {
             return Err(timer);
         };
-        let place = self.places.get_mut(old.slot);
+        let place = self.places.get_mut(slot);
         let position = place.position;
         if position == NONE {
             return Err(timer);
         }
         place.generation = place.generation.wrapping_add(1);
-        let id = TimerId { slot: old.slot, generation: place.generation };
-        self.groups.replace_only(group, id);
-        self.places.sequences[id.slot as usize] = sequence;
-        let content = Content { caller: timer.caller, payload: timer.payload };
-        let old = self.contents[id.slot as usize].replace(content);
+        place.caller = self.callers.number(timer.caller);
+        let id = TimerId { slot, generation: place.generation };
+        self.places.sequences[slot as usize] = sequence;
+        let old = mem::replace(&mut self.payloads[slot as usize], timer.payload);
         self.heap.change(position, due, &mut self.places);
-        Ok((id, old.map_or_else(Payload::default, |content| content.payload)))
+        Ok((id, old))
     }
 
     /// The timer's session, if the timer is pending.
@@ -258,24 +276,23 @@ impl Timers {
 
     /// All pending timers, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Pending> {
-        let pending = self.contents.iter().enumerate();
-        pending.filter_map(|(slot, content)| {
-            let (slot, content) = (slot as u32, content.as_ref()?);
-            let group = self.places.get(slot).group;
-            Some(Pending {
-                id: TimerId { slot, generation: self.places.get(slot).generation },
-                session: self.groups.session(group),
-                event: self.groups.event(group),
-                caller: content.caller,
-                payload: content.payload.type_name(),
+        let pending = self.places.places.iter().zip(&self.payloads).enumerate();
+        pending.filter(|(_, (place, _))| place.group != NONE).map(|(slot, (place, payload))| {
+            let slot = slot as u32;
+            Pending {
+                id: TimerId { slot, generation: place.generation },
+                session: self.groups.session(place.group),
+                event: self.groups.event(place.group),
+                caller: self.callers.get(place.caller),
+                payload: payload.type_name(),
                 due: self.due_of(slot),
-            })
+            }
         })
     }
 
     /// The bytes that the table takes.
     pub(crate) fn memory(&self) -> usize {
-        self.contents.capacity() * size_of::<Option<Content>>()
+        self.payloads.capacity() * size_of::<Stored>()
             + self.places.places.capacity() * size_of::<Place>()
             + self.places.sequences.capacity() * size_of::<u64>()
             + self.heap.memory()
@@ -287,8 +304,8 @@ impl Timers {
     }
 
     fn pending(&self, group: u32) -> impl Iterator<Item = u32> {
-        let members = self.groups.members(group).iter();
-        members.filter(|&&id| self.places.is_pending(id)).map(|id| id.slot)
+        let members = self.groups.members(group).iter().copied();
+        members.filter(move |&slot| self.places.is_in(slot, group))
     }
 
     fn due_of(&self, slot: u32) -> Nanos {
@@ -303,6 +320,7 @@ impl Timers {
 
     fn take_all(&mut self, mut slots: Vec<u32>) -> Vec<(Timer, Nanos)> {
         slots.sort_by_key(|&slot| (self.due_of(slot), self.places.sequence(slot)));
+        slots.dedup();
         slots.into_iter().map(|slot| self.take(slot)).collect()
     }
 
@@ -315,23 +333,20 @@ impl Timers {
     /// Removes a pending timer.
     #[inline(always)]
     pub(crate) fn take(&mut self, slot: u32) -> (Timer, Nanos) {
-        let content = &mut self.contents[slot as usize];
-        // Looked at first, so that the processor fetches it while it waits for the place, and then for the heap.
-        assert!(content.is_some(), "a pending timer is there");
+        // Taken first, so that the processor fetches it while it waits for the place, and then for the heap.
+        let payload = mem::take(&mut self.payloads[slot as usize]);
         let place = self.places.get_mut(slot);
         let position = mem::replace(&mut place.position, mem::replace(&mut self.free, slot));
         place.generation = place.generation.wrapping_add(1);
-        let group = place.group;
+        let group = mem::replace(&mut place.group, NONE);
+        let caller = self.callers.get(place.caller);
         let due = match position {
             NONE => self.unpark(slot),
             position => self.heap.remove(position, &mut self.places),
         };
         let (session, event) = (self.groups.session(group), self.groups.event(group));
-        self.groups.remove_one(group, |id| self.places.is_pending(id));
-        match self.contents[slot as usize].take() {
-            Some(Content { caller, payload }) => (Timer { session, event, caller, payload }, due),
-            None => unreachable!("a pending timer is there"),
-        }
+        self.groups.remove_one(group, |slot| self.places.is_in(slot, group));
+        (Timer { session, event, caller, payload }, due)
     }
 
     fn unpark(&mut self, slot: u32) -> Nanos {
@@ -341,19 +356,20 @@ impl Timers {
         }
     }
 
-    #[inline]
-    fn allocate(&mut self, content: Content, sequence: u64) -> u32 {
+    #[inline(always)]
+    fn allocate(&mut self, group: u32, caller: u32, sequence: u64) -> TimerId {
         if self.free == NONE {
-            let slot = u32::try_from(self.contents.len()).expect("fewer than 2^32 timers");
-            self.contents.push(Some(content));
-            self.places.places.push(Place { position: NONE, generation: 0, group: NONE });
+            let slot = u32::try_from(self.payloads.len()).expect("fewer than 2^32 timers");
+            self.payloads.push(Stored::default());
+            self.places.places.push(Place { position: NONE, generation: 0, group, caller });
             self.places.sequences.push(sequence);
-            return slot;
+            return TimerId { slot, generation: 0 };
         }
         let slot = self.free;
-        self.free = self.places.get(slot).position;
-        self.contents[slot as usize] = Some(content);
         self.places.sequences[slot as usize] = sequence;
-        slot
+        let place = self.places.get_mut(slot);
+        self.free = place.position;
+        (place.group, place.caller) = (group, caller);
+        TimerId { slot, generation: place.generation }
     }
 }
