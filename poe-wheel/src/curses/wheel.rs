@@ -417,7 +417,7 @@ impl Timeout for Telling {
 
 /// What the terminal says.
 fn size_of(output: &dyn AsFd) -> Size {
-    let terminal::Size { columns, rows } = terminal::size(output);
+    let terminal::Size { columns, rows } = terminal::size(output).unwrap_or_default();
     let narrow = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
     Size::new(narrow(columns), narrow(rows))
 }

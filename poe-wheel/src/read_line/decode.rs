@@ -22,6 +22,8 @@ const LONGEST: usize = 32;
 pub(super) struct Decoder {
     octets: Vec<u8>,
     pasting: bool,
+    /// How much of a paste has no end in it.
+    looked: usize,
 }
 
 /// What octets begin with, and how many of them that takes.
@@ -38,9 +40,9 @@ impl Decoder {
         self.decode(strokes, false);
     }
 
-    /// Whether a key may have begun: more of it comes at once, or never.
+    /// Whether a key may have begun that Escape is by itself: more of it comes at once, or never.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.octets.is_empty() && !self.pasting
+        self.octets.first() == Some(&0x1B) && !self.pasting
     }
 
     /// Takes what has come for all there is: a lone Escape is that.
@@ -52,7 +54,12 @@ impl Decoder {
         let mut rest = &self.octets[..];
         loop {
             if self.pasting {
-                let Some(end) = find(rest, PASTE_END) else { break };
+                let Some(end) = find(&rest[self.looked..], PASTE_END) else {
+                    self.looked = rest.len().saturating_sub(PASTE_END.len() - 1);
+                    break;
+                };
+                let end = self.looked + end;
+                self.looked = 0;
                 let text = String::from_utf8_lossy(&rest[..end]);
                 strokes.push_back(Stroke::Paste(text.replace("\r\n", "\n").replace('\r', "\n")));
                 rest = &rest[end + PASTE_END.len()..];

@@ -1,7 +1,11 @@
 //! Init files: variables and bindings, as `.inputrc` has them.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use super::key::{self, Key};
 
@@ -29,6 +33,12 @@ pub(super) struct About<'a> {
 /// Files that include files that include files.
 const DEPTH: usize = 10;
 
+/// Files that include themselves twice do so at each depth.
+const FILES: usize = 100;
+
+/// No file is read further, in octets: it may be a device that never ends.
+const LENGTH: u64 = 1 << 20;
+
 /// What a file asks for, and what in it is wrong.
 #[derive(Debug, Default)]
 pub(super) struct Parsed {
@@ -44,79 +54,116 @@ pub(super) fn default_path() -> Option<PathBuf> {
 
 /// Reads a file; one that is not there asks for nothing.
 pub(super) fn read(path: &Path, about: &About<'_>) -> Parsed {
-    let mut parsed = Parsed::default();
-    include(path, about, 0, &mut parsed);
-    parsed
+    let mut parser = Parser::new(about);
+    parser.include(path, 0);
+    parser.parsed
 }
 
-fn include(path: &Path, about: &About<'_>, depth: usize, parsed: &mut Parsed) {
-    match fs::read(path) {
-        Ok(octets) => {
-            parse(&String::from_utf8_lossy(&octets), about, depth, &path.to_string_lossy(), parsed);
+struct Parser<'a> {
+    about: &'a About<'a>,
+    /// What it is set to so far.
+    editing_mode: String,
+    files: usize,
+    parsed: Parsed,
+}
+
+impl<'a> Parser<'a> {
+    fn new(about: &'a About<'a>) -> Self {
+        let editing_mode = about.editing_mode.to_owned();
+        Self { about, editing_mode, files: 0, parsed: Parsed::default() }
+    }
+
+    fn include(&mut self, path: &Path, depth: usize) {
+        self.files += 1;
+        match read_some(path) {
+            Ok(octets) => {
+                self.parse(&String::from_utf8_lossy(&octets), depth, &path.to_string_lossy());
+            }
+            Err(error) if depth == 0 && error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.parsed.complaints.push(format!("{}: {error}", path.display())),
         }
-        Err(error) if depth == 0 && error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => parsed.complaints.push(format!("{}: {error}", path.display())),
     }
-}
 
-fn parse(text: &str, about: &About<'_>, depth: usize, file: &str, parsed: &mut Parsed) {
-    // For each `$if`: whether it holds.
-    let mut conditions: Vec<bool> = Vec::new();
-    let mut about = about.clone();
-    let mode;
-    // The last one to be set counts for what follows.
-    let set_mode = text
-        .lines()
-        .find_map(|line| setting(line.trim()).filter(|(name, _)| name == "editing-mode"));
-    if let Some((_, value)) = set_mode {
-        mode = value;
-        about.editing_mode = &mode;
-    }
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        let mut complain = |what: &str| {
-            parsed.complaints.push(format!("{file}:{}: {what}", number + 1));
-        };
-        if let Some(directive) = line.strip_prefix('$') {
-            let (name, rest) = directive.split_once(char::is_whitespace).unwrap_or((directive, ""));
-            match name {
-                "if" => conditions.push(holds(rest.trim(), &about)),
-                "else" => match conditions.last_mut() {
-                    Some(condition) => *condition = !*condition,
-                    None => complain("$else without $if"),
-                },
-                "endif" => {
-                    if conditions.pop().is_none() {
-                        complain("$endif without $if");
+    fn parse(&mut self, text: &str, depth: usize, file: &str) {
+        // For each `$if`: whether it holds.
+        let mut conditions: Vec<bool> = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let is_on = !conditions.contains(&false);
+            let complaint = if let Some(name) = line.strip_prefix('$') {
+                let (name, rest) = name.split_once(char::is_whitespace).unwrap_or((name, ""));
+                match (name, conditions.last_mut()) {
+                    ("if", _) => {
+                        conditions.push(self.holds(rest.trim()));
+                        None
                     }
+                    ("else", Some(condition)) => {
+                        *condition = !*condition;
+                        None
+                    }
+                    ("endif", Some(_)) => {
+                        conditions.pop();
+                        None
+                    }
+                    ("else" | "endif", None) => Some(format!("${name} without $if")),
+                    ("include", _) if !is_on => None,
+                    ("include", _) if depth == DEPTH || self.files == FILES => {
+                        Some("files include each other too deeply, or too many".to_owned())
+                    }
+                    ("include", _) => {
+                        self.include(&home(rest.trim()), depth + 1);
+                        None
+                    }
+                    _ => Some(format!("${name} is not known")),
                 }
-                "include" if conditions.contains(&false) => {}
-                "include" if depth == DEPTH => complain("files include each other too deeply"),
-                "include" => include(&home(rest.trim()), &about, depth + 1, parsed),
-                other => complain(&format!("${other} is not known")),
-            }
-        } else if !conditions.contains(&false) && !line.is_empty() && !line.starts_with('#') {
-            match directive(line) {
-                Some(directive) => parsed.directives.push(directive),
-                None => complain("neither a variable nor a binding"),
+            } else if !is_on || line.is_empty() || line.starts_with('#') {
+                None
+            } else {
+                self.take(line)
+            };
+            if let Some(what) = complaint {
+                self.parsed.complaints.push(format!("{file}:{}: {what}", number + 1));
             }
         }
+        if !conditions.is_empty() {
+            self.parsed.complaints.push(format!("{file}: $if without $endif"));
+        }
     }
-    if !conditions.is_empty() {
-        parsed.complaints.push(format!("{file}: $if without $endif"));
+
+    /// A variable or a binding; what is wrong if it is neither.
+    fn take(&mut self, line: &str) -> Option<String> {
+        let Some(directive) = directive(line) else {
+            return Some("neither a variable nor a binding".to_owned());
+        };
+        if let Directive::Set { name, value } = &directive
+            && name == "editing-mode"
+        {
+            self.editing_mode.clone_from(value);
+        }
+        self.parsed.directives.push(directive);
+        None
+    }
+
+    fn holds(&self, condition: &str) -> bool {
+        match condition.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+            Some(("mode", mode)) => mode == self.editing_mode,
+            Some(("term", term)) => {
+                let terminal = self.about.terminal;
+                term == terminal || Some(term) == terminal.split('-').next()
+            }
+            Some(_) => false,
+            None => condition.eq_ignore_ascii_case(self.about.application),
+        }
     }
 }
 
-fn holds(condition: &str, about: &About<'_>) -> bool {
-    match condition.split_once('=') {
-        Some(("mode", mode)) => mode.trim() == about.editing_mode,
-        Some(("term", term)) => {
-            let family = about.terminal.split('-').next().unwrap_or_default();
-            term.trim() == about.terminal || term.trim() == family
-        }
-        Some(_) => false,
-        None => condition.eq_ignore_ascii_case(about.application),
-    }
+fn read_some(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    // One that waits for a writer is not waited for.
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = File::options().read(true).custom_flags(flags.bits()).open(path)?;
+    file.take(LENGTH).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 fn directive(line: &str) -> Option<Directive> {
@@ -127,10 +174,7 @@ fn directive(line: &str) -> Option<Directive> {
     let keys = key::sequence(keys)?;
     let target = target.trim();
     let to = match target.chars().next()? {
-        quote @ ('"' | '\'') => {
-            let body = &target[1..];
-            Target::Macro(key::unquoted(body.strip_suffix(quote).unwrap_or(body)))
-        }
+        quote @ ('"' | '\'') => Target::Macro(key::unquoted(quoted(&target[1..], quote))),
         _ => Target::Function(target.split_whitespace().next()?.to_ascii_lowercase()),
     };
     Some(Directive::Bind { keys, to })
@@ -141,6 +185,17 @@ fn setting(line: &str) -> Option<(String, String)> {
     let rest = rest.strip_prefix(char::is_whitespace)?.trim();
     let (name, value) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     Some((name.to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+/// What there is before the quote that ends it.
+fn quoted(text: &str, quote: char) -> &str {
+    let mut escaped = false;
+    let end = text.find(|char| {
+        let ends = char == quote && !escaped;
+        escaped = char == '\\' && !escaped;
+        ends
+    });
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// The keys and what they are bound to: parted by the first colon that is not within quotes.
@@ -169,14 +224,16 @@ pub(super) fn home(path: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn parsed(text: &str) -> Parsed {
         let about =
             About { application: "client", terminal: "xterm-256color", editing_mode: "emacs" };
-        let mut parsed = Parsed::default();
-        parse(text, &about, 0, "f", &mut parsed);
-        parsed
+        let mut parser = Parser::new(&about);
+        parser.parse(text, 0, "f");
+        parser.parsed
     }
 
     fn names(text: &str) -> Vec<String> {
@@ -212,8 +269,14 @@ mod tests {
                     $if Client\nset d 1\n$endif\n$if other\nset e 1\n$if mode=emacs\nset f 1\n$endif\n$endif";
         assert_eq!(names(text), ["b", "c", "d"]);
         assert_eq!(
-            names("set editing-mode vi\n$if mode=vi\nset a 1\n$endif"),
+            names(
+                "$if mode=vi\nset x 1\n$endif\nset editing-mode vi\n$if mode = vi\nset a 1\n$endif"
+            ),
             ["editing-mode", "a"]
+        );
+        assert_eq!(
+            names("$if other\nset editing-mode vi\n$endif\n$if mode=emacs\nset a 1\n$endif"),
+            ["a"]
         );
     }
 
@@ -228,13 +291,52 @@ mod tests {
     }
 
     #[test]
+    fn macros_end_with_their_quote() {
+        assert_eq!(
+            names("C-o: \"a\\\"b\" # \"\nC-p: 'it' # x\nC-q: \"open"),
+            ["a\"b", "it", "open"]
+        );
+    }
+
+    /// A file that is removed at the end.
+    struct Temporary(PathBuf);
+
+    impl Temporary {
+        fn new(name: &str, text: impl Fn(&Path) -> String) -> Self {
+            let path = std::env::temp_dir().join(format!("poe-{name}-{}", std::process::id()));
+            fs::write(&path, text(&path)).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
     fn files_include_files_but_not_for_ever() {
-        let path = std::env::temp_dir().join(format!("poe-inputrc-{}", std::process::id()));
-        fs::write(&path, format!("set a 1\n$include {}\n", path.display())).unwrap();
-        let parsed = read(&path, &About::default());
-        fs::remove_file(&path).unwrap();
+        let once = |path: &Path| format!("set a 1\n$include {}\n", path.display());
+        let file = Temporary::new("inputrc-once", once);
+        let parsed = read(&file.0, &About::default());
         assert_eq!(parsed.directives.len(), DEPTH + 1);
         assert_eq!(parsed.complaints.len(), 1, "{:?}", parsed.complaints);
+        let path = file.0.clone();
+        drop(file);
         assert!(read(&path, &About::default()).complaints.is_empty());
+
+        let often = |path: &Path| format!("$include {}\n", path.display()).repeat(20);
+        let file = Temporary::new("inputrc-often", often);
+        let parsed = read(&file.0, &About::default());
+        assert!((1..20 * FILES).contains(&parsed.complaints.len()), "{}", parsed.complaints.len());
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_read_for_ever() {
+        let parsed = read(Path::new("/dev/zero"), &About::default());
+        assert_eq!(parsed.complaints.len(), 1);
+        let parsed = read(Path::new("/"), &About::default());
+        assert!(parsed.complaints[0].starts_with("/: "), "{:?}", parsed.complaints);
     }
 }

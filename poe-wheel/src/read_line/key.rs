@@ -95,11 +95,38 @@ impl Key {
     pub(super) fn quoted(self) -> Option<char> {
         match self.code {
             KeyCode::Char(char) if self.ctrl => {
-                u8::try_from(char).ok().map(|octet| (octet.to_ascii_uppercase() ^ 0x40) as char)
+                let octet = u8::try_from(char).ok().map(|octet| octet.to_ascii_uppercase() ^ 0x40);
+                octet.filter(u8::is_ascii_control).map(char::from)
             }
             KeyCode::Char(char) => Some(char),
             _ => None,
         }
+    }
+
+    /// What a terminal sends for the key, as `quoted-insert` inserts it.
+    pub(super) fn typed(self) -> String {
+        let last = match self.code {
+            KeyCode::Char(_) => return self.quoted().map(String::from).unwrap_or_default(),
+            KeyCode::Up => "[A",
+            KeyCode::Down => "[B",
+            KeyCode::Right => "[C",
+            KeyCode::Left => "[D",
+            KeyCode::Home => "[H",
+            KeyCode::End => "[F",
+            KeyCode::Insert => "[2~",
+            KeyCode::Delete => "[3~",
+            KeyCode::PageUp => "[5~",
+            KeyCode::PageDown => "[6~",
+            KeyCode::BackTab => "[Z",
+            KeyCode::Function(number @ 1..=4) => ["OP", "OQ", "OR", "OS"][usize::from(number) - 1],
+            KeyCode::Function(number) => {
+                // There are gaps.
+                let number = usize::from(number).checked_sub(5);
+                let number = number.and_then(|at| [15, 17, 18, 19, 20, 21, 23, 24].get(at));
+                return number.map(|number| format!("\x1B[{number}~")).unwrap_or_default();
+            }
+        };
+        format!("\x1B{last}")
     }
 
     pub(super) fn letter(self) -> Option<char> {

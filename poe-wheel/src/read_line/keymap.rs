@@ -161,7 +161,7 @@ C-z suspend
 C-] character-search
 C-_ undo
 M-C-g abort
-M-C-h\tM-C-? backward-kill-word
+M-C-h\tM-C-?\tM-del backward-kill-word
 M-C-i tab-insert
 M-C-j\tM-C-m vi-editing-mode
 M-C-r\tM-r revert-line
@@ -191,7 +191,7 @@ M-\\ delete-horizontal-space
 C-xC-r re-read-init-file
 C-xC-g abort
 C-xC-u undo
-C-xC-? backward-kill-line
+C-xC-?\tC-xdel backward-kill-line
 C-xm dump-macros
 C-xv dump-variables
 C-xk dump-key
@@ -231,7 +231,7 @@ C-r reverse-search-history
 C-s forward-search-history
 C-t transpose-chars
 C-u unix-line-discard
-C-v quoted-insert
+C-q\tC-v quoted-insert
 C-w unix-word-rubout
 C-y yank
 C-z suspend
@@ -304,7 +304,7 @@ f\tF\tt\tT\t;\t, vi-char-search
 
 const ISEARCH: &str = "\
 C-r\tC-s isearch-again
-C-g\tC-c search-abort
+C-g\tC-c\tC-[ search-abort
 C-h\tC-? search-key
 C-j\tC-m accept-line";
 

@@ -53,7 +53,10 @@ use crate::WheelId;
 /// with the line when the program goes on.
 ///
 /// When the input is no terminal, its lines come as they are, without prompts, and at its end [`Exception::Eot`]. When only
-/// the output is none, or `TERM` is `dumb`, the terminal itself edits the line.
+/// the output is none, or `TERM` is `dumb`, the terminal itself edits the line. Octets that are no UTF-8 become U+FFFD.
+///
+/// No line is longer than 256 KiB: at a terminal the bell says so, elsewhere what follows is another line. A paste may have line
+/// ends in it, and the line then does.
 ///
 /// The wheel belongs to the session that was active when it was built, keeps it alive while a line is asked for, and ends when
 /// it is dropped; what was put and not shown yet is shown then. There may be several wheels, for several terminals.
@@ -175,7 +178,8 @@ impl ReadLine {
         self.wheel.is_reading()
     }
 
-    /// Shows a line above the one that is typed, as soon as the [`PutMode`] lets it (POE: `put`).
+    /// Shows a line above the one that is typed, as soon as the [`PutMode`] lets it (POE: `put`). What is in it goes to the
+    /// terminal as it is: escape sequences of somebody else are the program's to take out.
     pub fn put(&self, line: impl AsRef<str>) {
         self.wheel.put(line.as_ref());
     }
@@ -217,7 +221,8 @@ impl ReadLine {
 
     /// Adds a line to the history (POE: `add_history`). A line that is accepted is not added by itself.
     pub fn add_history(&self, line: impl Into<String>) {
-        self.wheel.editor.borrow_mut().history.add(line.into());
+        let line = line.into();
+        self.wheel.editor.borrow_mut().history.add([line]);
     }
 
     /// The lines of the history, the oldest first (POE: `get_history`).
@@ -250,7 +255,8 @@ impl ReadLine {
     }
 
     /// Writes the history to a file, a line each, in the place of what is there (POE: `write_history`). Nobody else may read
-    /// it.
+    /// it. The old file stays until the new one is on the disk; of several writers, the last one's stays. What has line ends in
+    /// it will be read as several lines.
     ///
     /// # Errors
     ///

@@ -1,5 +1,7 @@
 //! Lines of input that nobody edits, as of a pipe.
 
+use super::editor::LONGEST;
+
 /// Octets to lines, however they are cut up.
 #[derive(Debug, Default)]
 pub(super) struct Plain {
@@ -24,12 +26,18 @@ impl Plain {
         let found = self.octets[self.looked..].iter().position(|&octet| octet == b'\n');
         let Some(end) = found.map(|at| self.looked + at) else {
             self.looked = self.octets.len();
-            if !self.is_over {
+            // A line may not grow for ever; the rest of it is another one.
+            if !self.is_over && self.octets.len() < LONGEST {
                 return None;
             }
             self.looked = 0;
             let rest = std::mem::take(&mut self.octets);
-            return Some(if rest.is_empty() { Err(()) } else { Ok(text(&rest)) });
+            if rest.is_empty() {
+                // At a terminal, more can be typed behind an end.
+                self.is_over = false;
+                return Some(Err(()));
+            }
+            return Some(Ok(text(&rest)));
         };
         let line = text(&self.octets[..end]);
         self.octets.drain(..=end);
@@ -59,6 +67,20 @@ mod tests {
         plain.end();
         assert_eq!(plain.next(), Some(Ok("two".into())));
         assert_eq!(plain.next(), Some(Err(())));
-        assert_eq!(plain.next(), Some(Err(())));
+        plain.feed(b"three\n");
+        assert_eq!(plain.next(), Some(Ok("three".into())));
+        assert_eq!(plain.next(), None);
+    }
+
+    #[test]
+    fn lines_do_not_grow_for_ever() {
+        let mut plain = Plain::default();
+        plain.feed(&b"x".repeat(LONGEST - 1));
+        assert_eq!(plain.next(), None);
+        plain.feed(b"yz");
+        assert_eq!(plain.next().unwrap().unwrap().len(), LONGEST + 1);
+        plain.feed(b"rest\n");
+        assert_eq!(plain.next(), Some(Ok("rest".into())));
+        assert_eq!(plain.next(), None);
     }
 }

@@ -3,6 +3,9 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+/// Where the next word goes after a tab in a prompt.
+const TAB: usize = 8;
+
 /// How many columns and rows a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
@@ -41,7 +44,7 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn resize(&mut self, size: Size) {
-        self.size = Size { columns: size.columns.max(2), rows: size.rows.max(1) };
+        self.size = Size { columns: size.columns.max(1), rows: size.rows.max(1) };
     }
 
     pub(super) fn size(&self) -> Size {
@@ -68,7 +71,7 @@ impl Screen {
                 continue;
             }
             let column = width(&new_row[..same]);
-            step((&mut old.row, &mut old.column), (row, column), out);
+            step((&mut old.row, &mut old.column), (row, column), self.size.columns, out);
             for cell in &new_row[same..] {
                 out.push_str(&cell.text);
             }
@@ -77,7 +80,8 @@ impl Screen {
                 out.push_str("\x1B[K");
             }
         }
-        step((&mut old.row, &mut old.column), (picture.row, picture.column), out);
+        let place = (picture.row, picture.column);
+        step((&mut old.row, &mut old.column), place, self.size.columns, out);
         self.shown = Some(picture);
     }
 
@@ -122,13 +126,20 @@ impl Picture {
 }
 
 /// Goes from a place that the picture has to another. Below the last row there is another one after a line feed only.
-fn step(from: (&mut usize, &mut usize), (row, column): (usize, usize), out: &mut String) {
+///
+/// Behind the last column terminals are on it, or behind it: from there is no step back.
+fn step(
+    from: (&mut usize, &mut usize),
+    (row, column): (usize, usize),
+    columns: usize,
+    out: &mut String,
+) {
     if (*from.0, *from.1) == (row, column) {
         return;
     }
     up(from.0.saturating_sub(row), out);
     match (row - row.min(*from.0), from.1.abs_diff(column)) {
-        (0, 1) if *from.1 > column => out.push('\x08'),
+        (0, 1) if *from.1 > column && *from.1 < columns => out.push('\x08'),
         (downs, _) => {
             out.push('\r');
             (0..downs).for_each(|_| out.push('\n'));
@@ -152,53 +163,65 @@ fn width(cells: &[Cell]) -> usize {
 
 /// Lays a prompt and a line out on rows of so many columns.
 fn picture(prompt: &str, line: &str, cursor: usize, columns: usize) -> Picture {
-    let mut picture = Picture { rows: vec![Vec::new()], row: 0, column: 0 };
-    let mut at = 0;
-    let mut put = |picture: &mut Picture, cell: Option<Cell>| {
-        let next = cell.as_ref().map_or(1, |cell| cell.width);
-        let is_full = at + next > columns;
-        let Some(cell) = cell else {
-            // The cursor stands where the next cell would be.
-            if is_full {
-                picture.rows.push(Vec::new());
-                at = 0;
-            }
-            (picture.row, picture.column) = (picture.rows.len() - 1, at);
-            return;
-        };
-        if cell.text == "\n" || is_full {
-            picture.rows.push(Vec::new());
-            at = 0;
-        }
-        if cell.text != "\n" {
-            at += cell.width;
-            if let Some(row) = picture.rows.last_mut() {
-                row.push(cell);
-            }
-        }
-    };
-    for cell in prompt_cells(prompt) {
-        put(&mut picture, Some(cell));
-    }
+    let picture = Picture { rows: vec![Vec::new()], row: 0, column: 0 };
+    let mut layout = Layout { picture, at: 0, columns };
+    prompt_cells(prompt).into_iter().for_each(|cell| layout.put(cell));
+    let mut is_before = true;
     for (place, grapheme) in line.grapheme_indices(true) {
-        if place == cursor {
-            let width = if grapheme.starts_with(char::is_control) { 1 } else { grapheme.width() };
-            let rows = picture.rows.len();
-            put(&mut picture, None);
-            // A wide character that does not fit goes to the next row, and the cursor with it.
-            if rows == picture.rows.len() && picture.column + width > columns {
-                picture.rows.push(Vec::new());
-                (picture.row, picture.column) = (rows, 0);
-            }
+        let cells = line_cells(grapheme);
+        if is_before && cursor < place + grapheme.len() {
+            is_before = false;
+            layout.put_cursor(cells.first().map_or(1, |cell| cell.width));
         }
-        for cell in line_cells(grapheme) {
-            put(&mut picture, Some(cell));
+        cells.into_iter().for_each(|cell| layout.put(cell));
+    }
+    if is_before {
+        layout.put_cursor(1);
+    }
+    layout.picture
+}
+
+/// A picture that is being made.
+struct Layout {
+    picture: Picture,
+    /// The column of the next cell.
+    at: usize,
+    columns: usize,
+}
+
+impl Layout {
+    fn put(&mut self, mut cell: Cell) {
+        if cell.text == "\n" {
+            return self.begin_row();
+        }
+        if cell.width > self.columns {
+            // There is no room for it anywhere.
+            cell = Cell { text: "?".to_owned(), width: 1 };
+        }
+        self.make_room(cell.width);
+        self.at += cell.width;
+        if let Some(row) = self.picture.rows.last_mut() {
+            row.push(cell);
         }
     }
-    if cursor >= line.len() {
-        put(&mut picture, None);
+
+    /// The cursor is where the next cell will be, which is so wide.
+    fn put_cursor(&mut self, width: usize) {
+        self.make_room(width.min(self.columns));
+        (self.picture.row, self.picture.column) = (self.picture.rows.len() - 1, self.at);
     }
-    picture
+
+    /// What does not fit into this row goes to the next, whole.
+    fn make_room(&mut self, width: usize) {
+        if self.at + width > self.columns {
+            self.begin_row();
+        }
+    }
+
+    fn begin_row(&mut self) {
+        self.picture.rows.push(Vec::new());
+        self.at = 0;
+    }
 }
 
 /// What a character of the line looks like: control characters as `^X`.
@@ -237,6 +260,11 @@ fn prompt_cells(prompt: &str) -> Vec<Cell> {
                 let grapheme = rest.graphemes(true).next().unwrap_or(rest);
                 match grapheme {
                     "\n" | "\r\n" => cells.push(Cell { text: "\n".into(), width: 0 }),
+                    "\t" => {
+                        let row = cells.rsplit(|cell| cell.text == "\n").next().unwrap_or_default();
+                        let blank = |_| Cell { text: std::mem::take(&mut hidden) + " ", width: 1 };
+                        cells.extend((width(row) % TAB..TAB).map(blank).collect::<Vec<_>>());
+                    }
                     _ => cells.extend(line_cells(grapheme).into_iter().map(|cell| Cell {
                         text: std::mem::take(&mut hidden) + &cell.text,
                         ..cell
@@ -327,9 +355,40 @@ mod tests {
         terminal.draw("> ", line, line.len());
         assert_eq!(terminal.shows(), ("> 漢\n字漢".into(), (1, 4)));
         terminal.draw("> ", line, 3);
-        assert_eq!(terminal.shows().1, (1, 0));
+        assert_eq!(terminal.shows(), ("> 漢\n字漢".into(), (1, 0)));
+        terminal.draw("> ", "漢e\u{301}x", 4);
+        assert_eq!(terminal.shows(), ("> 漢e\u{301}\nx".into(), (0, 4)), "within a character");
         terminal.draw("> ", "e\u{301}\tx", 0);
         assert_eq!(terminal.shows(), ("> e\u{301}^I\nx".into(), (0, 2)));
+    }
+
+    #[test]
+    fn there_is_no_step_back_from_behind_the_last_column() {
+        // A terminal that has filled its last column stands on it still, and would go back to the one before.
+        let mut terminal = Terminal::new(5, 4);
+        let mut out = String::new();
+        terminal.screen.draw("> ", "ab", 1, &mut out);
+        out.clear();
+        terminal.screen.draw("> ", "axb", 2, &mut out);
+        assert_eq!(out, "xb\r\x1B[4C");
+    }
+
+    #[test]
+    fn one_column_is_enough() {
+        let mut terminal = Terminal::new(1, 6);
+        terminal.draw(">", "a漢b", 4);
+        assert_eq!(terminal.shows(), (">\na\n?\nb".into(), (3, 0)));
+        terminal.draw(">", "a漢b", 5);
+        assert_eq!(terminal.shows().1, (4, 0));
+        terminal.draw(">", "", 0);
+        assert_eq!(terminal.shows(), (">".into(), (1, 0)));
+    }
+
+    #[test]
+    fn tabs_in_prompts_are_blanks() {
+        let mut terminal = Terminal::new(30, 4);
+        terminal.draw("one\ntwo\tthree\t\x1B[1m\t> ", "", 0);
+        assert_eq!(terminal.shows(), ("one\ntwo     three           >".into(), (1, 26)));
     }
 
     #[test]
@@ -385,6 +444,32 @@ mod tests {
                     assert_eq!(changed.shows(), fresh.shows(), "{from:?} to {to:?}");
                 }
             }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_screen_shows_its_last_line_whatever_was_there(
+            lines in proptest::collection::vec(
+                ("[a漢e\u{301}\t\u{200B} ]{0,30}", 0..40_usize, "[$漢\t\n]{0,3}> "), 1..8
+            ),
+            columns in 2..9_u16,
+            rows in 1..7_u16,
+        ) {
+            let mut changed = Terminal::new(columns, rows);
+            for (line, cursor, prompt) in &lines {
+                changed.draw(prompt, line, *cursor);
+            }
+            let (line, cursor, prompt) = lines.last().unwrap();
+            let mut fresh = Terminal::new(columns, rows);
+            fresh.draw(prompt, line, *cursor);
+            // On a terminal that has scrolled, the picture is further down.
+            let offset = changed.shows().1.0 - fresh.shows().1.0;
+            let shown = "\n".repeat(offset.into()) + &fresh.shows().0;
+            let (row, column) = fresh.shows().1;
+            let seen = changed.shows();
+            proptest::prop_assert_eq!(seen.0.trim_start_matches('\n'), shown.trim_start_matches('\n'));
+            proptest::prop_assert_eq!(seen.1, (row + offset, column));
         }
     }
 }

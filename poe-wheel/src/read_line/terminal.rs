@@ -146,12 +146,12 @@ pub(super) fn are_same(one: &dyn AsFd, other: &dyn AsFd) -> bool {
 }
 
 /// The size that the terminal says it has, if it does.
-pub(crate) fn size(handle: &dyn AsFd) -> Size {
+pub(crate) fn size(handle: &dyn AsFd) -> Option<Size> {
     match tcgetwinsize(handle.as_fd()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
-            Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
+            Some(Size { columns: size.ws_col.into(), rows: size.ws_row.into() })
         }
-        _ => Size::default(),
+        _ => None,
     }
 }
 

@@ -43,7 +43,11 @@ impl Person {
     }
 
     pub fn types(&self, keys: &str) {
-        assert_eq!(rustix::io::write(&self.master, keys.as_bytes()), Ok(keys.len()));
+        self.types_octets(keys.as_bytes());
+    }
+
+    pub fn types_octets(&self, octets: &[u8]) {
+        assert_eq!(rustix::io::write(&self.master, octets), Ok(octets.len()));
     }
 
     /// The screen, without blank rows at the end.

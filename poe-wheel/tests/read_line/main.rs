@@ -8,3 +8,4 @@ mod lines;
 mod output;
 mod person;
 mod plain;
+mod reentrancy;

@@ -10,12 +10,12 @@ impl Editor {
     pub(super) fn insert_key(&mut self, key: Key, argument: Argument) {
         let Some(char) = key.printable() else { return self.ding() };
         let text = char.to_string().repeat(argument.count());
-        if self.overwrite {
-            let at = self.text.cursor();
-            let end = self.text.forward(at, argument.count());
-            self.text.replace(at..end, &text);
-        } else {
-            self.text.insert(&text);
+        let at = self.text.cursor();
+        if self.insert(&text) && self.overwrite {
+            let start = self.text.cursor();
+            let end = self.text.forward(start, argument.count());
+            self.text.cut(start..end);
+            self.text.go(at + text.len());
         }
     }
 
@@ -91,8 +91,9 @@ impl Editor {
     pub(super) fn yank(&mut self) {
         let Some(text) = self.kills.latest().map(str::to_owned) else { return self.ding() };
         let at = self.text.cursor();
-        self.text.insert(&text);
-        self.yanked = Some(at..self.text.cursor());
+        if self.insert(&text) {
+            self.yanked = Some(at..self.text.cursor());
+        }
     }
 
     /// Puts what was killed before in the place of what was yanked just now.
@@ -170,8 +171,7 @@ impl Editor {
 
     /// Takes back all that was done to the line.
     pub(super) fn revert(&mut self) {
-        let first = self.undo.drain(..).next();
-        match first {
+        match self.undo.pop_all() {
             Some(text) => self.text = text,
             None => self.ding(),
         }
@@ -180,7 +180,7 @@ impl Editor {
     pub(super) fn comment(&mut self) {
         let begin = self.settings.get("comment-begin").to_owned();
         self.text.go(0);
-        self.text.insert(&begin);
+        self.insert(&begin);
         self.accept();
     }
 
@@ -196,6 +196,10 @@ impl Editor {
     }
 
     pub(super) fn show_list(&mut self, lines: Vec<String>) {
+        // The names of files may be anything.
+        let is_shown =
+            |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
+        let lines = lines.iter().map(|line| line.chars().map(is_shown).collect()).collect();
         self.effects.push(Effect::Print(lines));
     }
 

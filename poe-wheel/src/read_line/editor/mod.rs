@@ -6,12 +6,14 @@ mod motion;
 mod past;
 mod run;
 mod search;
+mod undo;
 mod vi;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use self::search::Search;
+use self::undo::Undo;
 use self::vi::Operator;
 use super::decode::{self, Stroke};
 use super::function::Function as F;
@@ -61,6 +63,9 @@ pub(super) enum Effect {
 /// Macros that end in themselves do not go on for ever.
 const MACRO_KEYS: usize = 10_000;
 
+/// No line is longer, in octets: macros and arguments could make them grow for ever.
+pub(super) const LONGEST: usize = 1 << 18;
+
 /// Nothing is repeated more often.
 const MOST: usize = 99_999;
 
@@ -107,7 +112,7 @@ pub(super) struct Editor {
     changed: bool,
     last: F,
     kills: KillRing,
-    undo: Vec<Text>,
+    undo: Undo,
     yanked: Option<std::ops::Range<usize>>,
     last_argument: usize,
     /// There were several words to complete with.
@@ -143,7 +148,7 @@ impl Editor {
             changed: false,
             last: F::Ding,
             kills: KillRing::default(),
-            undo: Vec::new(),
+            undo: Undo::default(),
             yanked: None,
             last_argument: 0,
             is_ambiguous: false,
@@ -161,7 +166,6 @@ impl Editor {
         self.history.reset();
         self.undo.clear();
         self.sequence.clear();
-        self.queue.clear();
         (self.argument, self.awaiting, self.search, self.operator) = (None, None, None, None);
         self.typing.clear();
         self.overwrite = false;
@@ -186,7 +190,9 @@ impl Editor {
 
     /// Puts another line in the place of this one.
     pub(super) fn set_text(&mut self, text: &str, cursor: usize) {
-        self.remember();
+        if text != self.text.as_str() {
+            self.remember();
+        }
         self.text = Text::new(text);
         self.text.go(cursor);
         if !text.is_char_boundary(self.text.cursor()) {
@@ -256,14 +262,20 @@ impl Editor {
         if self.search.is_some() {
             text.chars().for_each(|char| self.search_for_more(char));
         } else if self.awaiting.take().is_none() {
-            self.remember();
-            self.text.insert(text);
-            (self.changed, self.last) = (true, F::QuotedInsert);
+            let before = self.text.clone();
+            if self.insert(text) {
+                self.undo.push(before);
+                (self.changed, self.last) = (true, F::QuotedInsert);
+            }
         }
     }
 
     fn press(&mut self, key: Key) {
-        if let Some(awaiting) = self.awaiting.take() {
+        if let Some(awaiting) = self.awaiting {
+            if key.meta && (self.is_split() || awaiting == Awaiting::Quoted) {
+                return self.split(key);
+            }
+            self.awaiting = None;
             return self.give(awaiting, key);
         }
         if self.ends_search(key) {
@@ -286,23 +298,23 @@ impl Editor {
             Some(binding) => binding,
             None if keys.len() > 1 => Binding::Function(F::Ding),
             None if keys[0].meta && self.is_split() => {
-                // Escape, and a key typed soon after it.
-                self.typing.pop();
-                self.queue.push_front(Stroke::Key(keys[0].without_meta()));
-                self.queue.push_front(Stroke::Key(Key::ESCAPE));
-                return;
+                return self.split(keys[0]);
             }
             None if self.argument.is_some() && self.digit(key) => return,
             None => Binding::Function(self.map.default()),
         };
         match binding {
             Binding::Function(function) => self.perform(function, key),
-            Binding::Added(name) => {
-                self.remember();
-                self.effects.push(Effect::Call(name, key));
-            }
+            Binding::Added(name) => self.effects.push(Effect::Call(name, key)),
             Binding::Macro(keys) => self.play(keys),
         }
+    }
+
+    /// Takes a key with Meta for Escape and a key typed soon after it.
+    fn split(&mut self, key: Key) {
+        self.typing.pop();
+        self.queue.push_front(Stroke::Key(key.without_meta()));
+        self.queue.push_front(Stroke::Key(Key::ESCAPE));
     }
 
     /// Whether a key with Meta that is bound to nothing is Escape and that key.
@@ -349,11 +361,26 @@ impl Editor {
         self.changed = true;
     }
 
+    /// Inserts at the cursor, unless the line would be too long.
+    fn insert(&mut self, text: &str) -> bool {
+        let fits = self.text.len() + text.len() <= LONGEST;
+        if fits {
+            self.text.insert(text);
+        } else {
+            self.ding();
+        }
+        fits
+    }
+
     fn ding(&mut self) {
         self.effects.push(Effect::Bell);
     }
 
+    /// What is left of a macro is for the next line, if this one was accepted.
     fn end(&mut self, effect: Effect) {
+        if effect != Effect::Accept {
+            self.queue.clear();
+        }
         self.search = None;
         self.is_over = true;
         self.effects.push(effect);

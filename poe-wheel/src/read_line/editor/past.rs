@@ -36,27 +36,29 @@ impl Editor {
         }
     }
 
-    /// The last word of the line before; again, of the one before that.
+    /// The last word of the line before; again, of the one before that. Lines without such a word are passed over.
     pub(super) fn yank_last_argument(&mut self, argument: Argument) {
         let goes_on = matches!(self.last, F::YankLastArg | F::ViYankArg);
-        self.last_argument = if goes_on { self.last_argument + 1 } else { 1 };
-        let place = self.history.lines().len().checked_sub(self.last_argument);
-        let line = place.map(|place| self.history.lines()[place].clone());
-        let mut words = line.iter().flat_map(|line| line.split_whitespace());
-        let word = match argument.digits {
-            Some(number) => words.nth(number),
-            None => words.next_back(),
+        let passed = if goes_on { self.last_argument } else { 0 };
+        let word_of = |line: &String| {
+            let mut words = line.split_whitespace();
+            let word = match argument.digits {
+                Some(number) => words.nth(number),
+                None => words.next_back(),
+            };
+            word.map(str::to_owned)
         };
-        let Some(word) = word else {
-            self.last_argument -= 1;
-            return self.ding();
-        };
+        let before = self.history.lines().iter().rev().enumerate().skip(passed);
+        let found = before.into_iter().find_map(|(at, line)| Some((at + 1, word_of(line)?)));
+        let Some((at, word)) = found else { return self.ding() };
+        self.last_argument = at;
         if goes_on && let Some(range) = self.yanked.take() {
             self.text.cut(range);
         }
         let at = self.text.cursor();
-        self.text.insert(word);
-        self.yanked = Some(at..self.text.cursor());
+        if self.insert(&word) {
+            self.yanked = Some(at..self.text.cursor());
+        }
     }
 
     /// A word of the line before, by its number, from 0; the first behind the command without one.
@@ -66,7 +68,7 @@ impl Editor {
         let mut words = line.split_whitespace();
         let word = if argument.is_negative { words.nth_back(number) } else { words.nth(number) };
         match word {
-            Some(word) => self.text.insert(word),
+            Some(word) => drop(self.insert(word)),
             None => self.ding(),
         }
     }

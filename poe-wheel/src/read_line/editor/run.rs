@@ -57,8 +57,8 @@ impl Editor {
             F::KillWholeLine => self.kill_all(),
             F::KillWord => self.kill_words(argument),
             F::NextHistory => self.go_down(argument),
-            F::NonIncrementalForwardSearchHistory => self.search_whole(false),
-            F::NonIncrementalReverseSearchHistory => self.search_whole(true),
+            F::NonIncrementalForwardSearchHistory => self.search_whole(false, key),
+            F::NonIncrementalReverseSearchHistory => self.search_whole(true, key),
             F::OverwriteMode => self.overwrite = !self.overwrite,
             F::PoeWheelDebug => self.debug(),
             F::PossibleCompletions => self.complete(How::List),
@@ -110,7 +110,7 @@ impl Editor {
                 self.map = MapName::ViInsert;
                 self.overwrite = true;
             }
-            F::ViSearch => self.search_whole(key.letter() == Some('/')),
+            F::ViSearch => self.search_whole(key.letter() == Some('/'), key),
             F::ViSearchAccept => self.finish_search(),
             F::ViSearchAgain => self.search_whole_again(key),
             F::ViSetMark => self.awaiting = Some(Awaiting::SetMark),
@@ -125,14 +125,13 @@ impl Editor {
     pub(super) fn give(&mut self, awaiting: Awaiting, key: Key) {
         let argument = self.argument.take().unwrap_or_default();
         match awaiting {
-            Awaiting::Quoted => match key.quoted() {
-                Some(char) => {
-                    self.remember();
-                    self.text.insert(char.encode_utf8(&mut [0; 4]));
-                    self.last = F::QuotedInsert;
+            Awaiting::Quoted => {
+                let before = self.text.clone();
+                if self.insert(&key.typed()) {
+                    self.undo.push(before);
+                    (self.changed, self.last) = (true, F::QuotedInsert);
                 }
-                None => self.ding(),
-            },
+            }
             Awaiting::Search { backward } => self.go_to_char(key, backward, argument),
             Awaiting::ViSearch(kind) => self.vi_search(kind, key, argument),
             Awaiting::ViChange => self.replace_chars(key, argument),

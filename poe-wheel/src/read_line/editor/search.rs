@@ -11,6 +11,8 @@ pub(super) struct Search {
     pattern: String,
     backward: bool,
     is_incremental: bool,
+    /// How a search that is typed whole is asked for.
+    sign: char,
     failed: bool,
     /// What there was before.
     line: Text,
@@ -21,7 +23,7 @@ pub(super) struct Search {
 impl Search {
     pub(super) fn prompt(&self) -> String {
         if !self.is_incremental {
-            return if self.backward { "?" } else { "/" }.to_owned();
+            return self.sign.to_string();
         }
         let failed = if self.failed { "failed " } else { "" };
         let direction = if self.backward { "reverse" } else { "forward" };
@@ -31,21 +33,24 @@ impl Search {
 
 impl Editor {
     pub(super) fn search_incrementally(&mut self, backward: bool) {
-        self.begin_search(backward, true);
+        self.begin_search(backward, None);
         self.map = MapName::ISearch;
     }
 
-    pub(super) fn search_whole(&mut self, backward: bool) {
-        self.begin_search(backward, false);
+    /// In vi, `/` looks back in time and `?` forward; elsewhere the prompt is a colon.
+    pub(super) fn search_whole(&mut self, backward: bool, key: Key) {
+        let sign = key.printable().filter(|char| matches!(char, '/' | '?'));
+        self.begin_search(backward, Some(sign.unwrap_or(':')));
         self.map = MapName::ViSearch;
         self.text = Text::default();
     }
 
-    fn begin_search(&mut self, backward: bool, is_incremental: bool) {
+    fn begin_search(&mut self, backward: bool, sign: Option<char>) {
         self.search = Some(Search {
             pattern: String::new(),
             backward,
-            is_incremental,
+            is_incremental: sign.is_none(),
+            sign: sign.unwrap_or_default(),
             failed: false,
             line: self.text.clone(),
             at: self.history.at(),
@@ -92,7 +97,7 @@ impl Editor {
                 search.pattern.push(char);
                 self.look(false);
             }
-            _ => self.text.insert(char.encode_utf8(&mut [0; 4])),
+            _ => drop(self.insert(char.encode_utf8(&mut [0; 4]))),
         }
     }
 

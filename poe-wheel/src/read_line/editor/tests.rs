@@ -22,7 +22,7 @@ impl Typist {
     }
 
     fn with_history(mut self, lines: &[&str]) -> Self {
-        lines.iter().for_each(|line| self.editor.history.add((*line).to_owned()));
+        lines.iter().for_each(|line| self.editor.history.add([(*line).to_owned()]));
         self
     }
 
@@ -386,6 +386,125 @@ fn a_paste_is_nobodys_command() {
     assert_eq!(typist.line(), "abx\x01\ny|");
     typist.keys(r"\C-_");
     assert_eq!(typist.line(), "ab|");
+}
+
+#[test]
+fn macros_go_on_in_the_next_line() {
+    let mut typist = Typist::new();
+    let keys = |text: &str| crate::read_line::key::sequence(text).unwrap();
+    let bind = |typist: &mut Typist, name: &str, text: &str| {
+        typist.editor.maps.bind(MapName::Emacs, keys(name), Binding::Macro(keys(text).into()));
+    };
+    bind(&mut typist, "C-o", r#""one\C-mtwo""#);
+    typist.keys(r"\C-o");
+    assert_eq!((typist.line().as_str(), &typist.effects[..]), ("one|", &[Effect::Accept][..]));
+    typist.editor.begin();
+    assert_eq!(typist.editor.go_on(), []);
+    assert_eq!(typist.line(), "two|");
+    // But not when the line was given up.
+    bind(&mut typist, "C-o", r#""\C-gthree""#);
+    typist.keys(r"\C-o");
+    typist.editor.begin();
+    assert_eq!(typist.editor.go_on(), []);
+    assert_eq!(typist.line(), "|");
+}
+
+#[test]
+fn lines_do_not_grow_for_ever() {
+    let mut typist = Typist::vi();
+    typist.keys(r"x\e");
+    for _ in 0..10 {
+        typist.keys("dd99999p");
+    }
+    assert!(typist.editor.text().len() <= LONGEST && typist.effects.contains(&Effect::Bell));
+    let mut typist = Typist::new();
+    let keys = |text: &str| crate::read_line::key::sequence(text).unwrap();
+    let doubles = Binding::Macro(keys(r#""x\C-a\C-k\C-y\C-y""#).into());
+    typist.editor.maps.bind(MapName::Emacs, keys("C-o"), doubles);
+    typist.keys(&r"\C-o".repeat(30));
+    assert!(typist.editor.text().len() <= LONGEST && typist.effects.contains(&Effect::Bell));
+    typist.editor.typed(Stroke::Paste("x".repeat(LONGEST + 1)));
+    assert!(typist.editor.text().len() <= LONGEST);
+}
+
+#[test]
+fn no_function_hangs_for_any_argument() {
+    for argument in
+        [r"\e-\e9\e9\e9\e9\e9\e9\e9\e9\e9", r"\e9\e9\e9\e9\e9\e9\e9\e9\e9", r"\e0", r"\e-"]
+    {
+        for function in F::ALL {
+            let mut typist = Typist::new().with_history(&["one two", "", "three"]);
+            typist.keys(r"one (two) é漢 three\eb\eb\C-w\C-y");
+            typist.keys(argument);
+            typist.editor.call(*function, Key::char('x'));
+            typist.keys(r"x\C-m");
+            assert!(typist.editor.text().len() <= LONGEST, "{function}");
+        }
+    }
+}
+
+#[test]
+fn what_is_added_to_the_past_does_not_disturb_who_is_there() {
+    let mut typist = Typist::new().with_history(&["one", "two"]);
+    typist.keys(r"unfinished\C-p");
+    typist.editor.history.add(["three".to_owned()]);
+    typist.keys(r"\C-n");
+    assert_eq!(typist.line(), "three|");
+    typist.keys(r"\C-n");
+    assert_eq!(typist.line(), "unfinished|");
+    typist.editor.history.add(["four".to_owned()]);
+    typist.keys(r"\C-p");
+    assert_eq!(typist.line(), "four|");
+}
+
+#[test]
+fn lines_without_words_are_passed_over() {
+    let typist = || Typist::new().with_history(&["a b", "", " ", "c"]);
+    check(typist, &[(r"\e.", "c|"), (r"\e.\e.", "b|"), (r"\e.\e.\e.", "b|"), (r"\e9\e.", "|")]);
+}
+
+#[test]
+fn keys_are_quoted_as_the_terminal_sends_them() {
+    check(
+        Typist::new,
+        &[
+            (r"\C-v\e[A\C-v\e[3~\C-v\eOP", "\x1B[A\x1B[3~\x1BOP|"),
+            (r"ab\C-v\eb", "ab\x1Bb|"),
+            (r"\C-v\C-?", "\x7F|"),
+        ],
+    );
+}
+
+#[test]
+fn keys_typed_soon_after_escape_are_keys() {
+    check(Typist::vi, &[(r"abc\e0f\ex", "|bc"), (r"abc\e0r\ex", "|bc"), (r"abc\e0d\ex", "|bc")]);
+}
+
+#[test]
+fn searches_ask_as_they_are_asked_for() {
+    let mut typist = Typist::vi().with_history(&["one"]);
+    typist.keys(r"\e/");
+    assert_eq!(typist.editor.prompt().as_deref(), Some("/"));
+    typist.keys(r"\e?");
+    assert_eq!(typist.editor.prompt().as_deref(), Some("?"));
+    let mut typist = Typist::new().with_history(&["one"]);
+    typist.keys(r"x\ep");
+    assert_eq!(typist.editor.prompt().as_deref(), Some(":"));
+    typist.editor.set("isearch-terminators", "");
+    typist.keys(r"\C-g\C-rone\e");
+    typist.editor.go_on();
+    typist.keys("y");
+    assert_eq!(typist.line(), "xy|");
+}
+
+#[test]
+fn what_is_listed_does_nothing_to_the_terminal() {
+    let mut typist = Typist::new();
+    typist.keys(r"\e?");
+    let Some(Effect::Complete(asked, how)) = typist.effects.pop() else { panic!("no completion") };
+    let words = vec!["a\x1B[2J".to_owned(), "b\n".to_owned()];
+    let effects = typist.editor.completed(&asked, how, words, 20);
+    assert_eq!(effects, [Effect::Print(vec!["a\u{FFFD}[2J".into(), "b\u{FFFD}".into()])]);
 }
 
 proptest::proptest! {

@@ -1,7 +1,7 @@
 //! What only vi's maps have: operators, and going between its modes.
 
 use super::motion::Motion;
-use super::{Argument, Editor, MACRO_KEYS, MOST, Side};
+use super::{Argument, Editor, LONGEST, MACRO_KEYS, MOST, Side};
 use crate::read_line::key::Key;
 use crate::read_line::keymap::MapName;
 
@@ -164,14 +164,15 @@ impl Editor {
 
     /// Puts what was killed behind the cursor's character, or with `P` before it.
     pub(super) fn put(&mut self, key: Key, argument: Argument) {
-        let Some(text) = self.kills.latest().map(|text| text.repeat(argument.count().min(1000)))
-        else {
+        let Some(killed) = self.kills.latest() else { return self.ding() };
+        if killed.len().saturating_mul(argument.count()) > LONGEST {
             return self.ding();
-        };
+        }
+        let text = killed.repeat(argument.count());
         if key.letter() != Some('P') {
             self.text.go(self.text.next(self.text.cursor()));
         }
-        self.text.insert(&text);
+        self.insert(&text);
         self.text.go(self.text.previous(self.text.cursor()));
     }
 

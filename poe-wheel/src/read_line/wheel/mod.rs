@@ -1,5 +1,7 @@
 //! The wheel itself, shared by its owner and the kernel's watches.
 
+mod watches;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -10,10 +12,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use poe_kernel::{
-    Flush, Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchId,
-    WeakKernel,
+    Flush, Kernel, Mode, Name, NoActiveSession, SessionId, TimerId, WatchId, WeakKernel,
 };
 
+use self::watches::{Escape, Idle, Reading, Writing};
 use super::builder::Plan;
 use super::decode::{Decoder, Stroke};
 use super::edited::EditedLine;
@@ -22,7 +24,7 @@ use super::events::{PutMode, ReadLineEvent};
 use super::inputrc;
 use super::output::Output;
 use super::plain::Plain;
-use super::screen::Screen;
+use super::screen::{Screen, Size};
 use super::terminal::{self, RawMode};
 use crate::unset::Unset;
 use crate::{Input, IoCause, IoError, WheelError, WheelId};
@@ -153,10 +155,13 @@ impl Wheel {
         if self.reading.get() {
             return self.draw_later();
         }
+        // What was put before is above the prompt.
+        let held = self.held.take();
+        self.show(&held);
         self.reading.set(true);
         self.line.set(self.line.get() + 1);
         if self.is_edited {
-            self.screen.borrow_mut().resize(terminal::size(&**self.output.handle()));
+            self.look_at_size();
             self.editor.borrow_mut().begin();
             self.enter_raw_mode();
         } else if self.shows_prompt {
@@ -208,10 +213,8 @@ impl Wheel {
         }
         if self.reading.get() {
             let mut out = String::new();
-            let mut screen = self.screen.borrow_mut();
-            screen.wipe(&mut out);
-            screen.resize(terminal::size(&**self.output.handle()));
-            drop(screen);
+            self.screen.borrow_mut().wipe(&mut out);
+            self.look_at_size();
             // Whoever stopped the program may have changed the mode; the one to restore is the one from before.
             let again = self.raw.borrow().as_ref().map(RawMode::again);
             if let Some(Err(error)) = again {
@@ -221,13 +224,22 @@ impl Wheel {
             self.send(&out);
             self.draw();
         } else {
-            self.screen.borrow_mut().resize(terminal::size(&**self.output.handle()));
+            self.look_at_size();
         }
     }
 
     pub(super) fn size(&self) -> (usize, usize) {
-        let size = terminal::size(&**self.output.handle());
+        let size = self.terminal_size();
         (size.columns, size.rows)
+    }
+
+    fn look_at_size(&self) {
+        let size = self.terminal_size();
+        self.screen.borrow_mut().resize(size);
+    }
+
+    fn terminal_size(&self) -> Size {
+        terminal::size(&**self.output.handle()).unwrap_or_else(|| self.screen.borrow().size())
     }
 
     pub(super) fn read_init_file(&self, path: Option<&std::path::Path>) {
@@ -249,8 +261,8 @@ impl Wheel {
         if self.is_edited {
             let mut out = String::new();
             if self.reading.get() {
-                let mut screen = self.screen.borrow_mut();
-                screen.leave(&mut out);
+                self.draw_into(&mut out);
+                self.screen.borrow_mut().leave(&mut out);
                 out.push_str("\x1B[?2004l");
             }
             for line in self.held.take() {
@@ -340,8 +352,12 @@ impl Wheel {
                 self.tell(kernel, line.map_err(|()| Exception::Eot));
                 continue;
             }
-            let Some(stroke) = self.strokes.borrow_mut().pop_front() else { break };
-            let mut effects = self.editor.borrow_mut().typed(stroke);
+            // What is left of a macro comes before what is typed.
+            let mut effects = self.editor.borrow_mut().go_on();
+            if effects.is_empty() {
+                let Some(stroke) = self.strokes.borrow_mut().pop_front() else { break };
+                effects = self.editor.borrow_mut().typed(stroke);
+            }
             while !effects.is_empty() && !self.ended.get() {
                 for effect in effects {
                     self.do_effect(kernel, effect);
@@ -354,7 +370,12 @@ impl Wheel {
             return;
         }
         self.wait_for_rest_of_key(kernel);
-        self.draw();
+        // Those who do not hear of another size, see it with the next key.
+        if self.reading.get() && self.screen.borrow().size() != self.terminal_size() {
+            self.refresh();
+        } else {
+            self.draw();
+        }
     }
 
     fn do_effect(&self, kernel: &Kernel, effect: Effect) {
@@ -404,7 +425,12 @@ impl Wheel {
                     function(&mut line);
                 }
                 self.editor.borrow_mut().set_text(line.text(), line.cursor());
+                let number = self.line.get();
                 for function in line.functions() {
+                    // The one before may have ended the line.
+                    if !self.reading.get() || self.line.get() != number {
+                        break;
+                    }
                     let effects = self.editor.borrow_mut().call(*function, key);
                     effects.into_iter().for_each(|effect| self.do_effect(kernel, effect));
                 }
@@ -472,7 +498,7 @@ impl Wheel {
         if let Err(error) = terminal::suspend() {
             self.fail("kill", IoCause::Os(error));
         }
-        self.screen.borrow_mut().resize(terminal::size(&**self.output.handle()));
+        self.look_at_size();
         self.enter_raw_mode();
     }
 
@@ -595,46 +621,6 @@ impl Wheel {
     }
 }
 
-/// What the kernel holds while a line is asked for. It lets go of it when the session ends, and so does the terminal.
-struct Reading {
-    wheel: Weak<Wheel>,
-    line: u64,
-}
-
-impl Watch for Reading {
-    fn ready(&self, kernel: &Kernel, _: Mode) {
-        if let Some(wheel) = self.wheel.upgrade()
-            && wheel.reading.get()
-        {
-            wheel.receive(kernel);
-        }
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        if let Some(wheel) = self.wheel.upgrade()
-            && wheel.reading.get()
-            && wheel.line.get() == self.line
-        {
-            wheel.end();
-        }
-    }
-}
-
-/// Tells a wheel that the terminal takes something again.
-struct Writing(Weak<Wheel>);
-
-impl Watch for Writing {
-    fn ready(&self, kernel: &Kernel, _: Mode) {
-        if let Some(wheel) = self.0.upgrade() {
-            wheel.write();
-            wheel.tell_errors(kernel);
-            wheel.tell_flushed(kernel);
-        }
-    }
-}
-
 impl Flush for Wheel {
     fn flush(&self, kernel: &Kernel) {
         self.scheduled.set(false);
@@ -650,31 +636,6 @@ impl Flush for Wheel {
             self.work(kernel);
         }
         self.tell_flushed(kernel);
-    }
-}
-
-/// Tells a wheel that no more of a key has come.
-struct Escape(Weak<Wheel>);
-
-impl Timeout for Escape {
-    fn timed_out(&self, kernel: &Kernel) {
-        if let Some(wheel) = self.0.upgrade() {
-            wheel.escape_timer.set(TimerId::NONE);
-            wheel.decoder.borrow_mut().time_out(&mut wheel.strokes.borrow_mut());
-            wheel.work(kernel);
-        }
-    }
-}
-
-/// Tells a wheel that nobody has typed for a while.
-struct Idle(Weak<Wheel>);
-
-impl Timeout for Idle {
-    fn timed_out(&self, _: &Kernel) {
-        if let Some(wheel) = self.0.upgrade() {
-            wheel.idle_timer.set(TimerId::NONE);
-            wheel.schedule();
-        }
     }
 }
 
