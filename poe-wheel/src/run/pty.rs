@@ -9,7 +9,8 @@ use bytes::Bytes;
 use poe_driver::{Driver, Get, OutputQueue, ReadBuffer, Wants};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcgetwinsize, tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, tcgetattr, tcgetwinsize, tcsetattr,
+    tcsetwinsize,
 };
 
 use super::sys::above_stdio;
@@ -97,6 +98,8 @@ impl Pty {
         let theirs = above_stdio(theirs)?;
         let mut modes = tcgetattr(&theirs)?;
         modes.make_raw();
+        // Nothing is left over that would be done if the child had its output processed again.
+        modes.output_modes = OutputModes::empty();
         tcsetattr(&theirs, OptionalActions::Now, &modes)?;
         if let Some(size) = size.or_else(Winsize::own) {
             resize(&theirs, size)?;
