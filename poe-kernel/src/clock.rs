@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::sys::monotonic_time;
 
 /// A moment on the kernel's clock: nanoseconds since the kernel was made, negative before.
 pub(crate) type Nanos = i64;
@@ -84,7 +84,7 @@ const NANOS_PER_SECOND: Nanos = 1_000_000_000;
 /// The clock that `Instant` reads, without what it does to bring two of its moments to a difference: that takes longer
 /// than to read it.
 fn system_nanos() -> Nanos {
-    let now = clock_gettime(ClockId::Monotonic);
+    let now = monotonic_time();
     // Where times have 32 bits, the casts make them longer.
     now.tv_sec as Nanos * NANOS_PER_SECOND + now.tv_nsec as Nanos
 }
