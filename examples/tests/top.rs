@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use common::terminal::Terminal;
-use common::{DEADLINE, Program, is_installed, run};
+use common::{DEADLINE, Program, is_installed, run, wait_until};
 use nix::sys::signal::Signal;
 
 const TOP: &str = example!("top");
@@ -22,7 +22,9 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
-        Self { listener: TcpListener::bind("127.0.0.1:0").unwrap(), connection: None }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self { listener, connection: None }
     }
 
     fn top(&self, size: (u16, u16)) -> Option<Terminal> {
@@ -33,7 +35,8 @@ impl Watched {
     /// Waits until it is asked, by whoever is connected or connects.
     fn is_asked(&mut self) {
         let connection = self.connection.get_or_insert_with(|| {
-            let (stream, _) = self.listener.accept().unwrap();
+            let (stream, _) = wait_until("connection", || self.listener.accept().ok());
+            stream.set_nonblocking(false).unwrap();
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
             BufReader::new(stream)
         });

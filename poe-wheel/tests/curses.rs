@@ -223,6 +223,7 @@ fn without_a_screen_of_its_own_the_last_frame_stays() {
 #[test]
 fn only_changes_are_sent() {
     let (ours, mut theirs) = pair();
+    theirs.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let program =
         Program::new(kernel(), Curses::build_pair(ours.try_clone().unwrap(), ours).size(40, 10));
     program.act(|wheel| {
@@ -375,8 +376,10 @@ fn a_terminal_that_takes_nothing_holds_nobody_up() {
 #[test]
 fn who_takes_nothing_is_not_waited_for_at_the_end() {
     let (ours, _theirs) = pair();
-    let flags = ours.try_clone().unwrap();
-    let builder = Curses::build_pair(ours.try_clone().unwrap(), ours).size(1024, 512);
+    // The same for both ways, which is put back as it was once.
+    let ours = Rc::new(ours);
+    let flags = Rc::clone(&ours);
+    let builder = Curses::build_pair(Rc::clone(&ours), ours).size(1024, 512);
     let program = Program::new(kernel(), builder);
     for letter in ["a", "b"] {
         program.ask(move |wheel| {

@@ -35,9 +35,10 @@ impl Decoder {
         self.decode(inputs, false);
     }
 
-    /// Whether something may have begun: more of it comes at once, or never.
+    /// Whether a sequence may have begun that Escape is by itself: more of it comes at once, or never. Of a character, the rest
+    /// will come.
     pub(super) fn is_waiting(&self) -> bool {
-        !self.octets.is_empty() && !self.pasting
+        self.octets.first() == Some(&0x1B) && !self.pasting
     }
 
     /// How many octets are no input yet.
@@ -405,6 +406,20 @@ mod tests {
         let Some(TerminalInput::Paste(rest)) = inputs.pop_front() else { panic!("no end") };
         pasted.push_str(&rest);
         assert_eq!(pasted, "漢字\n".repeat(100_000));
+    }
+
+    #[test]
+    fn only_an_escape_is_waited_with() {
+        let (mut decoder, mut inputs) = (Decoder::default(), VecDeque::new());
+        for (octets, is_waiting) in
+            [(&b"\x1B"[..], true), (b"[1;", true), (b"5A", false), (b"\xE6", false)]
+        {
+            decoder.feed(octets, &mut inputs);
+            assert_eq!(decoder.is_waiting(), is_waiting, "{}", octets.escape_ascii());
+        }
+        decoder.feed(&[0x1B; 100_000], &mut inputs);
+        assert_eq!(inputs.len(), 2 + 100_000 - 2);
+        assert!(decoder.pending() == 2 && decoder.is_waiting());
     }
 
     /// What terminals send, and what nobody does.

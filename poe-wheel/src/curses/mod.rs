@@ -7,7 +7,6 @@ mod events;
 mod handle;
 mod modes;
 mod mouse;
-mod output;
 mod screen;
 mod taken;
 mod wheel;
@@ -96,7 +95,7 @@ use crate::WheelId;
 ///
 /// [`Self::draw`] has a frame drawn at once, and what is different from before is sent at the end of the turn. The wheel never
 /// waits for its terminal: while that takes nothing, nothing is sent, and when it takes more again it gets the frame that was
-/// drawn last. Those between are left out. Only when the terminal is given back is it waited for, for a fifth of a second at
+/// drawn last. Those between are left out. Colours are left out when `NO_COLOR` is set, as crossterm has it. Only when the terminal is given back is it waited for, for a fifth of a second at
 /// most.
 ///
 /// # Signals

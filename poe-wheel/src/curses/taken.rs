@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use super::handle::Unblocked;
+use crate::read_line::output::Output;
 use crate::read_line::terminal::{self, RawMode};
 
 /// A terminal in raw mode, none of whose handles block. When this goes, all is as it was.
@@ -12,7 +13,8 @@ pub(super) struct Taken {
     /// None of what is no terminal, as a socket.
     raw: Option<RawMode>,
     input: Unblocked,
-    output: Unblocked,
+    output: Rc<Output>,
+    _unblocked: Unblocked,
 }
 
 impl Taken {
@@ -24,11 +26,10 @@ impl Taken {
         let unblocked =
             |handle| Unblocked::new(Rc::clone(handle)).map_err(|error| ("fcntl", error));
         let raw = terminal::is_terminal(&**input).then(|| RawMode::enter(input)).transpose();
-        Ok(Self {
-            raw: raw.map_err(|error| ("tcsetattr", error))?,
-            input: unblocked(input)?,
-            output: unblocked(output)?,
-        })
+        let raw = raw.map_err(|error| ("tcsetattr", error))?;
+        let (input, unblocked_output) = (unblocked(input)?, unblocked(output)?);
+        let output = Rc::new(Output::new(unblocked_output.handle()));
+        Ok(Self { raw, input, output, _unblocked: unblocked_output })
     }
 
     /// Enters raw mode again, after somebody else has changed the mode.
@@ -40,7 +41,7 @@ impl Taken {
         self.input.handle()
     }
 
-    pub(super) fn output(&self) -> Rc<dyn AsFd> {
-        self.output.handle()
+    pub(super) fn output(&self) -> &Rc<Output> {
+        &self.output
     }
 }

@@ -21,7 +21,6 @@ use super::canvas::{Canvas, limited};
 use super::decode::Decoder;
 use super::events::{CursesEvent, TerminalInput};
 use super::modes::Modes;
-use super::output::Output;
 use super::screen::Screen;
 use super::taken::Taken;
 use crate::read_line::terminal;
@@ -46,7 +45,6 @@ pub(super) struct Wheel {
     is_size_given: Cell<bool>,
     canvas: RefCell<Option<Canvas>>,
     screen: RefCell<Screen>,
-    pending: RefCell<Output>,
     decoder: RefCell<Decoder>,
     inputs: RefCell<VecDeque<TerminalInput>>,
     errors: RefCell<Vec<IoError>>,
@@ -54,6 +52,8 @@ pub(super) struct Wheel {
     taken: RefCell<Option<Taken>>,
     /// How often it was taken.
     takings: Cell<u64>,
+    /// It has still to be told what is wanted of it.
+    is_new: Cell<bool>,
     read_watch: Cell<Option<WatchId>>,
     write_watch: Cell<Option<WatchId>>,
     escape_timer: Cell<TimerId>,
@@ -86,12 +86,12 @@ impl Wheel {
             is_size_given: Cell::new(plan.size.is_some()),
             canvas: RefCell::default(),
             screen: RefCell::new(Screen::new(limited(size))),
-            pending: RefCell::default(),
             decoder: RefCell::default(),
             inputs: RefCell::default(),
             errors: RefCell::default(),
             taken: RefCell::default(),
             takings: Cell::default(),
+            is_new: Cell::default(),
             read_watch: Cell::default(),
             write_watch: Cell::default(),
             escape_timer: Cell::new(TimerId::NONE),
@@ -206,7 +206,7 @@ impl Wheel {
         if !self.is_size_given.get() {
             self.resize(size_of(&*self.output));
         }
-        self.modes.enter(self.pending.borrow_mut().end());
+        self.is_new.set(true);
         self.screen.borrow_mut().forget();
         self.schedule();
     }
@@ -220,9 +220,10 @@ impl Wheel {
             kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
         }
         self.decoder.borrow_mut().time_out(&mut self.inputs.borrow_mut());
-        let mut pending = self.pending.borrow_mut();
-        self.modes.leave(self.size(), pending.end());
-        pending.finish(&*taken.output());
+        let mut last = Vec::new();
+        self.modes.leave(self.size(), &mut last);
+        taken.output().push(last);
+        taken.output().end();
     }
 
     fn resize(&self, size: Size) {
@@ -289,16 +290,20 @@ impl Wheel {
 
     /// Sends what the terminal takes of what it is to show.
     fn send(&self, kernel: &Kernel) {
-        let Some(output) = self.taken.borrow().as_ref().map(Taken::output) else { return };
-        let written = {
-            let mut pending = self.pending.borrow_mut();
-            let mut written = pending.write(&*output);
-            if let Ok(true) = written {
-                self.screen.borrow_mut().update(pending.end());
-                written = pending.write(&*output);
-            }
-            written
+        let Some(output) = self.taken.borrow().as_ref().map(|taken| Rc::clone(taken.output()))
+        else {
+            return;
         };
+        let mut written = output.write();
+        if let Ok(true) = written {
+            let mut next = Vec::new();
+            if self.is_new.take() {
+                self.modes.enter(&mut next);
+            }
+            self.screen.borrow_mut().update(&mut next);
+            output.push(next);
+            written = output.write();
+        }
         match (written, self.write_watch.get()) {
             (Ok(true), Some(watch)) => {
                 self.write_watch.set(None);
@@ -306,7 +311,7 @@ impl Wheel {
             }
             (Ok(false), None) => {
                 let writing = Rc::new(Writing(Weak::clone(&self.this)));
-                match kernel.watch(self.session, output, Mode::Write, writing) {
+                match kernel.watch(self.session, Rc::clone(output.handle()), Mode::Write, writing) {
                     Ok(watch) => self.write_watch.set(Some(watch)),
                     Err(error) => self.give_up("write", IoCause::Os(io::Error::other(error))),
                 }

@@ -114,6 +114,8 @@ pub(crate) fn parse(octets: &[u8], is_all: bool) -> Parsed {
                 None => Parsed::Key(Key::char('O').with_meta(), 2),
             },
         },
+        // One before another's sequence is Meta. More of them are keys, or there would be no end to what a key may be.
+        [0x1B, 0x1B, 0x1B, ..] => Parsed::Key(Key::ESCAPE, 1),
         [0x1B, rest @ ..] => match parse(rest, is_all) {
             Parsed::Key(key, length) => Parsed::Key(key.with_meta(), length + 1),
             // An Escape before something that is no key is one of its own.
@@ -263,6 +265,15 @@ mod tests {
         for (octets, keys) in cases {
             assert_eq!(shown(octets), keys, "{}", octets.escape_ascii());
         }
+    }
+
+    #[test]
+    fn escapes_without_end_are_keys() {
+        let (mut decoder, mut strokes) = (Decoder::default(), VecDeque::new());
+        decoder.feed(&[0x1B; 100_000], &mut strokes);
+        assert_eq!(strokes.len(), 100_000 - 2);
+        decoder.feed(b"[A", &mut strokes);
+        assert_eq!(strokes.back(), Some(&Stroke::Key(Key::new(KeyCode::Up).with_meta())));
     }
 
     #[test]

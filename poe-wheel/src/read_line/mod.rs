@@ -11,7 +11,7 @@ mod inputrc;
 mod key;
 mod keymap;
 mod kill_ring;
-mod output;
+pub(crate) mod output;
 mod plain;
 mod screen;
 mod settings;

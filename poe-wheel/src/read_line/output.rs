@@ -4,18 +4,19 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// How long the last of the output may take when the wheel goes, in milliseconds.
-const LAST: u16 = 200;
+/// How long the last of the output may take when the wheel goes, in all.
+const LAST: Duration = Duration::from_millis(200);
 
 /// A pipe that is writable takes that many octets without blocking.
 const AT_ONCE: usize = 4096;
 
 /// What is to be written, in order.
-pub(super) struct Output {
+pub(crate) struct Output {
     handle: Rc<dyn AsFd>,
     waiting: RefCell<Vec<u8>>,
     /// Nobody takes anything any more.
@@ -23,28 +24,28 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(handle: Rc<dyn AsFd>) -> Self {
+    pub(crate) fn new(handle: Rc<dyn AsFd>) -> Self {
         Self { handle, waiting: RefCell::default(), failed: Cell::default() }
     }
 
-    pub(super) fn handle(&self) -> &Rc<dyn AsFd> {
+    pub(crate) fn handle(&self) -> &Rc<dyn AsFd> {
         &self.handle
     }
 
-    pub(super) fn push(&self, text: &str) {
+    pub(crate) fn push(&self, text: impl AsRef<[u8]>) {
         if !self.failed.get() {
-            self.waiting.borrow_mut().extend_from_slice(text.as_bytes());
+            self.waiting.borrow_mut().extend_from_slice(text.as_ref());
         }
     }
 
     /// How many octets wait.
-    pub(super) fn octets(&self) -> usize {
+    pub(crate) fn octets(&self) -> usize {
         self.waiting.borrow().len()
     }
 
     /// Writes until all is written, which is true, or nothing more is taken. It does not wait, though the handle may be one
     /// that does.
-    pub(super) fn write(&self) -> io::Result<bool> {
+    pub(crate) fn write(&self) -> io::Result<bool> {
         let mut waiting = self.waiting.borrow_mut();
         let mut written = 0;
         let result = loop {
@@ -52,7 +53,7 @@ impl Output {
             if rest.is_empty() {
                 break Ok(true);
             }
-            if !self.is_ready(0) {
+            if !self.is_ready(Duration::ZERO) {
                 break Ok(false);
             }
             match nix::unistd::write(&self.handle, &rest[..rest.len().min(AT_ONCE)]) {
@@ -70,15 +71,22 @@ impl Output {
         result
     }
 
-    /// Writes the rest, for which it waits a moment.
-    pub(super) fn end(&self) {
-        while matches!(self.write(), Ok(false)) && self.is_ready(LAST) {}
+    /// Writes the rest, for which it waits a moment; what is not taken then, is not written.
+    pub(crate) fn end(&self) {
+        let deadline = Instant::now() + LAST;
+        while matches!(self.write(), Ok(false)) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.is_ready(left) {
+                break;
+            }
+        }
     }
 
-    fn is_ready(&self, milliseconds: u16) -> bool {
+    fn is_ready(&self, within: Duration) -> bool {
+        let timeout = PollTimeout::try_from(within).unwrap_or(PollTimeout::ZERO);
         let mut ready = [PollFd::new(self.handle.as_fd(), PollFlags::POLLOUT)];
         // What cannot be asked is written to, and says itself what is wrong.
-        !matches!(poll(&mut ready, PollTimeout::from(milliseconds)), Ok(0) | Err(Errno::EINTR))
+        !matches!(poll(&mut ready, timeout), Ok(0) | Err(Errno::EINTR))
     }
 }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
+use nix::sys::signal::{SigSet, SigmaskHow, raise};
 use rustix::fs::{Dev, fstat};
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::pty::ptsname;
@@ -156,6 +157,16 @@ pub(crate) fn size(handle: &dyn AsFd) -> Option<Size> {
 }
 
 /// Stops the program and what it runs with, as `^Z` does where the terminal interprets keys. Returns when it goes on.
+///
+/// The signal to all may be another thread's to handle, while this one would go on for a moment. So it has one of its own, which
+/// it lets come when all have been sent; what of these is left when the program goes on, that discards.
 pub(crate) fn suspend() -> io::Result<()> {
-    Ok(kill_current_process_group(Signal::TSTP)?)
+    let mut stop = SigSet::empty();
+    stop.add(nix::sys::signal::SIGTSTP);
+    let before = stop.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+    let sent = raise(nix::sys::signal::SIGTSTP)
+        .map_err(io::Error::from)
+        .and_then(|()| Ok(kill_current_process_group(Signal::TSTP)?));
+    before.thread_set_mask()?;
+    sent
 }
