@@ -10,6 +10,9 @@ const LOOPS: [&str; 2] = ["poll", "select"];
 /// Those of whose packages something waits for something.
 const WAITING: [&str; 5] = ["poe-kernel", "poe-session", "poe-wheel", "poe-component", "examples"];
 
+/// Those whose tests come one after the other, for each counts the descriptors that it leaves.
+const COUNTING: [&str; 2] = ["poe-wheel", "poe-component"];
+
 /// Runs the tests with every feature on; the examples of the documentation are
 /// [`doctest`](crate::doctest)'s. Arguments are handed to `cargo test`, those after `--` to the tests.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -18,6 +21,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let of_tests = halves.next().unwrap_or_default();
     let mut programs = build(of_cargo)?;
     for program in &mut programs {
+        if COUNTING.contains(&program.package.as_str()) {
+            program.command.env("RUST_TEST_THREADS", "1");
+        }
         program.command.args(of_tests);
     }
     run_all(programs)

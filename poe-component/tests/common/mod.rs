@@ -1,6 +1,9 @@
 //! What the tests of components have in common.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses some of it")]
 
+#[path = "../../../poe-wheel/tests/common/descriptors.rs"]
+pub mod descriptors;
+
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -55,8 +58,9 @@ impl Log {
     }
 }
 
-/// A kernel, and what it reports.
+/// A kernel, and what it reports. What the test has open from here on it must have closed at its end.
 pub fn kernel() -> (Kernel, Log) {
+    descriptors::count();
     let reports = Log::default();
     let log = reports.clone();
     let kernel = Kernel::builder().diagnostics(move |what| log.add(what.to_string())).build();

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "no test uses all of this")]
 
 pub mod children;
+pub mod descriptors;
 pub mod person;
 pub mod sockets;
 pub mod tails;
@@ -20,8 +21,9 @@ use bytes::Bytes;
 use poe_session::prelude::*;
 use poe_wheel::{Input, IoError, ReadWrite, ReadWriteBuilder, WheelId};
 
-/// A kernel whose diagnostics are a failure.
+/// A kernel whose diagnostics are a failure. What the test has open from here on it must have closed at its end.
 pub fn kernel() -> Kernel {
+    descriptors::count();
     Kernel::builder().diagnostics(|diagnostic| panic!("{diagnostic}")).build().unwrap()
 }
 
