@@ -11,12 +11,12 @@ fn main() -> io::Result<()> {
     let (mut list, mut modules) = (String::new(), String::new());
     for (number, section) in text.split("\n### ").skip(1).enumerate() {
         let title = section.lines().next().unwrap_or_default();
-        let [perl, rust, prints] =
-            ["perl", "rust", "text"].map(|language| block(section, language));
+        let [perl, rust, keys, prints] =
+            ["perl", "rust", "keys", "text"].map(|language| block(section, language));
         let (Some(perl), Some(rust), Some(prints)) = (perl, rust, prints) else { continue };
         let rust = rust.replacen("fn main()", "pub(super) fn main()", 1);
         list += &format!(
-            "Pair {{ title: {title:?}, ours: pair_{number}::main, perl: {perl:?}, prints: {prints:?} }},\n"
+            "Pair {{ title: {title:?}, ours: pair_{number}::main, perl: {perl:?}, keys: {keys:?}, prints: {prints:?} }},\n"
         );
         modules += &format!("mod pair_{number} {{\n{rust}}}\n");
     }

@@ -1,16 +1,22 @@
 //! The pairs of programs in `PORTING.md`: what we print is what Perl's POE prints, and what the document says.
 //!
-//! Each runs in a process of its own, this test with the pair's title as its argument. So there is no harness.
+//! Each runs in a process of its own, this test with the pair's title as its argument. So there is no harness. Where there are
+//! keys to be typed, it runs at a terminal: what is seen there at the end is what it prints.
 #![allow(
     clippy::print_stdout,
     clippy::unused_trait_names,
     reason = "programs as people write them"
 )]
 
+mod common;
+
 use std::env;
 use std::error::Error;
 use std::io::Write;
 use std::process::{Command, Stdio};
+
+use common::is_installed;
+use common::terminal::Terminal;
 
 include!(concat!(env!("OUT_DIR"), "/porting.rs"));
 
@@ -18,6 +24,8 @@ struct Pair {
     title: &'static str,
     ours: fn() -> Result<(), Box<dyn Error>>,
     perl: &'static str,
+    /// A line each: the prompt to wait for, and what is typed then.
+    keys: Option<&'static str>,
     prints: &'static str,
 }
 
@@ -37,6 +45,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("SKIPPED: perl -MPOE -e 1 fails; only our programs are run (install libpoe-perl)");
     }
     for pair in PAIRS {
+        if let Some(keys) = pair.keys {
+            let has_perl = has_perl
+                && is_installed("perl", &["-MTerm::ReadKey", "-e1"], "libterm-readkey-perl");
+            at_terminal(pair, keys, env::current_exe()?.to_str(), &[pair.title]);
+            if has_perl {
+                at_terminal(pair, keys, Some("perl"), &["-e", pair.perl]);
+            }
+            println!("test {} ... ok", pair.title);
+            continue;
+        }
         let mut ours = Command::new(env::current_exe()?);
         ours.arg(pair.title);
         assert_eq!(output(ours, "")?, pair.prints, "{}: ours", pair.title);
@@ -47,6 +65,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("test {} ... ok", pair.title);
     }
     Ok(())
+}
+
+/// Types into a program when it asks for that, and looks at the screen when it has ended.
+fn at_terminal(pair: &Pair, keys: &str, program: Option<&str>, arguments: &[&str]) {
+    let Some(program) = program else { panic!("a path that is no UTF-8") };
+    let Some(mut terminal) = Terminal::start((80, 24), program, arguments) else { return };
+    let mut rows = 0;
+    for line in keys.lines() {
+        let (prompt, typed) = line.split_once(' ').expect("a prompt and keys");
+        terminal.until_sees(|seen| seen.lines().count() > rows && seen.ends_with(prompt));
+        rows = terminal.sees().lines().count();
+        terminal.types(&typed.replace("\\r", "\r").replace("^P", "\x10").replace("^D", "\x04"));
+    }
+    terminal.until_seen(pair.prints.trim_end());
+    assert!(terminal.wait().success(), "{}: {program}", pair.title);
 }
 
 /// What a program prints.

@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The path of an example.
+#[allow(unused_macros, reason = "not every test runs one")]
 macro_rules! example {
     ($name:literal) => {
         env!(concat!("CARGO_BIN_EXE_", $name))
