@@ -238,6 +238,8 @@
 //!   [a time](ReadLineBuilder::escape_time), a paste is no command, and arrows work in both of their encodings.
 //! - `undo`, numeric arguments, `character-search`, `vi-complete`, `vi-fetch-history` and the direction of `vi-char-search` work.
 //!   Incremental search looks for text, not for a regular expression. `suspend` is there, at `^Z`.
+//! - Kills one after another are one, words are letters and digits for `transpose-words` too, and `transpose-chars` goes on, as in GNU
+//!   readline. Keys typed behind one that ends a line are for the next.
 //! - The events of [`ReadLine`] are delivered at once. POE yields them.
 //! - [`history_truncate_file`](ReadLine::history_truncate_file) leaves the history in memory alone, and files have no default name.
 //! - Input that is no terminal is read line by line. POE dies.

@@ -126,3 +126,29 @@ fn who_shares_the_terminal_is_not_bothered() {
     program.person.types("\x04");
     assert_eq!(program.end(), ["eot"]);
 }
+
+#[test]
+fn who_takes_nothing_is_not_waited_for_at_the_end() {
+    let program = Program::new(|builder| builder);
+    program.until_seen(">");
+    program.act(|wheel| wheel.put("x".repeat(1_000_000)));
+    program.kernel.post(program.session, "drop", ()).unwrap();
+    let begun = std::time::Instant::now();
+    assert_eq!(program.end(), [""; 0]);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn what_is_put_is_above_the_prompt_that_is_asked_for_then() {
+    let program = Program::new(|builder| builder.put_mode(PutMode::After));
+    program.act(|wheel| {
+        wheel.put("late");
+        wheel.put("tab\tand \u{1B}[1mbold\u{1B}[m");
+    });
+    // Before anything is typed.
+    program.kernel.run_one_timeslice().unwrap();
+    program.person.types("one\rtwo\r");
+    program.until_seen("> one\nlate\ntab     and bold\n> two\n>");
+    program.person.types("\x04");
+    assert_eq!(program.end(), ["line one", "line two", "eot"]);
+}

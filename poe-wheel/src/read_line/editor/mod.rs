@@ -112,6 +112,7 @@ pub(super) struct Editor {
     changed: bool,
     last: F,
     kills: KillRing,
+    kills_in_a_row: bool,
     undo: Undo,
     yanked: Option<std::ops::Range<usize>>,
     last_argument: usize,
@@ -148,6 +149,7 @@ impl Editor {
             changed: false,
             last: F::Ding,
             kills: KillRing::default(),
+            kills_in_a_row: false,
             undo: Undo::default(),
             yanked: None,
             last_argument: 0,
@@ -387,8 +389,11 @@ impl Editor {
     }
 
     fn kill(&mut self, range: std::ops::Range<usize>, side: Side) {
-        let joins = self.last.kills().then_some(side);
+        // What killed nothing, joins nothing to what was killed long ago.
+        self.kills_in_a_row &= self.last.kills();
+        let joins = self.kills_in_a_row.then_some(side);
         let killed = self.text.cut(range);
+        self.kills_in_a_row |= !killed.is_empty();
         self.kills.kill(&killed, joins);
     }
 

@@ -102,6 +102,8 @@ fn emacs_kills_and_yanks() {
             (r"abc\C-a\e[2~xy", "xy|c"),
             (r"\C-v\C-a\C-v\e", "\x01\x1B|"),
             (r"x\C-y", "x|"),
+            (r"a b\C-w c\ed\C-w\C-y", "a  c|"),
+            (r"a b\ed\C-w\C-w\C-y", "a b|"),
         ],
     );
 }
