@@ -9,6 +9,8 @@ use bytes::{Buf, Bytes};
 
 use crate::FilterError;
 use crate::chunk::Chunk;
+#[cfg(feature = "http")]
+use crate::shared::{Shared, Sharing};
 
 /// Input in order: the start of an unfinished record, the chunk being parsed, and later chunks.
 ///
@@ -114,6 +116,24 @@ impl InputBuffer {
             }
         }
         self.take_spread(count)
+    }
+
+    /// Takes the first `count` octets out while the head is empty. Gives what they are in, and where they begin there;
+    /// `None`, and nothing changes, if the chunk has no more than these.
+    #[cfg(feature = "http")]
+    #[inline(always)]
+    pub(crate) fn take_shared(
+        &mut self,
+        count: usize,
+        sharing: &mut Sharing,
+    ) -> Option<(Shared, u32)> {
+        let start = u32::try_from(self.chunk.parsed()).ok()?;
+        if count >= self.chunk.len() {
+            return None;
+        }
+        let shared = sharing.share(self.chunk.whole());
+        self.chunk.advance(count);
+        Some((shared, start))
     }
 
     /// Takes the first `line` octets out, in one piece, and drops the `terminator` octets behind

@@ -30,6 +30,20 @@ impl Chunk {
         self.parsed += count;
     }
 
+    /// All octets that there were.
+    #[cfg(feature = "http")]
+    #[inline]
+    pub(crate) fn whole(&self) -> &Bytes {
+        &self.octets
+    }
+
+    /// How many of them have been dropped from the front.
+    #[cfg(feature = "http")]
+    #[inline]
+    pub(crate) fn parsed(&self) -> usize {
+        self.parsed
+    }
+
     /// The octets, as a chunk by themselves.
     #[inline]
     pub(crate) fn into_bytes(mut self) -> Bytes {

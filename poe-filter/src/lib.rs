@@ -215,6 +215,8 @@ mod record_block;
 pub mod reference;
 #[cfg(feature = "regex")]
 mod regexp;
+#[cfg(feature = "http")]
+mod shared;
 mod sink;
 mod stackable;
 #[cfg(feature = "storable")]

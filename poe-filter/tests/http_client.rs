@@ -328,10 +328,10 @@ proptest! {
             let response = response.body(()).unwrap();
             if *in_parts && !matches!(status, 204 | 304) {
                 server.put(HttpdResponse::begin(request, response), &mut sent).unwrap();
-                server.put(HttpdResponse::Body(request.body().clone()), &mut sent).unwrap();
+                server.put(HttpdResponse::Body(request.body()), &mut sent).unwrap();
                 server.put(HttpdResponse::End(HeaderMap::new()), &mut sent).unwrap();
             } else {
-                let response = response.map(|()| request.body().clone());
+                let response = response.map(|()| request.body());
                 server.put(HttpdResponse::answer(request, response), &mut sent).unwrap();
             }
         }

@@ -57,16 +57,17 @@ impl<'a> Iterator for Fields<'a> {
 
 /// What a request says of itself, as bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Marks(u32);
+pub(super) struct Marks(u16);
 
 impl Marks {
     pub(super) const CLOSE: Self = Self(1);
     pub(super) const KEEP_ALIVE: Self = Self(2);
-    pub(super) const CONTINUE: Self = Self(4);
+    const CONTINUE: Self = Self(4);
     const HOST: Self = Self(8);
     const SECOND_HOST: Self = Self(16);
     const BAD_HOST: Self = Self(512);
-    const FRAMED: Self = Self(32);
+    /// Something is said of a body.
+    pub(super) const FRAMED: Self = Self(32);
     const ENCODED: Self = Self(64);
     const HTTP_11: Self = Self(128);
     const HTTP_10: Self = Self(256);
@@ -78,6 +79,16 @@ impl Marks {
             Version::HTTP_10 => Self::HTTP_10,
             _ => Self(0),
         }
+    }
+
+    #[inline]
+    pub(super) fn bits(self) -> u16 {
+        self.0
+    }
+
+    #[inline]
+    pub(super) fn from_bits(bits: u16) -> Self {
+        Self(bits)
     }
 
     #[inline]
@@ -96,11 +107,82 @@ impl Marks {
         self.0 & mark.0 != 0
     }
 
+    /// Whether the client waits for leave to send a body.
+    pub(super) fn expect_continue(self) -> bool {
+        self.has(Self::CONTINUE) && self.has(Self::HTTP_11)
+    }
+
+    /// Whether the request is as most are: of HTTP/1.1, with one host, and without a body.
+    #[inline]
+    pub(super) fn are_plain(self) -> bool {
+        const LOOKED_AT: u16 = Marks::HTTP_11.0
+            | Marks::HOST.0
+            | Marks::SECOND_HOST.0
+            | Marks::BAD_HOST.0
+            | Marks::FRAMED.0
+            | Marks::ENCODED.0;
+        self.0 & LOOKED_AT == Self::HTTP_11.0 | Self::HOST.0
+    }
+
     #[inline]
     pub(super) fn add(&mut self, mark: Self) {
         self.0 |= mark.0;
     }
+
+    /// What it is with a header that may matter.
+    #[inline]
+    fn with(self, name: &[u8], value: &[u8]) -> Self {
+        if name == b"Host" {
+            self.with_host(value)
+        } else if name == b"Connection" && value == b"keep-alive" {
+            Self(self.0 | Self::KEEP_ALIVE.0)
+        } else {
+            self.with_any(name, value)
+        }
+    }
+
+    #[inline]
+    fn with_host(self, value: &[u8]) -> Self {
+        let bad = if is_host(value) { 0 } else { Self::BAD_HOST.0 };
+        Self(self.0 | bad | if self.has(Self::HOST) { Self::SECOND_HOST.0 } else { Self::HOST.0 })
+    }
+
+    /// The same however it is spelled.
+    #[inline(never)]
+    fn with_any(mut self, name: &[u8], value: &[u8]) -> Self {
+        let is = |lower: &str| name.eq_ignore_ascii_case(lower.as_bytes());
+        if is("host") {
+            self = self.with_host(value);
+        } else if is("connection") {
+            self.add(connection_marks(value));
+        } else if is("content-length") || is("transfer-encoding") {
+            self.add(Self::FRAMED);
+        } else if is("content-encoding") {
+            self.add(Self::ENCODED);
+        } else if is("expect") && value.eq_ignore_ascii_case(b"100-continue") {
+            self.add(Self::CONTINUE);
+        }
+        self
+    }
 }
+
+/// A number for each name, whichever case it is in, of which hardly another one has those of the names that matter.
+#[inline(always)]
+const fn number(first: u8, len: usize) -> u32 {
+    (first as u32 * 2 + len as u32) % 64
+}
+
+/// The numbers of the names that matter, as bits.
+const NUMBERS: u64 = {
+    let names =
+        ["host", "connection", "content-length", "transfer-encoding", "content-encoding", "expect"];
+    let (mut numbers, mut place) = (0, 0);
+    while place < names.len() {
+        numbers |= 1 << number(names[place].as_bytes()[0], names[place].len());
+        place += 1;
+    }
+    numbers
+};
 
 /// Looks for the headers that matter to the filter, in one go.
 #[inline]
@@ -108,47 +190,16 @@ pub(super) fn marks(version: Version, fields: &[httparse::Header<'_>]) -> Marks 
     let mut marks = Marks::of(version);
     for field in fields {
         let name = field.name.as_bytes();
-        // Most names have another length than all of these.
-        const LENGTHS: u32 = 1 << 4 | 1 << 6 | 1 << 10 | 1 << 14 | 1 << 16 | 1 << 17;
-        if name.len() > 17 || LENGTHS >> name.len() & 1 == 0 {
-            continue;
-        }
-        if is(name, b"host") {
-            let again = marks.has(Marks::HOST);
-            marks.add(if again { Marks::SECOND_HOST } else { Marks::HOST });
-            if !is_host(field.value) {
-                marks.add(Marks::BAD_HOST);
-            }
-        } else if is(name, b"connection") {
-            marks.add(connection_marks(field.value));
-        } else if is(name, b"content-length") || is(name, b"transfer-encoding") {
-            marks.add(Marks::FRAMED);
-        } else if is(name, b"content-encoding") {
-            marks.add(Marks::ENCODED);
-        } else if is(name, b"expect") && field.value.eq_ignore_ascii_case(b"100-continue") {
-            marks.add(Marks::CONTINUE);
+        let Some(first) = name.first() else { continue };
+        if NUMBERS >> number(*first, name.len()) & 1 != 0 {
+            marks = marks.with(name, field.value);
         }
     }
     marks
 }
 
-/// Whether a word is this one, whichever case it is in. For letters and dashes, that bit is the case,
-/// and no octet that may be in a name becomes one of them by it.
-#[inline]
-fn is<const N: usize>(name: &[u8], lower: &[u8; N]) -> bool {
-    <&[u8; N]>::try_from(name).is_ok_and(|name| {
-        name.iter().zip(lower).fold(0, |unlike, (octet, lower)| unlike | (octet | 0x20) ^ lower)
-            == 0
-    })
-}
-
 /// What a `Connection` header says.
 pub(super) fn connection_marks(value: &[u8]) -> Marks {
-    match value {
-        b"keep-alive" => return Marks::KEEP_ALIVE,
-        b"close" => return Marks::CLOSE,
-        _ => {}
-    }
     let mut marks = Marks::default();
     for option in value.split(|octet| *octet == b',') {
         let option = option.trim_ascii();
@@ -162,9 +213,8 @@ pub(super) fn connection_marks(value: &[u8]) -> Marks {
 }
 
 /// How the body of a request goes; what is said of none has no octets.
-#[inline]
 pub(super) fn body_length(
-    fields: &[httparse::Header<'_>],
+    fields: Fields<'_>,
     marks: Marks,
     needs_host: bool,
 ) -> Result<Framing, HttpProblem> {

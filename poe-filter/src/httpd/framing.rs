@@ -4,6 +4,7 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Version};
 
 use super::error::HttpProblem;
+use super::fields::Fields;
 
 /// What the headers say of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +25,12 @@ impl Framing {
     }
 
     /// The same of headers that are in no map.
-    pub(super) fn of_fields(
-        fields: &[httparse::Header<'_>],
-        version: Version,
-    ) -> Result<Self, HttpProblem> {
-        let values = |name: &'static str| {
-            let named = move |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case(name);
-            fields.iter().filter(named).map(|field| field.value)
+    pub(super) fn of_fields(fields: Fields<'_>, version: Version) -> Result<Self, HttpProblem> {
+        let values = |name: &'static [u8]| {
+            let named = move |(of, _): &(&[u8], _)| of.eq_ignore_ascii_case(name);
+            fields.clone().filter(named).map(|(_, value)| value)
         };
-        Self::said(values("content-length"), values("transfer-encoding"), version)
+        Self::said(values(b"content-length"), values(b"transfer-encoding"), version)
     }
 
     fn said<'a>(

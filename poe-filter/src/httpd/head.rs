@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Ver
 use memchr::memchr_iter;
 
 use super::error::HttpProblem;
-use super::fields::{body_length, marks};
+use super::fields::{Fields, body_length, marks};
 use super::framing::Framing;
 use super::request::{HttpdRequest, Parts};
 use super::verb::Verb;
@@ -110,21 +110,13 @@ pub(super) struct Parsed {
     pub(super) body: Result<Framing, HttpProblem>,
 }
 
-/// Where the parts of a head are that is at the start of some octets.
-pub(super) struct Plain {
-    pub(super) end: usize,
-    pub(super) method: Verb,
-    pub(super) parts: Parts,
-    pub(super) body: Result<Framing, HttpProblem>,
-}
-
 /// How many headers are looked at in one go.
 const MANY: usize = 100;
 
 /// Parses the head of a request if it is all there and as most are: without looking for its end first.
 /// `None` says nothing about it.
-#[inline]
-pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<Plain> {
+#[inline(always)]
+pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<(Verb, Parts)> {
     let mut fields = [MaybeUninit::uninit(); MANY];
     let fields = &mut fields[..limits.headers.min(MANY)];
     let mut parsed = httparse::Request::new(&mut []);
@@ -134,57 +126,64 @@ pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<Plain> {
     };
     let (method, target) = (parsed.method?, parsed.path?);
     let version = if parsed.version? == 1 { Version::HTTP_11 } else { Version::HTTP_10 };
-    // It has one space on either side.
-    let start = method.len() + 1;
-    let line_end = start + target.len() + " HTTP/1.1".len();
-    let first_line = line_end + if octets[line_end] == b'\r' { 2 } else { 1 };
+    let verb = Verb::new(method);
+    // Without any, it has no host.
+    let first = parsed.headers.first()?.name;
+    let first_line = first.as_ptr().addr() - octets.as_ptr().addr();
     let is_plain = is_plain_path(target.as_bytes())
-        && method != "CONNECT"
+        && verb != Verb::Other
         && first_line - 1 <= limits.first_line
         && end - first_line <= limits.headers_length;
     if !is_plain {
         return None;
     }
     let marks = marks(version, parsed.headers);
-    let body = body_length(parsed.headers, marks, limits.host);
-    let parts = Parts {
-        target: (u32::try_from(start).ok()?, u32::try_from(target.len()).ok()?),
-        fields: u32::try_from(first_line).ok()?,
-        marks,
-    };
-    Some(Plain { end, method: Verb::new(method)?, parts, body })
+    // All of it is shorter.
+    let body = u32::try_from(end).ok()?;
+    let (target_len, fields) = (target.len() as u32, first_line as u32);
+    // The target has one space before it.
+    Some((verb, Parts::new(method.len() as u16 + 1, target_len, fields, body, marks)))
 }
 
 /// Whether a target that `httparse` has let pass is a path, with a query or not, for every parser of
-/// URIs.
-#[inline]
+/// URIs. Eight octets are looked at in one go, as it is done for every request.
+#[inline(always)]
 fn is_plain_path(target: &[u8]) -> bool {
     // Shorter than what the parser of URIs takes.
     const MAX: usize = 32 * 1024;
-    target[0] == b'/'
-        && target.get(1) != Some(&b'/')
-        && target.len() <= MAX
-        && match target.last_chunk::<8>() {
-            Some(last) => {
-                let (words, _) = target.as_chunks::<8>();
-                words.iter().fold(is_odd(*last), |odd, word| odd | is_odd(*word)) == 0
-            }
-            None => target.iter().fold(0, |odd, octet| odd | is_odd([*octet; 8])) == 0,
+    if target.first() != Some(&b'/') || target.get(1) == Some(&b'/') || target.len() > MAX {
+        return false;
+    }
+    if let (Some(first), Some(last)) = (target.first_chunk::<8>(), target.last_chunk::<8>()) {
+        let mut is_plain = are_plain(u64::from_ne_bytes(*first));
+        is_plain &= are_plain(u64::from_ne_bytes(*last));
+        for word in target[8..].as_chunks::<8>().0 {
+            is_plain &= are_plain(u64::from_ne_bytes(*word));
         }
+        return is_plain;
+    }
+    match (target.first_chunk::<4>(), target.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
+            are_plain(u64::from(first) << 32 | u64::from(last))
+        }
+        _ => target.iter().all(|octet| are_plain(u64::from(*octet))),
+    }
 }
 
-/// Whether some of these are `"`, `#`, `<`, `>`, a backtick, or beyond ASCII: not 0 then. Eight at a
-/// time, as it is done for every request.
-#[inline]
-fn is_odd(octets: [u8; 8]) -> u64 {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let octets = u64::from_ne_bytes(octets);
-    let with = |octet: u8, ignored: u8| {
-        let same = (octets & !(ONES * u64::from(ignored))) ^ (ONES * u64::from(octet));
-        same.wrapping_sub(ONES) & !same
-    };
-    (with(b'"', 1) | with(b'<', 2) | with(b'`', 0) | octets) & HIGH
+/// Whether none of eight octets is `"`, `#`, `<`, `>`, a backtick, or beyond ASCII. What is not 0 gets its highest bit by
+/// the addition.
+#[inline(always)]
+fn are_plain(octets: u64) -> bool {
+    const HIGH: u64 = each(0x80);
+    const fn each(octet: u8) -> u64 {
+        u64::from_ne_bytes([octet; 8])
+    }
+    let low = octets & !HIGH;
+    let no_quote = ((low & !each(1)) ^ each(b'"')) + each(0x7f);
+    let no_bracket = ((low & !each(2)) ^ each(b'<')) + each(0x7f);
+    let no_backtick = (low ^ each(b'`')) + each(0x7f);
+    no_quote & no_bracket & no_backtick & !octets & HIGH == HIGH
 }
 
 /// Parses the head of a request, of which the scanner has found the end.
@@ -196,15 +195,16 @@ pub(super) fn parse_request(
     let line = without_newline(&head[..scanner.first_line()]);
     let (method, target, version) = request_line(line)?;
     let target = uri(&method, target, &head)?;
+    let start = target.as_ptr().addr() - head.as_ptr().addr();
     let number = |place: usize| u32::try_from(place).map_err(|_| HttpProblem::Header);
-    let start = number(target.as_ptr().addr() - head.as_ptr().addr())?;
-    let target = (start, number(target.len())?);
-    let (marks, body) = with_fields(&head[scanner.first_line()..], scanner.lines(), |fields| {
-        let marks = marks(version, fields);
-        Ok((marks, body_length(fields, marks, limits.host)))
-    })?;
-    let parts = Parts { target, fields: number(scanner.first_line())?, marks };
-    Ok(Parsed { request: HttpdRequest::new(head, method.into(), parts), body })
+    let reason = "its method is too long";
+    let start = u16::try_from(start).map_err(|_| HttpProblem::FirstLine { reason })?;
+    let fields = &head[scanner.first_line()..];
+    let marks = with_fields(fields, scanner.lines(), |fields| Ok(marks(version, fields)))?;
+    let body = body_length(Fields::new(fields), marks, limits.host);
+    let (fields, end) = (number(scanner.first_line())?, number(head.len())?);
+    let parts = Parts::new(start, number(target.len())?, fields, end, marks);
+    Ok(Parsed { request: HttpdRequest::with_method(head, method, parts), body })
 }
 
 /// Parses the head of a response, of which the scanner has found the end.

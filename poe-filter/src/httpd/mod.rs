@@ -18,16 +18,20 @@ use bytes::Bytes;
 use http::{Response, Version};
 
 use crate::buffer::InputBuffer;
+use crate::shared::{Shared, Sharing};
 use crate::{DEFAULT_MAX_BUFFER, Filter, FilterError, Sink};
 use body::{BodyLimits, Collect, Piece, Pieces};
 pub use builder::HttpdBuilder;
 pub use error::{HttpProblem, HttpdError};
+use fields::{Fields, body_length};
 use framing::Framing;
 use head::{HeadLimits, HeadScanner, Parsed, parse_plain, parse_request};
 pub use record::HttpdRecord;
+use request::Parts;
 pub use request::{AnyRequest, HttpdHeaders, HttpdRequest};
 use response::AnswersHead;
 pub use response::HttpdResponse;
+use verb::Verb;
 pub use write::HttpPutError;
 use write::{Otherwise, Writer, version_text};
 
@@ -88,6 +92,7 @@ use write::{Otherwise, Writer, version_text};
 #[derive(Debug)]
 pub struct Httpd {
     buffer: InputBuffer,
+    sharing: Sharing,
     state: State,
     writer: Writer,
     limits: BodyLimits,
@@ -130,6 +135,7 @@ impl Httpd {
     fn with(limits: BodyLimits, max_buffer: usize, streaming: bool) -> Self {
         Self {
             buffer: InputBuffer::default(),
+            sharing: Sharing::default(),
             state: State::Head(HeadScanner::default()),
             writer: Writer::default(),
             limits,
@@ -162,7 +168,7 @@ impl Httpd {
                         Piece::Data(data) => HttpdRecord::Body(data),
                         Piece::End(trailers) => {
                             self.state = State::Head(HeadScanner::default());
-                            HttpdRecord::End(trailers)
+                            HttpdRecord::End(trailers.into())
                         }
                     }));
                 }
@@ -203,6 +209,41 @@ impl Httpd {
         let Parsed { request, body } =
             parse_request(head, &scanner, &self.limits.head).map_err(refused)?;
         self.begin(request, body)
+    }
+
+    #[inline(never)]
+    fn get_any(&mut self) -> Result<Option<HttpdRecord>, FilterError> {
+        self.sharing.end();
+        let record = self.read();
+        self.settle(record)
+    }
+
+    /// Goes on behind a head at the start of the chunk.
+    #[inline(never)]
+    fn get_with_body(
+        &mut self,
+        verb: Verb,
+        parts: Parts,
+    ) -> Result<Option<HttpdRecord>, FilterError> {
+        self.sharing.end();
+        let head = parts.body();
+        let chunk = self.buffer.chunk();
+        let fields = Fields::new(&chunk[parts.fields()..head]);
+        let body = body_length(fields, parts.marks(), self.limits.head.host);
+        if let Ok(Framing::Length(length)) = body
+            && let Some(all) = usize::try_from(length).ok().and_then(|n| n.checked_add(head))
+            && all <= chunk.len()
+            && self.limits.check(length).is_ok()
+            && !(parts.marks().expect_continue() && length > 0)
+            && !self.streaming
+        {
+            let octets = Shared::One(self.buffer.take(all).unwrap_or_default());
+            return Ok(Some(HttpdRecord::Request(HttpdRequest::new((octets, 0), verb, parts))));
+        }
+        let octets = Shared::One(self.buffer.take(head).unwrap_or_default());
+        let request = HttpdRequest::new((octets, 0), verb, parts);
+        let record = self.begin(request, body);
+        self.settle(record)
     }
 
     /// Goes on behind a head.
@@ -353,19 +394,19 @@ impl Filter for Httpd {
         {
             skip_white_space(&mut self.buffer);
             if self.buffer.head().is_empty()
-                && let Some(plain) = parse_plain(self.buffer.chunk(), &self.limits.head)
-                && let Some(head) = self.buffer.take(plain.end)
+                && let Some((verb, parts)) = parse_plain(self.buffer.chunk(), &self.limits.head)
             {
-                let request = HttpdRequest::new(head, plain.method, plain.parts);
-                if plain.body == Ok(Framing::Length(0)) && !self.streaming {
+                if parts.marks().are_plain()
+                    && !self.streaming
+                    && let Some(octets) = self.buffer.take_shared(parts.body(), &mut self.sharing)
+                {
+                    let request = HttpdRequest::new(octets, verb, parts);
                     return Ok(Some(HttpdRecord::Request(request)));
                 }
-                let record = self.begin(request, plain.body);
-                return self.settle(record);
+                return self.get_with_body(verb, parts);
             }
         }
-        let record = self.read();
-        self.settle(record)
+        self.get_any()
     }
 
     fn finish(&mut self) -> Result<Option<HttpdRecord>, FilterError> {
@@ -400,7 +441,7 @@ impl Filter for Httpd {
     fn get_pending(&self) -> Bytes {
         match &self.state {
             State::Collecting(collecting) => {
-                [&collecting.request.head()[..], &self.buffer.copy_all()].concat().into()
+                [collecting.request.head(), &self.buffer.copy_all()].concat().into()
             }
             _ => self.buffer.copy_all(),
         }
@@ -414,6 +455,7 @@ impl Filter for Httpd {
     }
 
     fn take_pending(&mut self) -> Bytes {
+        self.sharing.end();
         if matches!(self.state, State::Lost) {
             self.buffer.skip(usize::MAX);
             return Bytes::new();

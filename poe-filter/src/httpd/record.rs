@@ -59,5 +59,5 @@ pub enum HttpdRecord {
 
     /// Streaming: the end of the request, with the trailers of a chunked body. It comes for requests
     /// without a body, too.
-    End(HeaderMap),
+    End(Box<HeaderMap>),
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 
 use super::fields::{Fields, Marks, connection_marks};
 use super::verb::Verb;
+use crate::shared::Shared;
 
 /// A request of HTTP. [`Httpd`](super::Httpd) makes it of its input.
 ///
@@ -31,46 +32,106 @@ use super::verb::Verb;
 /// ```
 #[derive(Clone)]
 pub struct HttpdRequest {
-    /// All of the head, with the empty line at its end.
-    head: Bytes,
-    body: Option<Bytes>,
-    method: Verb,
+    /// All of the head, with the empty line at its end, and a body that came in one piece with it. There may be something
+    /// before them, and if there is no body, behind them.
+    octets: Shared,
+    apart: Option<Box<Apart>>,
     parts: Parts,
+    /// Where the head begins.
+    start: u32,
+    verb: Verb,
 }
 
-/// Where things are in the head, and what was noted of it.
+/// What few requests have: all of them are moved about, which is felt.
+#[derive(Debug, Clone, Default)]
+struct Apart {
+    method: Option<Method>,
+    body: Bytes,
+}
+
+/// Where things are, from the start of the head, and what was noted of them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parts {
-    pub(super) target: (u32, u32),
-    pub(super) fields: u32,
-    pub(super) marks: Marks,
+    /// How long the target is, and where the headers begin.
+    first: u64,
+    /// Where the head ends, where the target begins, and the marks.
+    second: u64,
+}
+
+impl Parts {
+    /// Two numbers, which processors keep in registers.
+    #[inline(always)]
+    pub(super) fn new(target: u16, target_len: u32, fields: u32, body: u32, marks: Marks) -> Self {
+        let first = u64::from(target_len) << 32 | u64::from(fields);
+        let second = u64::from(body) << 32 | u64::from(target) << 16 | u64::from(marks.bits());
+        Self { first, second }
+    }
+
+    pub(super) fn target(self) -> usize {
+        (self.second >> 16 & 0xffff) as usize
+    }
+
+    pub(super) fn target_len(self) -> usize {
+        (self.first >> 32) as usize
+    }
+
+    pub(super) fn fields(self) -> usize {
+        (self.first & 0xffff_ffff) as usize
+    }
+
+    /// Where the head ends.
+    #[inline(always)]
+    pub(super) fn body(self) -> usize {
+        (self.second >> 32) as usize
+    }
+
+    #[inline(always)]
+    pub(super) fn marks(self) -> Marks {
+        Marks::from_bits(self.second as u16)
+    }
 }
 
 impl HttpdRequest {
+    /// A request of a usual method; a body, if any, is behind its head.
     #[inline]
-    pub(super) fn new(head: Bytes, method: Verb, parts: Parts) -> Self {
-        Self { head, body: None, method, parts }
+    pub(super) fn new((octets, start): (Shared, u32), verb: Verb, parts: Parts) -> Self {
+        Self { octets, apart: None, parts, start, verb }
     }
 
-    #[inline]
+    /// A request of any method.
+    pub(super) fn with_method(octets: Bytes, method: Method, parts: Parts) -> Self {
+        let verb = Verb::new(method.as_str());
+        let mut request = Self::new((Shared::One(octets), 0), verb, parts);
+        if verb == Verb::Other {
+            request.apart_mut().method = Some(method);
+        }
+        request
+    }
+
+    /// Gives a body to a request that has none.
     pub(super) fn set_body(&mut self, body: Bytes) {
-        self.body = Some(body);
+        self.apart_mut().body = body;
     }
 
-    pub(super) fn head(&self) -> &Bytes {
-        &self.head
+    pub(super) fn head(&self) -> &[u8] {
+        &self.octets[self.start as usize..][..self.parts.body()]
     }
 
     /// Has a copy of its head, and not the chunk that it came with, so that it may wait.
     pub(super) fn unshare(&mut self) {
-        self.head = Bytes::copy_from_slice(&self.head);
+        self.octets = Shared::One(Bytes::copy_from_slice(self.head()));
+        self.start = 0;
+    }
+
+    fn apart_mut(&mut self) -> &mut Apart {
+        self.apart.get_or_insert_default()
     }
 
     /// The method: any word.
     #[must_use]
-    #[inline]
     pub fn method(&self) -> &Method {
-        self.method.as_method()
+        let apart = || self.apart.as_ref()?.method.as_ref();
+        self.verb.as_method().or_else(apart).unwrap_or(&Method::GET)
     }
 
     /// The target as it came, such as `/path?query`, but for slashes doubled at its start.
@@ -102,8 +163,7 @@ impl HttpdRequest {
     ///
     /// None for what `Httpd` has let pass.
     pub fn uri(&self) -> Result<Uri, InvalidUri> {
-        let (start, length) = self.parts.target;
-        let target = self.head.slice(start as usize..(start + length) as usize);
+        let target = self.octets.slice_ref(self.target_octets());
         if target.starts_with(b"/") {
             return PathAndQuery::from_maybe_shared(target).map(Uri::from);
         }
@@ -114,7 +174,7 @@ impl HttpdRequest {
     #[must_use]
     #[inline]
     pub fn version(&self) -> Version {
-        self.parts.marks.version()
+        self.parts.marks().version()
     }
 
     /// All headers, names as they were written, in order.
@@ -130,13 +190,13 @@ impl HttpdRequest {
     /// ```
     #[must_use]
     pub fn headers(&self) -> HttpdHeaders<'_> {
-        HttpdHeaders(Fields::new(&self.head[self.parts.fields as usize..]))
+        HttpdHeaders(self.fields())
     }
 
     /// The first header of a name, whichever case that is in.
     #[must_use]
     pub fn header(&self, name: impl AsRef<str>) -> Option<&[u8]> {
-        Fields::new(&self.head[self.parts.fields as usize..]).find(name.as_ref().as_bytes())
+        self.fields().find(name.as_ref().as_bytes())
     }
 
     /// The same if it is text in UTF-8.
@@ -166,18 +226,24 @@ impl HttpdRequest {
             .any(|said| said.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
     }
 
-    /// The body. That of a [`Head`](super::HttpdRecord::Head) and the like is empty.
+    /// The body, which is shared and not copied. That of a [`Head`](super::HttpdRecord::Head) and the
+    /// like is empty.
     #[must_use]
-    #[inline]
-    pub fn body(&self) -> &Bytes {
-        static NONE: Bytes = Bytes::new();
-        self.body.as_ref().unwrap_or(&NONE)
+    pub fn body(&self) -> Bytes {
+        match &self.apart {
+            Some(apart) if !apart.body.is_empty() => apart.body.clone(),
+            // Nothing is behind it in its octets.
+            _ if self.parts.marks().has(Marks::FRAMED) => {
+                self.octets.slice(self.start as usize + self.parts.body()..)
+            }
+            _ => Bytes::new(),
+        }
     }
 
     /// The body without the rest.
     #[must_use]
     pub fn into_body(self) -> Bytes {
-        self.body.unwrap_or_default()
+        self.body()
     }
 
     /// Whether the client lets the connection go on after the response: unless it says
@@ -185,13 +251,13 @@ impl HttpdRequest {
     #[must_use]
     #[inline]
     pub fn keep_alive(&self) -> bool {
-        goes_on(self.version(), self.parts.marks)
+        goes_on(self.version(), self.parts.marks())
     }
 
     /// Whether the client waits for leave to send the body, if there is any.
     #[must_use]
     pub fn expects_continue(&self) -> bool {
-        self.parts.marks.has(Marks::CONTINUE) && self.version() == Version::HTTP_11
+        self.parts.marks().expect_continue()
     }
 
     /// The same as a request of the `http` crate. Nothing of it is copied.
@@ -212,14 +278,14 @@ impl HttpdRequest {
     /// If there are more headers than that crate can hold, some ten thousand. Nothing that `Httpd` lets
     /// pass by default fails.
     pub fn to_http(&self) -> Result<Request<Bytes>, http::Error> {
-        let mut request = Request::new(self.body().clone());
+        let mut request = Request::new(self.body());
         *request.method_mut() = self.method().clone();
         *request.uri_mut() = self.uri()?;
         *request.version_mut() = self.version();
         let mut headers = HeaderMap::with_capacity(16);
         for (name, value) in self.headers() {
             let name = HeaderName::from_bytes(name.as_bytes())?;
-            let value = HeaderValue::from_maybe_shared(self.head.slice_ref(value))?;
+            let value = HeaderValue::from_maybe_shared(self.octets.slice_ref(value))?;
             headers.try_append(name, value)?;
         }
         *request.headers_mut() = headers;
@@ -227,8 +293,11 @@ impl HttpdRequest {
     }
 
     fn target_octets(&self) -> &[u8] {
-        let (start, length) = self.parts.target;
-        &self.head[start as usize..(start + length) as usize]
+        &self.head()[self.parts.target()..][..self.parts.target_len()]
+    }
+
+    fn fields(&self) -> Fields<'_> {
+        Fields::new(&self.head()[self.parts.fields()..])
     }
 
     fn path_and_query(&self) -> &str {
@@ -248,7 +317,7 @@ impl fmt::Debug for HttpdRequest {
             .field("target", &self.target())
             .field("version", &self.version())
             .field("headers", &self.headers().map(shown).collect::<Vec<_>>())
-            .field("body", self.body())
+            .field("body", &self.body())
             .finish()
     }
 }

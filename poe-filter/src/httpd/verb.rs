@@ -1,42 +1,53 @@
-//! The method of a request, in few octets.
+//! The method of a request, in one octet.
 
 use http::Method;
 
-/// A method. The usual ones are moved about as an address; a `Method`, which may have a name in it, is
-/// dearer.
-#[derive(Debug, Clone)]
+/// A method, unless it is an unusual one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    Usual(&'static Method),
-    Other(Box<Method>),
+    Get,
+    Post,
+    Head,
+    Put,
+    Delete,
+    Options,
+    Patch,
+    /// A `Method` that is kept apart.
+    Other,
 }
 
 impl Verb {
-    /// The method of this name; `None` if it is no word.
-    #[inline(always)]
-    pub(super) fn new(name: &str) -> Option<Self> {
-        Some(Self::Usual(match name {
-            "GET" => &Method::GET,
-            "POST" => &Method::POST,
-            "HEAD" => &Method::HEAD,
-            "PUT" => &Method::PUT,
-            "DELETE" => &Method::DELETE,
-            "OPTIONS" => &Method::OPTIONS,
-            "PATCH" => &Method::PATCH,
-            _ => return Method::from_bytes(name.as_bytes()).ok().map(Self::from),
-        }))
+    /// The method of this name.
+    #[inline]
+    pub(super) fn new(name: &str) -> Self {
+        if name == "GET" { Self::Get } else { Self::other(name) }
+    }
+
+    #[inline(never)]
+    fn other(name: &str) -> Self {
+        match name {
+            "GET" => Self::Get,
+            "POST" => Self::Post,
+            "HEAD" => Self::Head,
+            "PUT" => Self::Put,
+            "DELETE" => Self::Delete,
+            "OPTIONS" => Self::Options,
+            "PATCH" => Self::Patch,
+            _ => Self::Other,
+        }
     }
 
     #[inline]
-    pub(super) fn as_method(&self) -> &Method {
-        match self {
-            Self::Usual(method) => method,
-            Self::Other(method) => method,
-        }
-    }
-}
-
-impl From<Method> for Verb {
-    fn from(method: Method) -> Self {
-        Self::Other(Box::new(method))
+    pub(super) fn as_method(self) -> Option<&'static Method> {
+        Some(match self {
+            Self::Get => &Method::GET,
+            Self::Post => &Method::POST,
+            Self::Head => &Method::HEAD,
+            Self::Put => &Method::PUT,
+            Self::Delete => &Method::DELETE,
+            Self::Options => &Method::OPTIONS,
+            Self::Patch => &Method::PATCH,
+            Self::Other => return None,
+        })
     }
 }

@@ -328,7 +328,7 @@ fn http(cases: &mut Vec<Case>) {
 
     fn request(record: &HttpdRecord) -> String {
         match record {
-            HttpdRecord::Request(request) if request.path() == "/path" => octets(request.body()),
+            HttpdRecord::Request(request) if request.path() == "/path" => octets(&request.body()),
             HttpdRecord::Body(piece) => format!("Body {}", octets(piece)),
             other => format!("{other:?}"),
         }
