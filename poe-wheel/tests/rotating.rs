@@ -322,6 +322,33 @@ fn a_poll_comes_where_nothing_else_does() {
     take(follow(&path), &path, &Rc::new(all));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn more_may_happen_than_the_system_can_tell() {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let limit: usize = limit.trim().parse().unwrap();
+    if limit > 100_000 {
+        return common::skipped("the system keeps very many notices");
+    }
+    let directory = Directory::new();
+    let path = directory.file("log", "");
+    let all: Vec<Step<'static>> = vec![
+        step(&["one"], |path| append(path, "one\n")),
+        step(&["reset", "two"], move |path| {
+            for _ in 0..limit {
+                File::create(path.with_extension("x")).unwrap();
+                fs::remove_file(path.with_extension("x")).unwrap();
+            }
+            moved(path, "1");
+            append(path, "two\n");
+        }),
+        step(&["three"], |path| append(path, "three\n")),
+    ];
+    // No poll is to find it instead.
+    let builder = follow(&path).poll_interval(std::time::Duration::from_secs(1000));
+    take(builder, &path, &Rc::new(all));
+}
+
 /// Follows until some lines have come, and gives the place then.
 fn follow_for(
     builder: FollowTailBuilder,

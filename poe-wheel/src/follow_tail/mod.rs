@@ -92,14 +92,17 @@ pub enum FollowTailEvent {
 /// - Each record of a file that is moved away, within its directory or with its successor being there only after its last
 ///   record was written, comes once, in order, and before those of its successor. Where the system tells of changes, that goes
 ///   for files too that have had the name for a moment only.
-/// - A file that has lost its name is followed for three more polls after it was last written to, as its writers may learn late
-///   of that. What they write then comes after what is in the new file already. The new file is not begun with before it holds
+/// - A file that has lost its name is followed for three more polls after that, or after it was last written to, as its writers
+///   may learn late of it. What they write then comes after what is in the new file already. The new file is not begun with before it holds
 ///   something, or the old one is closed.
 /// - A record that a file has ended within is never joined with the next file's. It comes as
 ///   [`FollowTailEvent::Partial`], or is told as a failure.
 /// - A file that was truncated is known by its contents: each read begins up to 1 KiB before the last one's end, and what is there
-///   must be what was. So it may be as long as before, or longer. What was truncated before it was read is lost, and so is
+///   must be what was. So it may be as long as before, or longer, but for one that holds the very same again. What was truncated before it was read is lost, and so is
 ///   what is removed before it was opened.
+/// - A file that gets its name back is gone on with where it was left.
+/// - Where the name is a symbolic link, that it leads elsewhere is told by the system, and that something is done to what it leads
+///   to is found by polls.
 /// - A turn reads no more than 1024 records and 256 KiB.
 #[must_use = "a wheel ends when it is dropped"]
 pub struct FollowTail<In: 'static = Bytes> {
