@@ -87,6 +87,9 @@ fn main() -> examples::Result {
         })
         .server_input(|cx, snapshot| {
             let top = &mut cx.heap.user;
+            if !top.is_asked {
+                return;
+            }
             top.watched = Some(Watched::new(snapshot, top.watched.as_ref()));
             top.problem = None;
             answered(cx);
