@@ -54,6 +54,8 @@ pub(super) struct Wheel {
     takings: Cell<u64>,
     /// It has still to be told what is wanted of it.
     is_new: Cell<bool>,
+    /// It has been told.
+    is_entered: Cell<bool>,
     read_watch: Cell<Option<WatchId>>,
     write_watch: Cell<Option<WatchId>>,
     escape_timer: Cell<TimerId>,
@@ -92,6 +94,7 @@ impl Wheel {
             taken: RefCell::default(),
             takings: Cell::default(),
             is_new: Cell::default(),
+            is_entered: Cell::default(),
             read_watch: Cell::default(),
             write_watch: Cell::default(),
             escape_timer: Cell::new(TimerId::NONE),
@@ -220,9 +223,11 @@ impl Wheel {
             kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
         }
         self.decoder.borrow_mut().time_out(&mut self.inputs.borrow_mut());
-        let mut last = Vec::new();
-        self.modes.leave(self.size(), &mut last);
-        taken.output().push(last);
+        if self.is_entered.take() {
+            let mut last = Vec::new();
+            self.modes.leave(self.size(), &mut last);
+            taken.output().push(last);
+        }
         taken.output().end();
     }
 
@@ -299,6 +304,7 @@ impl Wheel {
             let mut next = Vec::new();
             if self.is_new.take() {
                 self.modes.enter(&mut next);
+                self.is_entered.set(true);
             }
             self.screen.borrow_mut().update(&mut next);
             output.push(next);
