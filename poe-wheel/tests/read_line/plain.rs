@@ -8,7 +8,7 @@ use poe_session::prelude::*;
 use poe_wheel::ReadLine;
 
 use crate::common::{self, Log, kernel, once, run};
-use crate::person::Typed;
+use crate::person::{Person, Typed};
 
 /// A session that reads all lines of something that is no terminal.
 fn lines_of(input: impl AsFd + 'static) -> Vec<String> {
@@ -42,6 +42,44 @@ fn lines_of(input: impl AsFd + 'static) -> Vec<String> {
     drop(kernel);
     assert_eq!(common::read_all(&mut reader), b"hello\n", "no prompt");
     log.take()
+}
+
+#[test]
+fn a_terminal_that_cannot_be_drawn_on_edits_lines_itself() {
+    let (person, terminal) = Person::new(40, 10);
+    let (mut reader, output) = std::io::pipe().unwrap();
+    let kernel = kernel();
+    let log = Log::default();
+    let (typed, terminal, output) = (log.clone(), once(terminal), once(output));
+    Session::build(None::<ReadLine>)
+        .on_start(move |cx| {
+            let builder = ReadLine::build_pair(terminal(), output()).input_event("typed");
+            let wheel = builder.spawn(cx.kernel).unwrap();
+            wheel.get("> ");
+            *cx.heap = Some(wheel);
+        })
+        .on("typed", move |cx, input: Typed| {
+            let wheel = cx.heap.as_ref().unwrap();
+            typed.push(format!("{:?}", input.record));
+            match typed.len() {
+                // More can be typed behind an end.
+                1 | 2 => wheel.get_again(),
+                3 => {
+                    wheel.put("put");
+                    wheel.get_again();
+                    wheel.get("name: ");
+                    wheel.get("name: ");
+                }
+                _ => *cx.heap = None,
+            }
+        })
+        .spawn(&kernel)
+        .unwrap();
+    person.types("onx\x7Fe\n\x04two\nthree\n");
+    run(&kernel);
+    drop(kernel);
+    assert_eq!(log.take(), [r#"Ok("one")"#, "Err(Eot)", r#"Ok("two")"#, r#"Ok("three")"#]);
+    assert_eq!(common::read_all(&mut reader), b"> > > put\n> name: ");
 }
 
 #[test]

@@ -149,10 +149,14 @@ impl Wheel {
         if self.ended.get() {
             return;
         }
+        let is_new = prompt.is_some_and(|prompt| prompt != *self.prompt.borrow());
         if let Some(prompt) = prompt {
             prompt.clone_into(&mut self.prompt.borrow_mut());
         }
         if self.reading.get() {
+            if !self.is_edited && self.shows_prompt && is_new {
+                self.send(&self.prompt.borrow());
+            }
             return self.draw_later();
         }
         // What was put before is above the prompt.
