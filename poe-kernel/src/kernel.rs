@@ -128,7 +128,7 @@ impl Names {
 }
 
 /// Whose handler runs, and for which event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Active {
     pub(crate) session: SessionId,
     pub(crate) event: Option<Name>,

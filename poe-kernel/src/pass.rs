@@ -280,7 +280,12 @@ impl Burst<'_> {
         marks: usize,
     ) {
         let (kernel, to) = (self.kernel, self.to);
-        kernel.inner.active.set(Active { session: to, event: Some(envelope.event) });
+        let (was, active) =
+            (kernel.inner.active.get(), Active { session: to, event: Some(envelope.event) });
+        if was != active {
+            // To look whether it is so already takes less than to write it.
+            kernel.inner.active.set(active);
+        }
         kernel.inner.spare_hold.set(to);
         let (mut payload, reply) = (payload, ReplyTo::nobody());
         let payload = &mut payload;
@@ -292,7 +297,8 @@ impl Burst<'_> {
         if from != to {
             kernel.inner.sessions.borrow_mut().release_sender(from, marks);
         }
-        if kernel.inner.spare_hold.replace(SessionId::NOBODY) == to {
+        if kernel.inner.spare_hold.get() == to {
+            kernel.inner.spare_hold.set(SessionId::NOBODY);
             kernel.inner.sessions.borrow_mut().release_receiver(to, marks);
         }
     }

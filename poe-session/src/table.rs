@@ -1,5 +1,6 @@
 //! Which handler an event's name means.
 
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
@@ -51,20 +52,34 @@ impl<H, K: Kind> Clone for Handler<H, K> {
 pub struct Table<H, K: Kind> {
     /// A power of two of places, at least half of them empty.
     places: Vec<Option<(Name, Handler<H, K>)>>,
+    /// Where the last one asked for lies: what comes once often comes again.
+    last: Cell<usize>,
     len: usize,
     pub(crate) default: Option<Handler<H, K>>,
 }
 
 impl<H, K: Kind> Table<H, K> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, event: Name) -> Option<&Handler<H, K>> {
+        // Where to look does not depend on the event, so that a processor need not wait for it.
+        if let Some(Some((name, handler))) = self.places.get(self.last.get())
+            && *name == event
+        {
+            return Some(handler);
+        }
+        self.get_other(event)
+    }
+
+    #[inline(never)]
+    fn get_other(&self, event: Name) -> Option<&Handler<H, K>> {
         let mask = self.places.len().wrapping_sub(1);
-        let mut place = Self::hash(event);
-        while let Some(Some((name, handler))) = self.places.get(place & mask) {
+        let mut place = Self::hash(event) & mask;
+        while let Some(Some((name, handler))) = self.places.get(place) {
             if *name == event {
+                self.last.set(place);
                 return Some(handler);
             }
-            place += 1;
+            place = (place + 1) & mask;
         }
         None
     }
@@ -143,13 +158,18 @@ impl<H, K: Kind> Table<H, K> {
 
 impl<H, K: Kind> Default for Table<H, K> {
     fn default() -> Self {
-        Self { places: Vec::new(), len: 0, default: None }
+        Self { places: Vec::new(), last: Cell::new(0), len: 0, default: None }
     }
 }
 
 impl<H, K: Kind> Clone for Table<H, K> {
     fn clone(&self) -> Self {
-        Self { places: self.places.clone(), len: self.len, default: self.default.clone() }
+        Self {
+            places: self.places.clone(),
+            last: self.last.clone(),
+            len: self.len,
+            default: self.default.clone(),
+        }
     }
 }
 
