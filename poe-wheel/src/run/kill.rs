@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::running::Running;
 use super::start::Process;
+use super::sys::GroupHandle;
 
 /// Why a child was not sent a signal.
 #[derive(Debug, Error)]
@@ -79,7 +80,9 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
         // What is stopped would not learn of it.
         let _ = self.kill(whom, Signal::SIGCONT);
         if let Some(kernel) = self.kernel.upgrade() {
-            let late = Rc::new(Late { running: self.this.clone(), whom });
+            let group =
+                if whom == Whom::Group { self.pid().and_then(GroupHandle::of) } else { None };
+            let late = Rc::new(Late { running: self.this.clone(), whom, group });
             let timer = kernel.call_later(self.session, grace, late);
             if let Some((_, earlier)) = self.killing.replace(Some((whom, timer))) {
                 kernel.cancel_call(earlier);
@@ -122,12 +125,19 @@ fn is_child(pid: Pid) -> bool {
 struct Late<In: 'static, Out: 'static, Err: 'static> {
     running: Weak<Running<In, Out, Err>>,
     whom: Whom,
+    /// The group, whatever has its number by then, where the system has such a thing.
+    group: Option<GroupHandle>,
 }
 
 impl<In: 'static, Out: 'static, Err: 'static> Timeout for Late<In, Out, Err> {
     fn timed_out(&self, _: &Kernel) {
         let Some(running) = self.running.upgrade() else { return };
         running.killing.set(None);
+        if let Some(group) = &self.group
+            && group.kill()
+        {
+            return;
+        }
         if !running.has_exited() || (self.whom == Whom::Group && running.is_group_there()) {
             // It may have gone at this very moment.
             let _ = running.send(self.whom, Signal::SIGKILL);
