@@ -64,7 +64,8 @@ use crate::{ReadWriteEvent, WheelError, WheelId};
 ///
 /// # How it begins
 ///
-/// Programs are started by `posix_spawn`, which takes the same time however large this process is. `fork`, which does not, is
+/// Programs are started by `posix_spawn`, which takes the same time however large this process is: about 30 microseconds more than
+/// [`std::process::Command`] for a program that takes 550 itself, as `true` does (`cargo xtask bench spawn`). `fork`, which does not, is
 /// only used for what needs it: [`user`](RunBuilder::user), [`group`](RunBuilder::group), [`groups`](RunBuilder::groups),
 /// [`priority`](RunBuilder::priority), and, where the system's `posix_spawn` has no way, a directory, a session or a
 /// pseudo-terminal. A child begins with no signal blocked, none handled, and `PIPE` deadly: what it is sent at once is its own
@@ -381,7 +382,8 @@ impl<In: 'static, Out: 'static, Err: 'static> Run<In, Out, Err> {
     }
 
     /// As [`Self::terminate`], for the child's process group: `KILL` is for all that are left of it at the end of `grace`,
-    /// though the child itself has ended.
+    /// though the child itself has ended. That none are left, and the group's number is another's by then, is known from Linux
+    /// 6.9 on; elsewhere do not let `grace` be long.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@ pub mod delay_queue;
 pub mod epoll_bench2;
 pub mod epoll_echo;
 pub mod epoll_line_echo;
+pub mod epoll_spawn;
 pub mod epoll_udp_echo;
 pub mod read_lines;
 pub mod timer_heap;
