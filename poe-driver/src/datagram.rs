@@ -199,7 +199,9 @@ enum Refusal {
 impl Refusal {
     fn of(error: Errno) -> Option<Self> {
         match error {
-            Errno::EMSGSIZE | Errno::ENOBUFS | Errno::EPERM => Some(Self::This),
+            Errno::EMSGSIZE | Errno::ENOBUFS | Errno::ENOMEM | Errno::EPERM => Some(Self::This),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Errno::ENONET => Some(Self::ThisOrFormer),
             Errno::ECONNREFUSED
             | Errno::EHOSTUNREACH
             | Errno::ENETUNREACH

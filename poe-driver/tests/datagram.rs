@@ -255,6 +255,10 @@ fn a_socket_that_is_not_connected_sends_nothing_and_keeps_it() {
     assert_eq!((sender.get_out_octets(), sender.get_out_messages_buffered()), (0, 0));
     assert!(!sender.is_recoverable(&Errno::EIO.into()));
     assert!(sender.is_recoverable(&Errno::ENOBUFS.into()));
+    // The system has no memory for it, or the network is said to be none.
+    assert!(sender.is_recoverable(&Errno::ENOMEM.into()));
+    #[cfg(target_os = "linux")]
+    assert!(sender.is_recoverable(&Errno::ENONET.into()));
 }
 
 #[test]
