@@ -287,9 +287,10 @@ impl LineBuilder {
     ///
     /// The earliest match in the input that is there ends the line, as in POE: an expression whose
     /// match could grow with more input, such as `\n+`, may split a terminator that arrives in two
-    /// pieces. One without a longest match is searched, each time input arrives, from the first octet of the line that
-    /// a match could begin with: give one that often finds such octets in vain, as `[a-z]+!` does, a moderate
-    /// [`max_length`](LineBuilder::max_length).
+    /// pieces. One without a longest match is searched, each time input arrives that has an octet that a match could end with,
+    /// from the first octet of the line that a match could begin with: give one that often finds both in vain, as
+    /// `[a-z]+[a-z0-9]+!?;` does, a moderate [`max_length`](LineBuilder::max_length); and likewise one that looks at what is around
+    /// it, as `[a-z]+\b` does, for which any octet will do.
     ///
     /// ```
     /// use poe_filter::{Filter, Line};

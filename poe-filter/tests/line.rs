@@ -315,3 +315,18 @@ fn a_regexp_looks_around() {
     assert_eq!(lines(&mut filter, "b2"), ["1"]);
     assert_eq!(filter.get_pending(), "b2");
 }
+
+/// Time is linear in the length of the line: by its square, this would take minutes.
+#[cfg(feature = "regex")]
+#[test]
+fn a_long_line_is_not_searched_again_for_each_octet() {
+    for (pattern, end) in [("[a-z]+!", "a!"), ("a.*\n", "a\n"), ("(?:ab)+c{2,}", "abcc")] {
+        let mut filter = Line::builder().input_regexp(pattern).build().unwrap();
+        let octet = Bytes::from_static(b"a");
+        for _ in 0..400_000 {
+            filter.get_one_start(octet.clone()).unwrap();
+            assert!(filter.get_one().unwrap().is_none());
+        }
+        assert!(filter.get(end.into()).unwrap().len() == 1, "{pattern}");
+    }
+}
