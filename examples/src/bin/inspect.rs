@@ -16,7 +16,7 @@ fn main() -> examples::Result {
     let server = server::Tcp::build()
         .address(address.host)
         .port(address.port)
-        .marks(64 * 1024, 4 * 1024)
+        .marks(256 * 1024, 16 * 1024)
         .alias("echo")
         .client_input(|cx, line| cx.heap.client.put(line))
         .drain_on(["INT", "TERM"])

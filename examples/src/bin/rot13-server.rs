@@ -8,7 +8,7 @@ fn main() -> examples::Result {
     let server = server::Tcp::build()
         .address(address.host)
         .port(address.port)
-        .marks(64 * 1024, 4 * 1024)
+        .marks(256 * 1024, 16 * 1024)
         .client_connected(|cx| cx.heap.client.put("Smile from the server!"))
         .client_input(|cx, line| cx.heap.client.put(rot13(&line)))
         .drain_on(["INT", "TERM"])

@@ -401,7 +401,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     /// # let kernel = Kernel::new()?;
     /// let server = server::Tcp::build()
     ///     .address("127.0.0.1")
-    ///     .marks(64 * 1024, 4 * 1024)
+    ///     .marks(256 * 1024, 16 * 1024)
     ///     .client_input(|cx, line| cx.heap.client.put(line))
     ///     .spawn(&kernel)?;
     /// # kernel.post(&server, server::SHUTDOWN, ())?;
