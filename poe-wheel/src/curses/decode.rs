@@ -51,6 +51,15 @@ impl Decoder {
         self.decode(inputs, true);
     }
 
+    /// Takes what has come for all there is, half a paste too: whoever has the terminal next gets the rest, and the end.
+    pub(super) fn break_off(&mut self, inputs: &mut VecDeque<TerminalInput>) {
+        self.time_out(inputs);
+        if std::mem::take(&mut self.pasting) {
+            self.looked = 0;
+            inputs.push_back(TerminalInput::Paste(text(&std::mem::take(&mut self.octets))));
+        }
+    }
+
     fn decode(&mut self, inputs: &mut VecDeque<TerminalInput>, is_all: bool) {
         let mut done = 0;
         loop {
@@ -385,6 +394,9 @@ mod tests {
         assert!(!decoder.is_waiting() && decoder.pending() == 4);
         decoder.time_out(&mut inputs);
         assert!(inputs.is_empty());
+        decoder.break_off(&mut inputs);
+        decoder.feed(b"q", &mut inputs);
+        assert_eq!(inputs, [text("half"), key(KeyCode::Char('q'), KeyModifiers::NONE)]);
     }
 
     #[test]

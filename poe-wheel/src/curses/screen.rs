@@ -44,12 +44,15 @@ impl Screen {
         self.is_due = true;
     }
 
-    /// Takes a frame for what is to be shown, without the cursor.
-    pub(super) fn show(&mut self, cells: &Buffer) {
-        if cells.area == self.wanted.area {
+    /// Takes a frame for what is to be shown, without the cursor. Not if it is of another size, which was that of the terminal
+    /// when it was begun.
+    pub(super) fn show(&mut self, cells: &Buffer) -> bool {
+        let is_shown = cells.area == self.wanted.area;
+        if is_shown {
             self.wanted.clone_from(cells);
             self.is_due = true;
         }
+        is_shown
     }
 
     pub(super) fn show_cursor(&mut self, cursor: Option<Position>) {
@@ -173,7 +176,7 @@ mod tests {
     #[test]
     fn a_frame_of_another_size_is_not_shown() {
         let mut screen = Screen::new(Size::new(2, 2));
-        screen.show(&cells(&["one"]));
+        assert!(!screen.show(&cells(&["one"])));
         assert_eq!(screen.size(), Size::new(2, 2));
         let mut nothing = Screen::new(Size::ZERO);
         nothing.update(&mut Vec::new());

@@ -128,9 +128,12 @@ impl Wheel {
             *canvas = None;
         }
         let canvas = canvas.get_or_insert_with(|| Canvas::new(size));
-        let cursor = canvas.draw(render, |cells| self.screen.borrow_mut().show(cells));
-        self.screen.borrow_mut().show_cursor(cursor);
-        self.schedule();
+        let mut is_shown = false;
+        let cursor = canvas.draw(render, |cells| is_shown = self.screen.borrow_mut().show(cells));
+        if is_shown {
+            self.screen.borrow_mut().show_cursor(cursor);
+            self.schedule();
+        }
     }
 
     pub(super) fn size(&self) -> Size {
@@ -222,8 +225,14 @@ impl Wheel {
             watches.into_iter().flatten().for_each(|watch| kernel.unwatch(watch));
             kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
         }
-        self.decoder.borrow_mut().time_out(&mut self.inputs.borrow_mut());
+        if !self.failed.get() {
+            self.decoder.borrow_mut().break_off(&mut self.inputs.borrow_mut());
+        }
         if self.is_entered.take() {
+            // What nobody will see must not keep the terminal from being told to go back.
+            if self.modes.alternate_screen {
+                taken.output().discard();
+            }
             let mut last = Vec::new();
             self.modes.leave(self.size(), &mut last);
             taken.output().push(last);

@@ -38,6 +38,12 @@ impl Output {
         }
     }
 
+    /// Gives up what waits, in the midst of a sequence maybe, which the next one ends.
+    #[cfg(feature = "curses")]
+    pub(crate) fn discard(&self) {
+        self.waiting.borrow_mut().clear();
+    }
+
     /// How many octets wait.
     pub(crate) fn octets(&self) -> usize {
         self.waiting.borrow().len()

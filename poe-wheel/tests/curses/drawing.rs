@@ -139,6 +139,17 @@ fn half_a_frame_is_not_kept() {
         });
     });
     program.until_seen(&person, "outer");
+    // One that has the wrong size by the time it is done is not shown, nor is its cursor.
+    program.act(|wheel| {
+        wheel.set_size(19, 4);
+        wheel.draw(|frame| {
+            wheel.set_size(20, 4);
+            frame.render_widget("too narrow", frame.area());
+            frame.set_cursor_position((1, 1));
+        });
+    });
+    program.until_seen(&person, "");
+    assert!(person.emulator.borrow().screen().hide_cursor());
     person.types("q");
     program.end();
 }

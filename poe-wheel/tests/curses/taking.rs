@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use poe_session::prelude::*;
+use poe_wheel::ratatui::widgets::{Paragraph, Wrap};
 use poe_wheel::{Curses, WheelError};
 use rustix::fs::{OFlags, fcntl_getfl};
 
@@ -147,4 +148,89 @@ fn a_wheel_needs_a_session() {
     let error = builder(&terminal).spawn(&kernel()).unwrap_err();
     assert!(matches!(error, WheelError::NoActiveSession(_)), "{error}");
     assert!(!is_raw(&terminal));
+}
+
+#[test]
+fn half_a_paste_is_told_and_does_not_go_on_after_another_program() {
+    let (person, terminal) = Person::new(20, 4);
+    let program = Program::at(&terminal);
+    program.hold(true);
+    person.types("a\x1B[200~half");
+    // What comes first is read first.
+    program.until_logged("a");
+    program.act(Curses::suspend);
+    program.ask(|_| ());
+    // What else was pasted, another program gets.
+    person.types(" a paste\x1B[201~\n");
+    let mut room = [0; 32];
+    assert_eq!(rustix::io::read(&terminal, &mut room), Ok(15));
+    program.act(Curses::resume);
+    program.hold(false);
+    person.types("q");
+    assert_eq!(program.end(), ["paste \"half\"", "q", "stopped"]);
+}
+
+#[test]
+fn a_slow_terminal_is_told_to_go_back_before_it_has_got_all_of_a_frame() {
+    let (person, terminal) = Person::new(20, 4);
+    let program = Program::new(kernel(), builder(&terminal).size(1000, 500));
+    program.act(|wheel| {
+        wheel.draw(|frame| {
+            let text = Paragraph::new("frame ".repeat(100_000)).wrap(Wrap::default());
+            frame.render_widget(text, frame.area());
+        });
+    });
+    program.go_on_while(|| {
+        person.sees();
+        !person.emulator.borrow().screen().alternate_screen()
+    });
+    let looking = Rc::clone(&person);
+    program.act(move |wheel| {
+        looking.sees();
+        wheel.suspend();
+    });
+    program.end();
+    person.sees();
+    assert!(!person.emulator.borrow().screen().alternate_screen());
+    assert!(!person.emulator.borrow().screen().bracketed_paste());
+}
+
+#[test]
+fn a_suspended_wheel_whose_session_has_ended_takes_nothing() {
+    let (_person, terminal) = Person::new(20, 4);
+    let kernel = kernel();
+    let kept = Rc::new(RefCell::new(None::<Curses>));
+    let (keep, handles) = (Rc::clone(&kept), Rc::clone(&terminal));
+    Session::build(())
+        .on_start(move |cx| {
+            let wheel = builder(&handles).input_event("input").error_event("failed");
+            let wheel = wheel.spawn(cx.kernel).unwrap();
+            wheel.suspend();
+            *keep.borrow_mut() = Some(wheel);
+        })
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    // Others are there, and the kernel goes on for them.
+    let wheel = Rc::clone(&kept);
+    Session::build(())
+        .on_start(move |cx| {
+            let wheel = wheel.borrow();
+            let wheel = wheel.as_ref().unwrap();
+            wheel.draw(|frame| frame.render_widget("nobody's", frame.area()));
+            wheel.set_size(5, 5);
+            wheel.resume();
+            wheel.refresh();
+            cx.yield_event("later", ());
+        })
+        .on("later", |_, ()| ())
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    let wheel = kept.take().unwrap();
+    assert!(wheel.is_suspended() && !is_raw(&terminal));
+    drop(kernel);
+    wheel.resume();
+    wheel.draw(|frame| frame.render_widget("nobody's", frame.area()));
+    assert!(wheel.is_suspended() && !is_raw(&terminal));
 }
