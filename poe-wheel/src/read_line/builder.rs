@@ -96,10 +96,11 @@ impl ReadLineBuilder {
     /// The init file, instead of `$INPUTRC` or `~/.inputrc`.
     pub fn init_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.init_file = Some(path.into());
+        self.reads_init_file = true;
         self
     }
 
-    /// Reads no init file.
+    /// Reads no init file, unless one is named after this.
     pub fn no_init_file(mut self) -> Self {
         self.reads_init_file = false;
         self

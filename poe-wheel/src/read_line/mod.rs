@@ -353,8 +353,7 @@ impl ReadLine {
 
     /// Binds all keys as at first, and reads an init file, the usual one if none is named (POE: `rl_re_read_init_file`).
     pub fn read_init_file(&self, path: Option<&Path>) {
-        self.wheel.editor.borrow_mut().maps = keymap::Keymaps::default();
-        self.wheel.read_init_file(path);
+        self.wheel.reread_init_file(path);
     }
 }
 

@@ -4,7 +4,9 @@
 mod common;
 
 mod ending;
+mod init_file;
 mod lines;
+mod maps;
 mod output;
 mod person;
 mod plain;

@@ -184,15 +184,19 @@ impl Editor {
         self.accept();
     }
 
-    pub(super) fn expand_tilde(&mut self) {
+    pub(super) fn expand_tilde(&mut self) -> bool {
         let at = self.text.cursor();
         let is_word = |char: char| !char.is_whitespace();
         let (start, end) = (self.text.skip_back(at, is_word), self.text.skip(at, is_word));
         let word = &self.text.as_str()[start..end];
         let (name, rest) = word.split_at(word.find('/').unwrap_or(word.len()));
-        let Some(home) = name.strip_prefix('~').and_then(home_of) else { return self.ding() };
+        let Some(home) = name.strip_prefix('~').and_then(home_of) else {
+            self.ding();
+            return false;
+        };
         let expanded = format!("{}{rest}", home.display());
         self.text.replace(start..end, &expanded);
+        true
     }
 
     pub(super) fn show_list(&mut self, lines: Vec<String>) {

@@ -3,6 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::{Editor, Effect};
+use crate::read_line::keymap::MapName;
 
 /// What a completion function is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,10 +29,17 @@ pub(in crate::read_line) enum How {
 
 impl Editor {
     pub(super) fn complete(&mut self, how: How) {
-        let cursor = self.text.cursor();
-        let start = self.text.skip_back(cursor, |char| !char.is_whitespace());
+        let is_command = self.map == MapName::ViCommand;
+        let is_word = |char: char| !char.is_whitespace();
+        // In vi's command mode the cursor is on a character of the word, not behind it.
+        let at = self.text.cursor();
+        let cursor = if is_command { self.text.skip(at, is_word) } else { at };
+        let start = self.text.skip_back(cursor, is_word);
         let word = self.text.as_str()[start..cursor].to_owned();
         let line = self.text.as_str().to_owned();
+        if is_command && how != How::List {
+            self.insert_at(cursor);
+        }
         // What comes of it depends on what was done before.
         let how = match how {
             How::Extend if self.last.completes() && self.is_ambiguous => How::List,

@@ -417,6 +417,7 @@ impl Editor {
 
     pub(super) fn use_map(&mut self, map: MapName) {
         self.map = map;
+        self.overwrite = false;
     }
 
     pub(super) fn about<'a>(&'a self, terminal: &'a str) -> About<'a> {

@@ -61,6 +61,18 @@ impl Editor {
         }
     }
 
+    /// Vi's: behind the cursor's character, and what is typed then is inserted there.
+    pub(super) fn append_last_argument(&mut self, argument: Argument) {
+        let (at, length) = (self.text.cursor(), self.text.len());
+        let map = self.map;
+        self.insert_at(self.text.next(at));
+        self.yank_last_argument(argument);
+        if self.text.len() == length {
+            self.text.go(at);
+            self.map = map;
+        }
+    }
+
     /// A word of the line before, by its number, from 0; the first behind the command without one.
     pub(super) fn yank_nth_argument(&mut self, argument: Argument) {
         let number = argument.digits.unwrap_or(1);

@@ -71,16 +71,16 @@ impl Editor {
             F::SearchAbort => self.abort_search(),
             F::SearchFinish | F::SearchKey | F::ViSearchKey => self.key_in_search(key),
             F::SelfInsert => self.insert_key(key, argument),
-            F::SetKeymap => self.map = self.bound_map(),
+            F::SetKeymap => self.use_map(self.bound_map()),
             F::SetMark => self.mark = self.text.cursor(),
             F::Suspend => self.effects.push(Effect::Suspend),
-            F::TildeExpand | F::ViTildeExpand => self.expand_tilde(),
+            F::TildeExpand => _ = self.expand_tilde(),
             F::TransposeChars => self.transpose_chars(),
             F::TransposeWords => self.transpose_words(),
             F::Undo | F::ViUndo => self.undo_once(argument),
             F::UnixWordRubout => self.kill_back_to(self.text.blank_word_start(self.text.cursor())),
             F::Yank => self.yank(),
-            F::YankLastArg | F::ViYankArg => self.yank_last_argument(argument),
+            F::YankLastArg => self.yank_last_argument(argument),
             F::YankNthArg => self.yank_nth_argument(argument),
             F::YankPop => self.yank_before(),
             F::ViAppendEol => self.insert_at(self.text.len()),
@@ -115,6 +115,12 @@ impl Editor {
             F::ViSearchAgain => self.search_whole_again(key),
             F::ViSetMark => self.awaiting = Some(Awaiting::SetMark),
             F::ViSubst => self.substitute(key, argument),
+            F::ViTildeExpand => {
+                if self.expand_tilde() {
+                    self.insert_at(self.text.cursor());
+                }
+            }
+            F::ViYankArg => self.append_last_argument(argument),
             F::ViYankTo => self.begin_operator(Verb::Yank, key, argument),
             // The others are motions.
             _ => self.ding(),

@@ -108,6 +108,67 @@ fn emacs_kills_and_yanks() {
     );
 }
 
+/// With keys for functions that no key is bound to.
+fn bound() -> Typist {
+    let mut typist = Typist::new();
+    let keys = |text: &str| crate::read_line::key::sequence(text).unwrap();
+    for (name, function) in [
+        ("C-o", F::KillRegion),
+        ("M-w", F::CopyRegionAsKill),
+        ("M-o", F::InsertMacro),
+        ("M-m", F::SetKeymap),
+        ("M-v", F::KillWholeLine),
+    ] {
+        typist.editor.maps.bind(MapName::Emacs, keys(name), Binding::Function(function));
+    }
+    let again = Binding::Macro(keys(r#""ab\C-b""#).into());
+    typist.editor.maps.bind(MapName::Emacs, keys("C-t"), again);
+    typist
+}
+
+#[test]
+fn regions_are_killed_and_copied() {
+    check(
+        bound,
+        &[
+            (r"one two\e \eb\C-o", "one |"),
+            (r"one two\e \eb\C-o\C-a\C-y", "two|one "),
+            (r"\e one \C-o\C-y\C-y", "one one |"),
+            (r"one two\e \eb\ew", "one |two"),
+            (r"one two\e \eb\ew\C-a\C-y", "two|one two"),
+            (r"abc\e \C-h\C-h\C-o", "a|"),
+            (r"one two\e \eb\C-o\C-_", "one |two"),
+            (r"one two\e \eb\C-o\C-w\C-y", "one two|"),
+            (r"one two\eb\evx", "x|"),
+        ],
+    );
+}
+
+#[test]
+fn the_last_macro_is_played_again() {
+    check(bound, &[(r"\C-t\eo", "aa|bb"), (r"\C-t\C-e\eo\C-ex", "ababx|")]);
+    assert_eq!(bound().keys(r"\eo").effects, [Effect::Bell]);
+}
+
+#[test]
+fn another_key_map_is_gone_over_to() {
+    let mut typist = bound();
+    typist.editor.set("keymap", "vi-command");
+    // What was overwritten is inserted before again, when the keys are those of vi.
+    typist.keys(r"abc\C-a\e[2~\em$xi12");
+    assert_eq!(typist.line(), "a12|b");
+}
+
+#[test]
+fn what_the_wheel_has_to_do_is_told_to_it() {
+    assert_eq!(Typist::new().keys(r"ab\C-x\C-r").effects, [Effect::ReadInitFile]);
+    let mut typist = Typist::new();
+    assert_eq!(typist.editor.call(F::RedrawCurrentLine, Key::char('x')), [Effect::Redraw]);
+    // As POE's, which has no tabs in lines.
+    typist.keys(r"ab\e\C-i");
+    assert_eq!((typist.line().as_str(), &typist.effects[..]), ("ab|", &[Effect::Bell][..]));
+}
+
 #[test]
 fn arguments_are_counts() {
     check(
@@ -252,6 +313,91 @@ fn vi_moves_and_operates() {
             (r"abc\eda", "ab|c"),
         ],
     );
+}
+
+#[test]
+fn vi_operates_as_far_as_motions_go() {
+    check(
+        Typist::vi,
+        &[
+            (r"axbc\eTxr-", "ax|-c"),
+            (r"axbcd\edTx", "ax|d"),
+            (r"axbcxd\eTx;r-", "ax|-cxd"),
+            (r"axbcxd\e2Txr-", "ax|-cxd"),
+            (r"one two\ebCx\e", "one |x"),
+            (r"one two\ebc$x\e", "one |x"),
+            (r"one two\e0wd$", "one| "),
+            (r"one two\e0wd\e[F", "one| "),
+            (r"one two\ebd\e[H", "|two"),
+            (r"  one two\ebd^", "  |two"),
+            (r"  one\e0d^", "|one"),
+            (r"abc\e0dl", "|bc"),
+            (r"abc\e0d ", "|bc"),
+            (r"abc\e0d\e[C", "|bc"),
+            (r"abcd\e0d2l", "|cd"),
+            (r"abc\edh", "a|c"),
+            (r"abc\e0clx\e", "|xbc"),
+            (r"abc\e0ylP", "|aabc"),
+            (r"abcdef\ed3|", "ab|f"),
+            (r"one two\e0wYP", "one tw|otwo"),
+            (r"abc\exxU", "|"),
+            (r"one two\e0wdwu", "one |two"),
+        ],
+    );
+    let mut typist = Typist::vi();
+    typist.keys(r"abc\e#");
+    assert_eq!((typist.editor.text(), &typist.effects[..]), ("#abc", &[Effect::Accept][..]));
+    let mut typist = Typist::vi();
+    typist.keys(r"~root/x\e0&y\e");
+    let text = typist.editor.text();
+    assert!(text.starts_with('/') && text.ends_with("/xy"), "{text}");
+}
+
+fn vi_with_past() -> Typist {
+    Typist::vi().with_history(&["fix one", "two", "fix two", "fix three"])
+}
+
+#[test]
+fn vi_has_a_past() {
+    check(
+        vi_with_past,
+        &[
+            (r"\e/fix\C-m", "|fix three"),
+            (r"\e/fix\C-mn", "|fix two"),
+            (r"\e/fix\C-mnn", "|fix one"),
+            (r"\e/fix\C-mnnN", "|fix two"),
+            (r"\e/fix\C-mnnnN", "|fix two"),
+            (r"\e1G?fix\C-m", "|fix two"),
+            (r"\e1G?fix\C-mnN", "|fix two"),
+            (r"\e/twx\C-h\C-m", "|fix two"),
+            (r"\e/twx\C-?o\C-m", "|fix two"),
+            (r"ab\e/x\C-h\C-hx", "|a"),
+            (r"ab\e/x\C-g", "a|b"),
+            (r"a\e_b", "athreeb|"),
+            (r"ab \e0_\ex", "athre|b "),
+            (r"ab\e0_\eu", "|ab"),
+            (r"ab\e9_x", "|a"),
+        ],
+    );
+}
+
+#[test]
+fn vi_completes_the_word_that_the_cursor_is_on() {
+    let words = ["banana", "bandana", "cherry"].map(str::to_owned);
+    let complete = |keys: &str, then: &str| {
+        let mut typist = Typist::vi();
+        typist.keys(keys);
+        let Some(Effect::Complete(asked, how)) = typist.effects.pop() else { panic!("{keys}") };
+        let effects = typist.editor.completed(&asked, how, words.to_vec(), 20);
+        typist.keys(then);
+        (typist.line(), effects)
+    };
+    assert_eq!(complete(r"a ch b\eb\\", "!").0, "a cherry!| b");
+    assert_eq!(complete(r"a b\e0w\\", "!"), ("a ban!|".to_owned(), vec![Effect::Bell]));
+    assert_eq!(complete(r"ban\e0*", "!").0, "banana bandana!|");
+    let listed = Effect::Print(vec!["banana".into(), "bandana".into()]);
+    assert_eq!(complete(r"ban\e0=", "x"), ("|an".to_owned(), vec![listed]));
+    assert_eq!(complete(r"c\e\\", r"!\e").0, "cherry|!");
 }
 
 #[test]

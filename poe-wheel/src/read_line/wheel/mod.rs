@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use super::edited::EditedLine;
 use super::editor::{Completion, Editor, Effect, Exception};
 use super::events::{PutMode, ReadLineEvent};
 use super::inputrc;
+use super::keymap::Keymaps;
 use super::output::Output;
 use super::plain::Plain;
 use super::screen::{Screen, Size};
@@ -52,6 +54,8 @@ pub(super) struct Wheel {
     pub(super) editor: RefCell<Editor>,
     pub(super) functions: RefCell<HashMap<String, Added>>,
     pub(super) completer: RefCell<Option<Completer>>,
+    /// The one that was read last, if it was named.
+    init_file: RefCell<Option<PathBuf>>,
     screen: RefCell<Screen>,
     decoder: RefCell<Decoder>,
     strokes: RefCell<VecDeque<Stroke>>,
@@ -113,6 +117,7 @@ impl Wheel {
             editor: RefCell::new(Editor::new(&plan.application)),
             functions: RefCell::default(),
             completer: RefCell::new(plan.completer),
+            init_file: RefCell::default(),
             screen: RefCell::default(),
             decoder: RefCell::default(),
             strokes: RefCell::default(),
@@ -246,8 +251,15 @@ impl Wheel {
         terminal::size(&**self.output.handle()).unwrap_or_else(|| self.screen.borrow().size())
     }
 
-    pub(super) fn read_init_file(&self, path: Option<&std::path::Path>) {
-        let path = path.map(std::path::Path::to_owned).or_else(inputrc::default_path);
+    /// Binds all keys as at first before.
+    pub(super) fn reread_init_file(&self, path: Option<&Path>) {
+        self.editor.borrow_mut().maps = Keymaps::default();
+        self.read_init_file(path);
+    }
+
+    pub(super) fn read_init_file(&self, path: Option<&Path>) {
+        self.init_file.replace(path.map(Path::to_owned));
+        let path = path.map(Path::to_owned).or_else(inputrc::default_path);
         let Some(path) = path else { return };
         let terminal = std::env::var("TERM").unwrap_or_default();
         let mut editor = self.editor.borrow_mut();
@@ -439,7 +451,10 @@ impl Wheel {
                     effects.into_iter().for_each(|effect| self.do_effect(kernel, effect));
                 }
             }
-            Effect::ReadInitFile => self.read_init_file(None),
+            Effect::ReadInitFile => {
+                let path = self.init_file.borrow().clone();
+                self.reread_init_file(path.as_deref());
+            }
         }
     }
 
