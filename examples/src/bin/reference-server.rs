@@ -13,6 +13,9 @@ const PURPOSE: &str =
 /// How long the image of a record may be, in octets. Anybody may connect.
 const LONGEST: usize = 4 << 20;
 
+/// The same of YAML, whose parser takes time by the square of how deep brackets are nested.
+const LONGEST_YAML: usize = 64 * 1024;
+
 /// A client is not read from while more than this waits for it, until there is little enough.
 const HIGH: usize = 64 * 1024;
 const LOW: usize = 4 * 1024;
@@ -52,19 +55,26 @@ fn main() -> examples::Result {
     let address = options.address()?;
     match format {
         // Whatever a Perl program may send, with what is blessed, shared or within itself.
-        Format::Storable => serve(address, Storable::new(), compress),
-        Format::Json => serve(address, Json::<serde_json::Value>::new(), compress),
-        Format::MessagePack => serve(address, MessagePack::<serde_json::Value>::new(), compress),
-        Format::Yaml => serve(address, Yaml::<serde_json::Value>::new(), compress),
+        Format::Storable => serve(address, Storable::new(), LONGEST, compress),
+        Format::Json => serve(address, Json::<serde_json::Value>::new(), LONGEST, compress),
+        Format::MessagePack => {
+            serve(address, MessagePack::<serde_json::Value>::new(), LONGEST, compress)
+        }
+        Format::Yaml => serve(address, Yaml::<serde_json::Value>::new(), LONGEST_YAML, compress),
     }
 }
 
-fn serve<R, C>(address: examples::Address, codec: C, compress: bool) -> examples::Result
+fn serve<R, C>(
+    address: examples::Address,
+    codec: C,
+    longest: usize,
+    compress: bool,
+) -> examples::Result
 where
     R: fmt::Debug + 'static,
     C: Codec<In = R, Out = R>,
 {
-    let builder = Reference::builder(codec).max_length(LONGEST);
+    let builder = Reference::builder(codec).max_length(longest);
     let filter = if compress { builder.compression() } else { builder };
     let kernel = Kernel::new()?;
     let server = server::Tcp::build()

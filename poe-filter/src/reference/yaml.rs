@@ -11,9 +11,7 @@ typed_codec! {
     /// YAML, by `yaml_serde`: a codec of records of any type, or of `yaml_serde::Value`.
     ///
     /// A record begins with three dashes, as in Perl's. What an image says once and refers to by aliases is there as
-    /// often as that; if that makes the data larger than four times the image and 16 MiB, it is refused. An image full of
-    /// open brackets takes time that grows with the square of its length, so let peers that are not trusted send no
-    /// more than they need: [`max_length`](super::ReferenceBuilder::max_length).
+    /// often as that; if that makes the data larger than four times the image and 16 MiB, it is refused.
     ///
     /// The parser takes time by the square of how deep brackets and braces are nested, before it refuses
     /// what is nested deeper than 128 times. Where images come from anybody, a moderate
