@@ -20,6 +20,9 @@ use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterE
 /// expected are skipped too, up to the next length: [`junk_octets`](Block::junk_octets) counts them,
 /// and with [`strict`](BlockBuilder::strict) each run of them is an error.
 ///
+/// A filter that is exchanged while a block that is too long still arrives forgets how much is to be skipped, and so
+/// does a [`Line`](crate::Line) for a line: rather close the connection.
+///
 /// ```
 /// use poe_filter::{Block, Filter};
 ///
@@ -222,6 +225,15 @@ impl Filter for Block {
     fn take_pending(&mut self) -> Bytes {
         if let Framing::Prefixed(prefixed) = &mut self.framing {
             prefixed.state = State::Prefix;
+        }
+        self.buffer.take_all()
+    }
+
+    fn take_unread(&mut self) -> Bytes {
+        if let Framing::Prefixed(Prefixed { state: state @ State::Block(_), .. }) =
+            &mut self.framing
+        {
+            *state = State::Prefix;
         }
         self.buffer.take_all()
     }

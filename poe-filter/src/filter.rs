@@ -161,6 +161,26 @@ pub trait Filter: Debug {
     /// ```
     fn take_pending(&mut self) -> Bytes;
 
+    /// Takes the input that no record was made of yet, as [`take_pending`](Filter::take_pending) does, to have it come
+    /// again by another way: the filter goes on where it is, such as within a body of which it has given the head.
+    ///
+    /// A stack does so when a layer is put below the filter. The default is for a filter that knows nothing of what
+    /// came before its pending input; any other is to keep that.
+    ///
+    /// ```
+    /// use poe_filter::{Block, Filter};
+    ///
+    /// let mut filter = Block::builder().max_length(3).build()?;
+    /// assert!(filter.get("4\0".into()).is_err(), "too long, and to be skipped");
+    /// filter.get_one_start("ab".into())?;
+    /// assert_eq!(filter.take_unread(), "ab");
+    /// assert_eq!(filter.get("abcd1\0g".into())?, ["g"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    fn take_unread(&mut self) -> Bytes {
+        self.take_pending()
+    }
+
     /// How many octets, of those that are pending, came before the record that was given last: none, but for a
     /// filter that gives records out of their order, such as control frames within a message.
     fn pending_before(&self) -> usize {
@@ -272,6 +292,11 @@ impl<In: 'static, Out: 'static> Filter for Box<dyn Filter<In = In, Out = Out>> {
     #[inline]
     fn take_pending(&mut self) -> Bytes {
         (**self).take_pending()
+    }
+
+    #[inline]
+    fn take_unread(&mut self) -> Bytes {
+        (**self).take_unread()
     }
 
     #[inline]

@@ -64,10 +64,19 @@ impl<F: Filter> FilterLayer<F> {
 
     /// Forgets the chunks of which all is pending, and keeps what is left of one that is partly used.
     pub(crate) fn rewind(&mut self) {
-        let mut pending = self.filter.take_pending();
-        pending.truncate(pending.len().saturating_sub(self.total));
+        let part = self.filter.pending_len().saturating_sub(self.total);
+        let mut pending = self.filter.take_unread();
+        pending.truncate(part.saturating_sub(self.filter.pending_len()));
         self.settle();
         self.refused = self.filter.get_one_start(pending).err();
+    }
+
+    /// Takes out what is pending, for the filter to get it again.
+    pub(crate) fn take_unread(&mut self) -> Bytes {
+        let pending = self.filter.take_unread();
+        self.settle();
+        self.refused = None;
+        pending
     }
 
     /// Forgets the chunks of which something is no more pending.

@@ -122,6 +122,10 @@ where
         self.line.take_pending()
     }
 
+    fn take_unread(&mut self) -> Bytes {
+        self.line.take_unread()
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = In, Out = Out>> {
         Box::new(Self { line: self.line.fresh(), values: PhantomData })
     }

@@ -160,6 +160,8 @@ pub(crate) trait Erased: Debug {
     fn octets_before(&self) -> usize;
     fn copy_octets(&self) -> Bytes;
     fn reset(&mut self);
+    /// Takes what is pending out of a filter, which goes on where it is.
+    fn take_unread(&mut self) -> Bytes;
     /// Forgets the records of which nothing was used.
     fn rewind(&mut self);
     fn fresh(&self) -> Layer;
@@ -182,6 +184,7 @@ struct Kind<T> {
     take_used: fn(&mut T) -> Option<Bytes>,
     octets_before: fn(&T) -> usize,
     copy_octets: fn(&T) -> Bytes,
+    take_unread: fn(&mut T) -> Bytes,
     rewind: fn(&mut T),
     fresh: fn(&T, &'static str) -> Layer,
 }
@@ -198,6 +201,7 @@ fn of_filter<F: Filter + 'static>(
         take_used: |layer| layer.filter_mut().take_used(),
         octets_before: |layer| layer.filter().pending_before(),
         copy_octets: |layer| layer.filter().get_pending(),
+        take_unread: FilterLayer::take_unread,
         rewind: FilterLayer::rewind,
         fresh: |layer, name| Layer(Box::new(of_filter(layer.fresh_layer(), name))),
     };
@@ -213,6 +217,7 @@ fn of_transform<T: Transform + 'static>(transform: T, name: &'static str) -> Con
         take_used: |_| None,
         octets_before: |_| 0,
         copy_octets: |_| Bytes::new(),
+        take_unread: |_| Bytes::new(),
         rewind: T::reset,
         fresh: |transform, name| Layer(Box::new(of_transform(transform.fresh(), name))),
     };
@@ -298,6 +303,10 @@ impl<T: Transform + 'static> Erased for Concrete<T> {
 
     fn reset(&mut self) {
         self.transform.reset();
+    }
+
+    fn take_unread(&mut self) -> Bytes {
+        (self.kind.take_unread)(&mut self.transform)
     }
 
     fn rewind(&mut self) {

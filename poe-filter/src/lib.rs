@@ -146,6 +146,7 @@
 //!   Difference: FRF-11 (the record is well formed)
 //! - `Reference` reports an image that is not compressed where one should be. POE makes an undefined
 //!   record of it. Records are what the codec is for, and never error messages, as with `NoFatals`.
+//! - `Reference` refuses images longer than 64 MiB unless told otherwise, where POE has `MaxBuffer` alone, of 512 MiB.
 //! - A [`LengthCodec`] looks at octets and says what it found; POE's edits the buffer.
 //! - [`Grep`], [`Map`] and [`RecordBlock`] are no filters by themselves, but layers that stand on one.
 //!   Their functions and sizes can not be left out or be something else, which the compiler sees to.
@@ -166,6 +167,7 @@
 //!   Difference: FST-09 (such calls do not compile, or are refused for records that do not fit)
 //! - `Httpd` reads chunked bodies, which POE's filter takes for the next request, and requests behind
 //!   one without a body, which POE's drops. A method may have a hyphen.
+//! - `Httpd` takes a `MaxContent` of 0, which lets no body pass. POE refuses it.
 //! - `Httpd` reads no header that POE skips in silence: a malformed one is 400, and so are folded
 //!   headers and lengths given twice, which POE reads. Behind an error that leaves the start of the
 //!   next request in doubt, it reads nothing more; POE takes what follows for requests.

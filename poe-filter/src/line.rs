@@ -225,6 +225,11 @@ impl Filter for Line {
         self.buffer.take_all()
     }
 
+    fn take_unread(&mut self) -> Bytes {
+        self.newline.restart();
+        self.buffer.take_all()
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = Bytes, Out = Bytes>> {
         let mut newline =
             if self.config.detects { Newline::Autodetect } else { self.newline.clone() };

@@ -174,6 +174,10 @@ impl Filter for Netstring {
         self.buffer.take_all()
     }
 
+    fn take_unread(&mut self) -> Bytes {
+        self.buffer.take_all()
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = Bytes, Out = Bytes>> {
         Box::new(Self::with(self.max_length))
     }

@@ -24,7 +24,8 @@ use crate::{ConfigError, Filter, FilterError, IntoLayer, Layer, Sink};
 /// [`then`](Filter::then) has the compiler check them, and is faster.
 ///
 /// What is pending in a stack that changes next to the wire, the input of which no record was made, goes through the
-/// changed stack from its start. What is left of a packet that an upper filter has used in part stays in that filter,
+/// changed stack from its start, but for the records that a filter in it has given to a layer above: these stay there.
+/// A filter that stays goes on where it is, such as within a body; one that is taken off is as a new one. What is left of a packet that an upper filter has used in part stays in that filter,
 /// which is to go on with it; of a stack that is replaced as a whole, it is pending as the packet that the layers
 /// below write for it, or by itself if they do not read what they write. That its first filter holds more than its
 /// `MaxBuffer` then is told by [`get_one`](Filter::get_one).
@@ -92,7 +93,7 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
     pub fn push<Kind>(&mut self, layer: impl IntoLayer<Kind>) -> Result<(), ConfigError> {
         let layer = layer.into_layer();
         let Some(last) = self.slots.last() else {
-            self.rewind(|slots| slots.push(Slot::new(layer)));
+            self.rewind(0, |slots| slots.push(Slot::new(layer)));
             return Ok(());
         };
         check_pair(&last.layer, &layer)?;
@@ -115,7 +116,7 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
     pub fn pop(&mut self) -> Option<Layer> {
         if self.slots.len() < 2 || self.slots.last().is_some_and(|top| !top.given_back.is_empty()) {
             // These are not the records of the layer below.
-            return self.take_out(Vec::pop);
+            return self.take_out(self.slots.len(), Vec::pop);
         }
         let mut top = self.slots.pop()?;
         let octets = top.held_octets(&self.slots);
@@ -145,7 +146,7 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
         if let Some(first) = self.slots.first() {
             check_pair(&layer, &first.layer)?;
         }
-        self.rewind(|slots| slots.insert(0, Slot::new(layer)));
+        self.rewind(0, |slots| slots.insert(0, Slot::new(layer)));
         Ok(())
     }
 
@@ -162,7 +163,7 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
     /// # Ok::<(), poe_filter::ConfigError>(())
     /// ```
     pub fn shift(&mut self) -> Option<Layer> {
-        self.take_out(|slots| (!slots.is_empty()).then(|| slots.remove(0)))
+        self.take_out(1, |slots| (!slots.is_empty()).then(|| slots.remove(0)))
     }
 
     /// The layers, the first one being next to the wire.
@@ -237,23 +238,47 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
         RecordType::of::<Out>().check(above[1], "the user of the stack")
     }
 
-    fn take_out(&mut self, take: impl FnOnce(&mut Vec<Slot>) -> Option<Slot>) -> Option<Layer> {
-        let mut layer = self.rewind(take)?.layer;
+    fn take_out(
+        &mut self,
+        stays: usize,
+        take: impl FnOnce(&mut Vec<Slot>) -> Option<Slot>,
+    ) -> Option<Layer> {
+        let mut layer = self.rewind(stays, take)?.layer;
         layer.0.reset();
         Some(layer)
     }
 
-    /// Changes the stack, and has what is pending go through it from its start.
-    fn rewind<T>(&mut self, change: impl FnOnce(&mut Vec<Slot>) -> T) -> T {
+    /// Changes the stack below the first layer that stays, and has what is pending go through it from its start: all up
+    /// to the first filter that stays. That goes on where it is, and so what it has given is not to come to it again.
+    fn rewind<T>(&mut self, stays: usize, change: impl FnOnce(&mut Vec<Slot>) -> T) -> T {
         if self.pending_len() == 0 {
             return change(&mut self.slots);
         }
-        let octets: Vec<Bytes> = self.slots.iter_mut().rev().flat_map(Slot::take_whole).collect();
-        let pending = join(octets.into_iter().chain([self.wire_octets()]));
+        let count = self.slots.len();
+        let upper = self.slots.iter().skip(stays);
+        let filter = upper.take_while(|slot| slot.layer.0.octets().is_none()).count() + stays;
+        let mut octets = Vec::new();
+        for (index, slot) in self.slots[..count.min(filter + 1)].iter_mut().enumerate().rev() {
+            if index != filter {
+                octets.extend(slot.take_given_back_octets());
+            }
+            octets.push(slot.held.take_whole());
+            if index > 0 {
+                slot.layer.0.rewind();
+            }
+        }
+        octets.push(if filter == 0 { self.take_unread() } else { self.wire_octets() });
         self.origin.take_all();
-        if let Some((first, upper)) = self.slots.split_first_mut() {
-            first.layer.0.reset();
-            upper.iter_mut().for_each(|slot| slot.layer.0.rewind());
+        if let Some(first) = self.slots.first_mut() {
+            if filter > 0 {
+                first.layer.0.reset();
+            } else {
+                // What the layers of a stack in it hold.
+                let kept = first.layer.0.copy_octets();
+                if !kept.is_empty() {
+                    first.held.push(kept.clone(), kept);
+                }
+            }
         }
         let result = change(&mut self.slots);
         if let Some(first) = self.slots.first_mut() {
@@ -264,7 +289,7 @@ impl<In: 'static, Out: 'static> Stackable<In, Out> {
             first.held = Held::default();
         }
         // What its first filter says to that is told with the next record.
-        _ = self.feed(pending);
+        _ = self.feed(join(octets.into_iter()));
         result
     }
 
@@ -339,10 +364,10 @@ impl Slot {
         self.held.octets(|part| written(&fresh(below), part)).collect()
     }
 
-    /// Takes the octets of all records that the layer was given back, or holds as a whole.
-    fn take_whole(&mut self) -> [Bytes; 2] {
+    /// Takes the octets of all records that the layer was given back.
+    fn take_given_back_octets(&mut self) -> VecDeque<Bytes> {
         self.given_back = VecDeque::new();
-        [join(std::mem::take(&mut self.given_back_held).into_iter()), self.held.take_whole()]
+        std::mem::take(&mut self.given_back_held)
     }
 
     /// Adds a record, made of these octets.
@@ -543,11 +568,19 @@ impl<In: 'static, Out: 'static> Filter for Stackable<In, Out> {
         let pending = self.get_pending();
         self.origin.take_all();
         for slot in &mut self.slots {
-            slot.take_whole();
+            slot.take_given_back_octets();
             slot.held = Held::default();
             slot.layer.0.reset();
         }
         pending
+    }
+
+    fn take_unread(&mut self) -> Bytes {
+        let wire = self.origin.take_all();
+        match self.slots.first_mut() {
+            Some(Slot { layer, .. }) if layer.0.octets().is_some() => layer.0.take_unread(),
+            _ => wire,
+        }
     }
 
     fn take_used(&mut self) -> Option<Bytes> {

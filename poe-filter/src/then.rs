@@ -238,6 +238,12 @@ where
         self.lower.take_used().map(|more| join(self.passed.drain(..).chain([more])))
     }
 
+    fn take_unread(&mut self) -> Bytes {
+        // The upper layer keeps its records: the lower filter is where it is for having given them.
+        self.origin.take_all();
+        self.lower.take_unread()
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = T::In, Out = T::Out>> {
         Box::new(Then::new(self.lower.fresh(), self.upper.fresh()))
     }

@@ -464,6 +464,51 @@ proptest! {
         prop_assert_eq!(got, expected);
     }
 
+    /// A layer is put next to the wire and taken off again while input is pending: filters go on where they are.
+    #[test]
+    fn filters_that_stay(
+        input in chunks(b"ab\r\n\r\n0123\0", 80),
+        turns in prop::collection::vec(0..4_u8, 1..10),
+    ) {
+        let make: [fn() -> Box<Octets>; 6] = [
+            || Box::new(Line::new()),
+            || Box::new(Line::builder().autodetect().build().unwrap()),
+            || literal("\r\n", 2),
+            || Box::new(Block::builder().max_length(3).build().unwrap()),
+            || Box::new(Block::builder().max_length(3).strict().build().unwrap()),
+            || Box::new(Line::new().then(Grep::both(wanted))),
+        ];
+        for make in make {
+            let mut alone = make();
+            let mut expected = Vec::new();
+            let mut stack: Stackable = Stackable::new();
+            stack.push(make()).unwrap();
+            let mut got = Vec::new();
+            for (octets, turn) in input.iter().zip(turns.iter().cycle()) {
+                alone.get_one_start(chunk(octets)).unwrap();
+                stack.get_one_start(chunk(octets)).unwrap();
+                match turn {
+                    0 => stack.unshift(Stream::new()).unwrap(),
+                    1 if stack.filter_types().len() > 1 => drop(stack.shift()),
+                    2 => got.extend(stack.get_one().transpose().map(|told| told.map_err(|error| error.to_string()))),
+                    _ => {
+                        while let Some(told) = stack.get_one().transpose() {
+                            got.push(told.map_err(|error| error.to_string()));
+                        }
+                    }
+                }
+                prop_assert_eq!(stack.pending_len(), stack.get_pending().len());
+            }
+            for (filter, told) in [(&mut *alone, &mut expected), (&mut stack as &mut Octets, &mut got)] {
+                while let Some(record) = filter.get_one().transpose() {
+                    told.push(record.map_err(|error| error.to_string()));
+                }
+            }
+            prop_assert_eq!(&got, &expected);
+            prop_assert_eq!(stack.take_pending(), alone.take_pending());
+        }
+    }
+
     /// Filters on filters: the lower one's records are the upper one's chunks. They can be exchanged behind each line,
     /// also if that is in the midst of a block.
     #[test]

@@ -472,6 +472,155 @@ fn a_filter_stays_where_it_is_when_a_layer_is_taken_off_with_records() {
     assert_eq!((&one[..], &two[..]), (body.as_bytes(), body.as_bytes()));
 }
 
+/// What a filter makes of input when a layer is put below it, and is taken off again, before each octet.
+fn while_layers_come_and_go<F: Filter + 'static>(filter: F, input: &[u8]) -> Vec<String>
+where
+    F::In: std::fmt::Debug,
+{
+    let mut stack = Stackable::<F::In, F::Out>::new();
+    stack.push(filter).unwrap();
+    let mut got = Vec::new();
+    for octet in input {
+        stack.unshift(Stream::new()).unwrap();
+        stack.get_one_start(Bytes::copy_from_slice(&[*octet])).unwrap();
+        assert_eq!(stack.shift().unwrap().name(), "Stream");
+        stack.unshift(Stream::new()).unwrap();
+        while let Some(told) = stack.get_one().transpose() {
+            got.push(told.map_or_else(|error| error.to_string(), |record| format!("{record:?}")));
+        }
+        assert_eq!(stack.pending_len(), stack.get_pending().len());
+        assert_eq!(stack.shift().unwrap().name(), "Stream");
+    }
+    got
+}
+
+/// And all of the input when one is put below it behind the first record.
+fn behind_the_first_record<F: Filter + 'static>(filter: F, input: &[u8]) -> Vec<String>
+where
+    F::In: std::fmt::Debug,
+{
+    let mut stack = Stackable::<F::In, F::Out>::new();
+    stack.push(filter).unwrap();
+    stack.get_one_start(Bytes::copy_from_slice(input)).unwrap();
+    let mut got = Vec::new();
+    loop {
+        match stack.get_one() {
+            Ok(Some(record)) => got.push(format!("{record:?}")),
+            Ok(None) => return got,
+            Err(error) => got.push(error.to_string()),
+        }
+        if got.len() == 1 {
+            stack.unshift(Stream::new()).unwrap();
+            stack.unshift(Stream::new()).unwrap();
+            stack.shift().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_line_is_the_same_when_a_layer_comes_below_its_filter() {
+    let input = b"a\r\nb\r\n";
+    assert_eq!(while_layers_come_and_go(Line::new(), input), ["b\"a\"", "b\"b\""]);
+    let detecting = || Line::builder().autodetect().build().unwrap();
+    assert_eq!(behind_the_first_record(detecting(), input), ["b\"a\"", "b\"b\""]);
+    // The LF is pending behind the CR that has ended its line.
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Line::new()).unwrap();
+    assert_eq!(stack.get("a\r".into()).unwrap(), ["a"]);
+    stack.get_one_start("\nb\n".into()).unwrap();
+    stack.unshift(Stream::new()).unwrap();
+    assert_eq!(stack.get("".into()).unwrap(), ["b"]);
+    let short = || Line::builder().literal("\n").max_length(2).build().unwrap();
+    for got in [
+        while_layers_come_and_go(short(), b"long one\nb\n"),
+        behind_the_first_record(short(), b"long one\nb\n"),
+    ] {
+        assert_eq!((got.len(), &got[1][..]), (2, "b\"b\""));
+    }
+}
+
+#[test]
+fn a_block_that_is_too_long_is_skipped_when_a_layer_comes_below_its_filter() {
+    let block = || Block::builder().max_length(3).build().unwrap();
+    let input = b"6\x001\0a1\0b1\0c1\0d";
+    for got in [while_layers_come_and_go(block(), input), behind_the_first_record(block(), input)] {
+        assert_eq!(
+            (got.len(), &got[1..]),
+            (3, &["b\"c\"".to_owned(), "b\"d\"".to_owned()][..]),
+            "{got:?}"
+        );
+    }
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_body_is_no_request_when_a_layer_comes_below_its_filter() {
+    use poe_filter::{HttpClient, Httpd};
+
+    let inner = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    let server = || Httpd::builder().streaming().build().unwrap();
+    let small = || Httpd::builder().max_content(5).build().unwrap();
+    let length = format!("Content-Length: {}\r\n\r\n{inner}", inner.len());
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{inner}\r\n0\r\nX-End: yes\r\n\r\n",
+        inner.len()
+    );
+    for body in [&length, &chunked] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{body}").into_bytes();
+        let response = format!("HTTP/1.1 200 OK\r\n{body}").into_bytes();
+        let client = || HttpClient::builder().streaming().build().unwrap();
+        for got in [
+            while_layers_come_and_go(server(), &request),
+            behind_the_first_record(server(), &request),
+            while_layers_come_and_go(client(), &response),
+            behind_the_first_record(client(), &response),
+        ] {
+            let is = |kind: &str| got.iter().filter(|record| record.starts_with(kind)).count();
+            assert_eq!((is("Head"), is("End"), is("Error")), (1, 1, 0), "{got:?}");
+            assert_eq!(is("Body") + 2, got.len(), "{got:?}");
+        }
+    }
+    let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{length}").into_bytes();
+    for got in
+        [while_layers_come_and_go(small(), &request), behind_the_first_record(small(), &request)]
+    {
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert!(got[0].starts_with("Error"), "{got:?}");
+    }
+}
+
+/// The filter that stays has given the head already: it is not to read it as part of the body.
+#[cfg(feature = "http")]
+#[test]
+fn records_that_are_gathered_stay_when_a_layer_comes_below_their_filter() {
+    use poe_filter::{Httpd, HttpdRecord, HttpdResponse};
+
+    let mut stack = Stackable::<Vec<HttpdRecord>, Vec<HttpdResponse>>::new();
+    let server = Httpd::builder().streaming().build().unwrap();
+    stack.push(server).unwrap();
+    stack.push(RecordBlock::<HttpdRecord, HttpdResponse>::new(3).unwrap()).unwrap();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n";
+    assert!(stack.get(head.into()).unwrap().is_empty());
+    stack.get_one_start("body".into()).unwrap();
+    stack.unshift(Stream::new()).unwrap();
+    assert_eq!(stack.get_pending(), [head, "body"].concat());
+    let records = stack.get_one().unwrap().unwrap();
+    let [HttpdRecord::Head(_), HttpdRecord::Body(body), HttpdRecord::End(_)] = &records[..] else {
+        panic!("{records:?}");
+    };
+    assert_eq!(body, "body");
+    // The same of a stack in the stack.
+    let server = Httpd::builder().streaming().build().unwrap();
+    let mut stack = Stackable::<Vec<HttpdRecord>, Vec<HttpdResponse>>::new();
+    stack.push(server.then(RecordBlock::new(3).unwrap())).unwrap();
+    assert!(stack.get(head.into()).unwrap().is_empty());
+    stack.get_one_start("body".into()).unwrap();
+    stack.unshift(Stream::new()).unwrap();
+    assert_eq!(stack.get_pending(), [head, "body"].concat());
+    assert_eq!(stack.get_one().unwrap().unwrap().len(), 3);
+    assert_eq!(stack.pending_len(), 0);
+}
+
 /// However long nobody takes records out, a filter holds a chunk more than its limit at most.
 #[test]
 fn memory_is_bounded_whatever_the_user_does() {

@@ -300,6 +300,15 @@ impl Filter for HttpClient {
         pending
     }
 
+    fn take_unread(&mut self) -> Bytes {
+        match &mut self.state {
+            State::Streaming(pieces) => pieces.restart(),
+            State::Lost(_) => {}
+            State::Head(_) | State::Collecting(_) => return self.take_pending(),
+        }
+        self.buffer.take_all()
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = HttpClientRecord, Out = HttpClientRequest>> {
         Box::new(Self::with(self.limits, self.max_buffer, self.streaming))
     }

@@ -109,6 +109,13 @@ impl Pieces {
         Self::Chunked { chunks: Chunked::new(), announced: 0 }
     }
 
+    /// The octets that are there come again, be it one by one.
+    pub(crate) fn restart(&mut self) {
+        if let Self::Chunked { chunks, .. } = self {
+            chunks.restart();
+        }
+    }
+
     /// The next piece, or the end, if there is any.
     pub(crate) fn get(
         &mut self,

@@ -46,6 +46,13 @@ impl Chunked {
         Self { part: Part::Size, extensions: 0 }
     }
 
+    /// Forgets where a search in the next octets got to.
+    pub(crate) fn restart(&mut self) {
+        if let Part::Trailers(scanner) = &mut self.part {
+            *scanner = HeadScanner::default();
+        }
+    }
+
     /// Whether the next octets are trailers, which may be long.
     pub(crate) fn in_trailers(&self) -> bool {
         matches!(self.part, Part::Trailers(_))

@@ -67,7 +67,8 @@ use write::{Otherwise, Writer, version_text};
 /// After CONNECT or an `Upgrade`, exchange the filter in the handler of the request; what follows is
 /// pending then. While a body is being streamed, pending is the rest of it, with its chunk sizes; a
 /// request that is not complete is pending from its start, and if its client's expectation has been
-/// told, the next filter tells it again.
+/// told, the next filter tells it again. A filter that is exchanged while a refused body (413) still arrives forgets
+/// how much is to be skipped: rather close the connection.
 ///
 /// ```
 /// use http::{Method, Response};
@@ -467,6 +468,17 @@ impl Filter for Httpd {
         self.buffer.skip(usize::MAX);
         self.state = State::Head(HeadScanner::default());
         pending
+    }
+
+    fn take_unread(&mut self) -> Bytes {
+        match &mut self.state {
+            State::Streaming(pieces) => pieces.restart(),
+            State::Skipping(_) => {}
+            // These begin with a request, or never again.
+            _ => return self.take_pending(),
+        }
+        self.sharing.end();
+        self.buffer.take_all()
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = HttpdRecord, Out = HttpdResponse>> {

@@ -158,6 +158,10 @@ impl<C: Codec> Filter for Reference<C> {
         self.block.take_pending()
     }
 
+    fn take_unread(&mut self) -> Bytes {
+        self.block.take_unread()
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = C::In, Out = C::Out>> {
         Box::new(Self {
             block: images(self.max_length, self.max_buffer),

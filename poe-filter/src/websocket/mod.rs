@@ -273,6 +273,13 @@ impl Filter for WebSocket {
         self.fragments.len()
     }
 
+    fn take_unread(&mut self) -> Bytes {
+        let failed = self.failed;
+        let pending = self.take_pending();
+        self.failed = failed;
+        pending
+    }
+
     fn fresh(&self) -> Box<dyn Filter<In = WebSocketMessage, Out = WebSocketMessage>> {
         let masks = self.masks.is_some().then(Masks::default);
         Box::new(Self::with(masks, self.max_length))

@@ -72,6 +72,7 @@ fn frames_are_those_of_perl() {
         assert_eq!(perls(put(&mut plain(), [value.clone()]).to_vec()), frame);
         assert_eq!(plain().get(frame.into()).unwrap(), std::slice::from_ref(&value));
         assert_eq!(compressed().get(small.into()).unwrap(), std::slice::from_ref(&value));
+        // Not octet by octet: within the image is the minor version of Storable, and compressors find what they find.
         let ours = put(&mut compressed(), [value.clone()]);
         assert_eq!(compressed().get(ours).unwrap(), [value]);
     }
