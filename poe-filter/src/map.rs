@@ -130,6 +130,76 @@ impl<F: 'static, I: 'static, O: 'static, T: 'static> Map<F, I, O, T> {
         self.put = one(put);
     }
 
+    /// Takes another function for input, which turns a record into several or none, as with [`flat`](Map::flat).
+    ///
+    /// ```
+    /// use poe_filter::{Map, Transform};
+    ///
+    /// let mut filter = Map::both(|number: u32| number);
+    /// filter.modify_flat_get(|number| 0..number);
+    /// assert_eq!(filter.get(vec![2, 0, 1])?, [0, 1, 0]);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    pub fn modify_flat_get<Is>(&mut self, get: impl Fn(F) -> Is + 'static)
+    where
+        Is: IntoIterator<Item = I>,
+    {
+        self.get = many(get);
+    }
+
+    /// The same for output.
+    ///
+    /// ```
+    /// use poe_filter::{Map, Transform};
+    ///
+    /// let mut filter = Map::both(|number: u32| number);
+    /// filter.modify_flat_put(|number| (number > 0).then_some(number));
+    /// assert_eq!(filter.put_all(vec![2, 0, 1])?, [2, 1]);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    pub fn modify_flat_put<Ts>(&mut self, put: impl Fn(O) -> Ts + 'static)
+    where
+        Ts: IntoIterator<Item = T>,
+    {
+        self.put = many(put);
+    }
+
+    /// Takes another function for input, which may refuse a record, as with [`fallible`](Map::fallible).
+    ///
+    /// ```
+    /// use poe_filter::{Map, Transform};
+    ///
+    /// let mut filter = Map::both(|number: u32| number);
+    /// filter.modify_fallible_get(|number| number.checked_sub(1).ok_or("nothing left"));
+    /// assert_eq!(filter.get(vec![2])?, [1]);
+    /// assert!(filter.get(vec![0]).is_err());
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    pub fn modify_fallible_get<E>(&mut self, get: impl Fn(F) -> Result<I, E> + 'static)
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.get = one_or_error(get);
+    }
+
+    /// The same for output.
+    ///
+    /// ```
+    /// use poe_filter::{Map, Transform};
+    ///
+    /// let mut filter = Map::both(|number: u32| number);
+    /// filter.modify_fallible_put(|number| number.checked_sub(1).ok_or("nothing left"));
+    /// assert_eq!(filter.put_all(vec![2])?, [1]);
+    /// assert!(filter.put_all(vec![0]).is_err());
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    pub fn modify_fallible_put<E>(&mut self, put: impl Fn(O) -> Result<T, E> + 'static)
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.put = one_or_error(put);
+    }
+
     /// The records that were added and not turned into others yet.
     ///
     /// ```
