@@ -26,12 +26,13 @@ pub(crate) struct UnixPath {
 
 impl UnixPath {
     /// Binds a socket of a type; what failed, and why. A name that is not one of a file (on Linux, after an octet of 0) needs
-    /// nothing else.
+    /// nothing else. One that is going to listen does so within the same turn.
     pub(crate) fn bind(
+        turn: &Turn<'_>,
         socket: &socket2::Socket,
         kind: Type,
-        path: &Path,
     ) -> Result<Option<Self>, (&'static str, io::Error)> {
+        let path = turn.path;
         let address = address(path).map_err(|e| ("bind", e))?;
         match socket.bind(&address) {
             Err(error)
@@ -57,6 +58,7 @@ impl UnixPath {
 
 impl Drop for UnixPath {
     fn drop(&mut self) {
+        let _turn = Turn::at(&self.path);
         let is_ours = identity(&self.path).is_ok_and(|identity| identity == self.identity);
         if is_ours && self.process == std::process::id() {
             // A path that cannot be removed is replaced by the next server.
@@ -65,29 +67,30 @@ impl Drop for UnixPath {
     }
 }
 
-/// Its turn to bind in a directory, among those who ask for one: who takes over a path must not take it from one that has done so
+/// The turn to bind a path, among those who ask for one in its directory: who takes over a path must not take it from one that has done so
 /// in the same moment. A socket that is bound and does not listen yet is like one that nobody has any more.
-pub(crate) struct Turn {
+pub(crate) struct Turn<'a> {
+    path: &'a Path,
     _lock: Option<Flock<File>>,
 }
 
-impl Turn {
+impl<'a> Turn<'a> {
     /// Waits for it, but not for long.
-    pub(crate) fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &'a Path) -> Self {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut directory = match File::open(directory.unwrap_or(".".as_ref())) {
             Ok(directory) if !is_abstract(path) => directory,
-            _ => return Self { _lock: None },
+            _ => return Self { path, _lock: None },
         };
         for _ in 0..TRIES {
             match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Self { _lock: Some(lock) },
+                Ok(lock) => return Self { path, _lock: Some(lock) },
                 Err((back, Errno::EAGAIN | Errno::EINTR)) => directory = back,
                 Err(_) => break,
             }
             thread::sleep(WAIT);
         }
-        Self { _lock: None }
+        Self { path, _lock: None }
     }
 }
 

@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use poe_session::prelude::*;
 use poe_wheel::{
     Address, Connection, Domain, Input, IoError, ListenAccept, ReadWrite, Socket, SocketFactory,
-    SocketFactoryBuilder, WheelError, WheelId,
+    SocketFactoryBuilder, SocketType, WheelError, WheelId,
 };
 
 /// What spawning a wheel says in a session.
@@ -559,6 +559,30 @@ fn a_path_that_many_would_take_over_is_had_by_one() {
     }
 }
 
+#[test]
+fn a_client_that_would_have_the_path_of_a_server_never_takes_it_before_that_listens() {
+    let place = Place::new("client-race");
+    let nobody = place.0.join("nobody");
+    for round in 0..200 {
+        drop(UnixListener::bind(place.path()).unwrap());
+        let (begin, end) = (Barrier::new(2), Barrier::new(2));
+        let reached = thread::scope(|scope| {
+            scope.spawn(|| {
+                let client = factory().bind_path(place.path()).remote_path(&nobody);
+                begin.wait();
+                spawn_error(&client);
+                end.wait();
+            });
+            begin.wait();
+            let listening = factory().bind_path(place.path()).listen();
+            end.wait();
+            listening.map(|_listening| UnixStream::connect(place.path()).is_ok())
+        });
+        assert!(matches!(reached, Ok(true)), "in round {round}: {reached:?}");
+        let _ = fs::remove_file(place.path());
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_unix_socket_may_have_a_name_that_is_no_path() {
@@ -586,6 +610,8 @@ fn a_unix_socket_may_have_a_name_that_is_no_path() {
 
 #[test]
 fn what_says_two_things_about_one_end_or_half_of_one_is_refused() {
+    let [v4, v6, unix] =
+        [Domain::Inet, Domain::Inet6, Domain::Unix].map(|it| factory().socket_domain(it));
     for builder in [
         factory().remote_port(1),
         factory().bind_address("127.0.0.1").remote_port("echo"),
@@ -593,9 +619,31 @@ fn what_says_two_things_about_one_end_or_half_of_one_is_refused() {
         factory().remote_path("/a").remote_port(1),
         factory().bind_path("/no/such").bind_address("127.0.0.1"),
         factory().bind_path("/no/such").bind_port(1),
+        factory().bind_path("/no/such").remote_address("127.0.0.1").remote_port(1),
+        factory().remote_path("/a").bind_address("127.0.0.1"),
+        factory().remote_path("/a").bind_port(1),
+        unix.clone(),
+        unix.clone().bind_address("127.0.0.1"),
+        unix.clone().bind_port(1),
+        unix.clone().socket_type(SocketType::Datagram),
+        unix.remote_address("127.0.0.1").remote_port(1),
+        v4.clone().bind_path("/no/such"),
+        v6.bind_path("/no/such"),
+        v4.remote_path("/a"),
+        factory().bind_path("/no/such").socket_domain(Domain::Inet),
     ] {
         let error = spawn_error(&builder);
         assert!(matches!(error, Some(WheelError::Parameters(_))), "{builder:?}: {error:?}");
+    }
+}
+
+#[test]
+fn a_path_is_of_the_unix_domain_whether_that_is_said_or_not() {
+    let place = Place::new("domain");
+    let unix = factory().socket_domain(Domain::Unix);
+    for builder in [unix.bind_path(place.path()), factory().bind_path(place.path())] {
+        let listening = builder.listen().unwrap();
+        assert_eq!(listening.local_address().unwrap().path(), Some(&*place.path()));
     }
 }
 

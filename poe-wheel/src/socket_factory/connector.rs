@@ -18,7 +18,7 @@ use socket2::{SockAddr, SockRef};
 
 use super::ends::{Addresses, Ends};
 use super::options::Options;
-use crate::unix_path::UnixPath;
+use crate::unix_path::{Turn, UnixPath};
 use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
 /// How long to leave a UNIX server that has as many clients waiting as may. Nothing tells when it has accepted one.
@@ -228,7 +228,8 @@ impl Connector {
         }
         let kind = self.plan.options.type_of_socket();
         let path = self.plan.local_path.as_deref();
-        let path = path.map(|path| UnixPath::bind(&socket, kind, path)).transpose()?.flatten();
+        let bind = |path| UnixPath::bind(&Turn::at(path), &socket, kind);
+        let path = path.map(bind).transpose()?.flatten();
         match socket.connect(address) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}

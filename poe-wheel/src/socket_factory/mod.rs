@@ -207,7 +207,8 @@ impl Default for SocketFactoryBuilder {
 }
 
 impl SocketFactoryBuilder {
-    /// The address family (POE: `SocketDomain`). Without it the address decides, and IPv4 where there is none.
+    /// The address family (POE: `SocketDomain`). Without it the address or the path decides, and IPv4 where there is neither. It
+    /// must be that of what is given: [`Unix`](Domain::Unix) goes with paths, and the others with addresses and ports.
     pub fn socket_domain(mut self, domain: Domain) -> Self {
         self.domain = Some(domain);
         self
@@ -263,7 +264,6 @@ impl SocketFactoryBuilder {
     /// 0 is a name that needs no file.
     pub fn bind_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.bind_path = Some(path.into());
-        self.domain = Some(Domain::Unix);
         self
     }
 
@@ -286,7 +286,6 @@ impl SocketFactoryBuilder {
     /// [`connect_timeout`](Self::connect_timeout) says.
     pub fn remote_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.remote_path = Some(path.into());
-        self.domain = Some(Domain::Unix);
         self
     }
 
@@ -442,9 +441,10 @@ impl SocketFactoryBuilder {
 
     fn bind_to_path(&self, path: &Path) -> Result<Socket, Failed> {
         let socket = self.options.socket(socket2::Domain::UNIX)?;
-        let _turn = Turn::at(path);
-        let path = UnixPath::bind(&socket, self.options.type_of_socket(), path)?;
+        let turn = Turn::at(path);
+        let path = UnixPath::bind(&turn, &socket, self.options.type_of_socket())?;
         let listening = self.listen_if_stream(&socket);
+        drop(turn);
         let socket = Socket::at_path(socket, path);
         listening.map(|()| socket)
     }
@@ -468,18 +468,26 @@ impl SocketFactoryBuilder {
             .map_err(|source| resolve_error(host, &port, source))
     }
 
-    /// Refuses what says two things about one end, or half of one.
+    /// Refuses what says two things about one end, or half of one, and ends that cannot have to do with each other.
     fn check(&self) -> Result<(), WheelError> {
         let has_remote_host = self.remote_address.is_some();
         let has_remote_port = self.remote_port.is_some();
+        let has_bind_host = self.bind_address.is_some() || self.bind_port.is_some();
+        let has_path = self.bind_path.is_some() || self.remote_path.is_some();
         let error = if self.remote_path.is_some() && (has_remote_host || has_remote_port) {
             "remote_path excludes remote_address and remote_port; give one way to the server"
         } else if has_remote_port && !has_remote_host {
             "remote_port needs a remote_address; without one the wheel would listen"
-        } else if self.bind_path.is_some()
-            && (self.bind_address.is_some() || self.bind_port.is_some())
-        {
+        } else if self.bind_path.is_some() && has_bind_host {
             "bind_path excludes bind_address and bind_port; give one address of this end"
+        } else if self.remote_path.is_some() && has_bind_host {
+            "remote_path excludes bind_address and bind_port; its client can have a bind_path"
+        } else if self.bind_path.is_some() && has_remote_host {
+            "bind_path excludes remote_address; its server has a remote_path"
+        } else if self.domain == Some(Domain::Unix) && !has_path {
+            "the domain Unix needs a bind_path or a remote_path; it has no addresses and ports"
+        } else if self.domain.is_some_and(|domain| domain != Domain::Unix) && has_path {
+            "bind_path and remote_path are of the domain Unix; leave the domain out"
         } else {
             return Ok(());
         };
