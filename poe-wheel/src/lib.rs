@@ -251,6 +251,8 @@
 //! Case by case:
 //!
 //! - Difference: WRN-15 (a program that is not there is an error of `spawn`, and so no child is told of at all)
+//! - Difference: WAC-11 (a port in use is an error of `spawn`, and no failure event)
+//! - Difference: WRW-07 (that `put` alone reaches the high mark is told by an event, too)
 //! - Difference: KRB-42 (ids of wheels are counted in 64 bits, which do not come around, and none is given twice)
 
 #![doc(test(attr(deny(warnings))))]

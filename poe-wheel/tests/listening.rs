@@ -115,7 +115,7 @@ fn without_an_address_every_address_of_the_machine_is_listened_at() {
     run(&kernel);
 }
 
-// Conformance: WAC-11
+// Difference: WAC-11 (an error of spawn)
 #[test]
 fn a_port_in_use_is_an_error_of_spawn() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -17,7 +17,7 @@ fn stream(handle: UnixStream) -> poe_wheel::ReadWriteBuilder {
     wheel(handle).filter(Stream::new())
 }
 
-// Conformance: WRW-07
+// Difference: WRW-07 (the high mark is told)
 #[test]
 fn put_tells_of_the_mark_and_low_comes_before_flushed() {
     let (kernel, log) = (kernel(), Log::default());

@@ -98,8 +98,9 @@ pub enum FollowTailEvent {
 /// - A record that a file has ended within is never joined with the next file's. It comes as
 ///   [`FollowTailEvent::Partial`], or is told as a failure.
 /// - A file that was truncated is known by its contents: each read begins up to 1 KiB before the last one's end, and what is there
-///   must be what was. So it may be as long as before, or longer, but for one that holds the very same again. What was truncated before it was read is lost, and so is
-///   what is removed before it was opened.
+///   must be what was. So it may be as long as before, or longer. Nothing before that is compared: a file that was written anew in
+///   place, and holds the same there, is gone on with as if nothing had happened. What was truncated before it was read is lost,
+///   and so is what is removed before it was opened.
 /// - A file that gets its name back is gone on with where it was left.
 /// - Where the name is a symbolic link, that it leads elsewhere is told by the system, and that something is done to what it leads
 ///   to is found by polls.
