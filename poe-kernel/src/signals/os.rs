@@ -105,13 +105,9 @@ impl Kernel {
         }
         let failed = |source: io::Error| SignalError::Os { signal, source };
         let tally = self.intake().map_err(failed)?;
-        // Noted before its default action is taken from it, so that none does neither.
-        let caught = crate::sys::on_signal(number, tally).and_then(|action| {
-            Dispositions::claim(number).inspect_err(|_| _ = unregister(action))?;
-            Ok(Caught { number, action })
-        });
-        match caught {
-            Ok(caught) => {
+        match Dispositions::claim(number, || crate::sys::on_signal(number, tally)) {
+            Ok(action) => {
+                let caught = Caught { number, action };
                 self.inner.signals.borrow_mut().os.caught.insert(signal, caught);
                 Ok(())
             }
@@ -251,12 +247,16 @@ impl Dispositions {
         CLAIMS.get_or_init(Mutex::default)
     }
 
-    fn claim(number: i32) -> io::Result<()> {
+    /// Has a signal noted, and its default action taken from it.
+    ///
+    /// That is asked for first whenever the signal comes, and taken from it last here: so none does neither, and none does both
+    /// because the claim was released between the two.
+    fn claim(number: i32, note: impl FnOnce() -> io::Result<SigId>) -> io::Result<SigId> {
         let mut claims = Self::claims().lock().unwrap_or_else(PoisonError::into_inner);
         let (is_default, count) = match claims.entry(number) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
-                let is_default = Arc::new(AtomicBool::new(false));
+                let is_default = Arc::new(AtomicBool::new(true));
                 // Rust ignores broken pipes from the start, and its programs count on that: nobody's `PIPE` kills.
                 if number != Number::SIGPIPE as i32 {
                     let flag = Arc::clone(&is_default);
@@ -265,9 +265,10 @@ impl Dispositions {
                 entry.insert((is_default, 0))
             }
         };
+        let action = note()?;
         *count += 1;
         is_default.store(false, Ordering::SeqCst);
-        Ok(())
+        Ok(action)
     }
 
     fn release(number: i32) {
