@@ -183,6 +183,23 @@ fn bad_data_is_a_message_and_not_the_end() {
 }
 
 #[test]
+fn who_talks_without_being_asked_is_asked_all_the_same() {
+    let mut watched = Watched::new();
+    let Some(mut terminal) = watched.top(SIZE) else { return };
+    watched.is_asked();
+    let mut stream = watched.connection.as_ref().unwrap().get_ref().try_clone().unwrap();
+    let talker = std::thread::spawn(move || while stream.write_all(b"garbage\n").is_ok() {});
+    for _ in 0..5 {
+        watched.is_asked();
+    }
+    terminal.until_sees(|seen| seen.contains("what it sends is no snapshot: "));
+    terminal.types("q");
+    assert!(terminal.wait().success() && terminal.is_restored());
+    drop(watched);
+    talker.join().unwrap();
+}
+
+#[test]
 fn it_connects_again() {
     let mut watched = Watched::new();
     let Some(mut terminal) = watched.top(SIZE) else { return };

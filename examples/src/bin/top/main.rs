@@ -96,6 +96,10 @@ fn main() -> examples::Result {
         })
         .server_error(|cx, error| {
             if error.is_recoverable() {
+                // Who is not asked says nothing that matters.
+                if !cx.heap.user.is_asked {
+                    return;
+                }
                 cx.heap.user.problem = Some(format!("what it sends is no snapshot: {error}"));
                 answered(cx);
             } else {
