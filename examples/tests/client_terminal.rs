@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod common;
+mod terminal;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,9 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::terminal::Terminal;
 use common::{is_installed, read_all, read_line, wait_until};
 use nix::sys::signal::Signal;
+use terminal::Terminal;
 
 const CLIENT: &str = example!("tcp-client");
 

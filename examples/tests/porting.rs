@@ -9,6 +9,7 @@
 )]
 
 mod common;
+mod terminal;
 
 use std::env;
 use std::error::Error;
@@ -16,7 +17,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use common::is_installed;
-use common::terminal::Terminal;
+use terminal::Terminal;
 
 include!(concat!(env!("OUT_DIR"), "/porting.rs"));
 

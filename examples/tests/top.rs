@@ -2,14 +2,15 @@
 
 #[macro_use]
 mod common;
+mod terminal;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
-use common::terminal::Terminal;
 use common::{DEADLINE, Program, is_installed, run, wait_until};
 use nix::sys::signal::Signal;
+use terminal::Terminal;
 
 const TOP: &str = example!("top");
 const SIZE: (u16, u16) = (80, 24);

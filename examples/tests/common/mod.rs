@@ -1,8 +1,6 @@
 //! Programs as child processes, with a deadline for all that is waited for.
 #![allow(dead_code, reason = "each test uses some of this")]
 
-pub(crate) mod terminal;
-
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,5 @@
 //! A program at a pseudo-terminal: keys go in, and an emulator reads the screen.
+#![allow(dead_code, reason = "each test uses some of this")]
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,7 +15,7 @@ use nix::unistd::Pid;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-use super::{DEADLINE, is_installed, wait_until};
+use crate::common::{DEADLINE, is_installed, wait_until};
 
 /// The terminal as a person has it, and the program that it is the controlling terminal of.
 pub(crate) struct Terminal {
