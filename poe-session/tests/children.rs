@@ -463,6 +463,33 @@ fn a_child_of_other_means_is_announced_by_a_bare_chld_and_left_as_it_is() {
     }
 }
 
+#[test]
+fn the_first_watch_of_chld_is_told_of_a_child_that_has_ended_before() {
+    let _alone = alone();
+    for kernel in kernels() {
+        let early = child("exit 3").id();
+        until_ended(early);
+        let told = Rc::new(Cell::new(None));
+        let t = told.clone();
+        Session::build(())
+            .on_start(|cx| -> HandlerResult {
+                cx.refcount_increment(cx.session(), "wait")?;
+                Ok(cx.sig("CHLD", "chld")?)
+            })
+            .on("chld", move |cx, signal: Signal| -> HandlerResult {
+                assert!(signal.child().is_none(), "nobody has waited for it");
+                cx.sig_ignore("CHLD");
+                cx.sig_child(early, "ended", ())?;
+                Ok(cx.refcount_decrement(cx.session(), "wait").map(drop)?)
+            })
+            .on("ended", move |_, exit: ChildExit| t.set(exit.status.and_then(|it| it.code())))
+            .spawn(&kernel)
+            .unwrap();
+        kernel.run().unwrap();
+        assert_eq!(told.get(), Some(3), "{}", kernel.event_loop_name());
+    }
+}
+
 // Conformance: KRG-20
 #[test]
 fn a_program_that_a_handler_waits_for_itself_is_nothing_to_tell() {

@@ -138,7 +138,8 @@ impl Kernel {
     /// Has a signal sent to the active session as an event whose payload is a [`Signal`] (POE: `sig`).
     ///
     /// One event per signal and session: watching again replaces it. A name of a real signal (without `SIG`) is caught
-    /// from the operating system from the first watch to the last; any other name is for [`Kernel::signal`] alone.
+    /// from the operating system from the first watch to the last; any other name is for [`Kernel::signal`] alone. The first
+    /// watch of `CHLD` also tells of a child that has ended already, and that nobody has waited for.
     /// Watching a signal does **not** keep a session alive: one that should wait for nothing but signals needs an
     /// alias and a watched handle or timer, or an extra reference.
     ///
@@ -200,7 +201,12 @@ impl Kernel {
         if !self.is_live(session) {
             return Ok(());
         }
-        self.watch_os_signal(signal)?;
+        let is_first = !self.inner.signals.borrow().watches.contains_key(&signal);
+        if is_first && signal == "CHLD" {
+            self.expect_sigchld()?;
+        } else {
+            self.watch_os_signal(signal)?;
+        }
         let watch = SignalWatch { session, event, since: Location::caller() };
         let mut signals = self.inner.signals.borrow_mut();
         signals.watches.entry(signal).or_default().insert(session, watch);

@@ -22,9 +22,17 @@ sub perform {
     my $title = shift @ARGV;
     my $program = $scenario{ $title // '' } or die 'scenarios: ', join(' ', sort keys %scenario), "\n";
     $| = 1;
-    alarm 60;
+    look_again(12);
     $program->();
     run();
+}
+
+# POE looks for children that have ended, and only then has SIGCHLD caught: one that ends between the two is not heard of
+# until another SIGCHLD comes. So one comes every five seconds, up to a number of times; then something hangs.
+sub look_again {
+    my ($times) = @_;
+    $SIG{ALRM} = $times ? sub { look_again($times - 1); kill CHLD => $$ } : 'DEFAULT';
+    alarm 5;
 }
 
 sub note { print @_, "\n" }
