@@ -158,7 +158,7 @@ fn connecting_times_out_to_the_millisecond() {
 fn connecting_times_out_exactly_on_a_clock_that_jumps() {
     let _watchdog = watchdog();
     let (port, _full) = full_port();
-    let kernel = Kernel::builder().virtual_clock(UNIX_EPOCH).build().unwrap();
+    let kernel = common::timeless();
     let log = Log::default();
     let told = log.clone();
     client::Tcp::build()
@@ -423,7 +423,7 @@ fn an_error_of_one_connection_is_forgotten_by_the_next() {
 #[test]
 fn a_shutdown_calls_off_a_reconnection_that_was_put_off() {
     let _watchdog = watchdog();
-    let kernel = Kernel::builder().virtual_clock(UNIX_EPOCH).build().unwrap();
+    let kernel = common::timeless();
     let attempts = Rc::new(Cell::new(0));
     let counted = Rc::clone(&attempts);
     client::Tcp::build()

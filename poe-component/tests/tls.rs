@@ -183,15 +183,10 @@ fn who_speaks_no_tls_ends_his_own_connection_only() {
     run(&kernel);
 }
 
-/// A kernel whose time passes when nothing else happens.
-fn timeless() -> Kernel {
-    Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build().unwrap()
-}
-
 #[test]
 fn a_server_does_not_wait_for_a_handshake_for_ever() {
     let _watchdog = watchdog();
-    let (kernel, (ours, _)) = (timeless(), contexts());
+    let (kernel, (ours, _)) = (common::timeless(), contexts());
     let (server, log) = echo(&kernel, ours);
     // One says nothing at all, the other begins, and no more.
     let silent = std::net::TcpStream::connect(("127.0.0.1", port(&server))).unwrap();
@@ -211,7 +206,7 @@ fn a_server_does_not_wait_for_a_handshake_for_ever() {
 #[test]
 fn a_client_does_not_wait_for_a_handshake_for_ever() {
     let _watchdog = watchdog();
-    let (kernel, (_, theirs)) = (timeless(), contexts());
+    let (kernel, (_, theirs)) = (common::timeless(), contexts());
     let server = server::Tcp::build()
         .address("127.0.0.1")
         .client_filter(Stream::new())
@@ -245,7 +240,7 @@ fn a_client_does_not_wait_for_a_handshake_for_ever() {
 #[test]
 fn a_handshake_that_is_done_in_time_leaves_the_connection_alone() {
     let _watchdog = watchdog();
-    let (kernel, (ours, theirs)) = (timeless(), contexts());
+    let (kernel, (ours, theirs)) = (common::timeless(), contexts());
     let (server, log) = echo(&kernel, ours);
     let (l, start) = (log.clone(), std::time::UNIX_EPOCH);
     client::Tcp::build()

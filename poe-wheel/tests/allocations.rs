@@ -1,5 +1,8 @@
 //! No copy of payload between the read and the handler: a record lies in the read buffer, and costs no allocation.
 
+#[path = "common/descriptors.rs"]
+#[allow(unreachable_pub, reason = "a module of all tests")]
+mod descriptors;
 #[path = "../../poe-filter/tests/allocations/sys.rs"]
 mod sys;
 
@@ -86,6 +89,7 @@ fn rounds<F: Filter<In = Bytes, Out = Bytes> + 'static>(
         make().put(Bytes::from_static(&[b'x'; 64]), &mut sent).unwrap();
     }
     let payload = 64 * RECORDS;
+    descriptors::count();
     let (ours, mut peer) = UnixStream::pair().unwrap();
     peer.write_all(&sent).unwrap();
     let (ours, counts) = (Cell::new(Some(ours)), Rc::new(Cell::new(Vec::new())));

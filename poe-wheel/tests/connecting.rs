@@ -96,7 +96,7 @@ fn a_unix_server_that_is_busy_is_waited_for() {
     let path = std::env::temp_dir().join(format!("poe-wheel-busy-{}", std::process::id()));
     let (listener, waiting) = full_unix(&path);
     let limit = Duration::from_secs(1);
-    let kernel = Kernel::builder().virtual_clock(UNIX_EPOCH).build().unwrap();
+    let kernel = common::builder().virtual_clock(UNIX_EPOCH).build().unwrap();
     let log = Log::default();
     try_to_connect(&kernel, &log, factory().remote_path(&path).connect_timeout(limit));
     run(&kernel);
@@ -231,7 +231,7 @@ fn full() -> (Socket, Vec<Socket>, SocketAddr) {
 fn a_connection_that_takes_too_long_is_a_failure() {
     let (_listener, _waiting, address) = full();
     // A day of virtual time.
-    let kernel = Kernel::builder().virtual_clock(UNIX_EPOCH).build().unwrap();
+    let kernel = common::builder().virtual_clock(UNIX_EPOCH).build().unwrap();
     let log = Log::default();
     try_to_connect(&kernel, &log, to(address).connect_timeout(Duration::from_secs(86_400)));
     run(&kernel);
@@ -319,7 +319,7 @@ fn a_unix_client_may_have_a_path_too() {
 
 /// A kernel with one thread for blocking work, which is busy until the sender is dropped.
 fn kernel_with_a_busy_thread(queue: usize) -> (Kernel, mpsc::Sender<()>) {
-    let kernel = Kernel::builder().blocking_threads(1).blocking_queue(queue).build().unwrap();
+    let kernel = common::builder().blocking_threads(1).blocking_queue(queue).build().unwrap();
     let (let_go, held) = mpsc::channel::<()>();
     let held = Cell::new(Some(held));
     Session::build(())

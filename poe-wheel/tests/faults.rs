@@ -148,7 +148,7 @@ fn a_failure_at_any_octet_of_the_output_is_told_once() {
 
 #[test]
 fn a_delay_costs_no_time_and_no_turns() {
-    let kernel = Kernel::builder().virtual_clock(SystemTime::UNIX_EPOCH).build().unwrap();
+    let kernel = common::builder().virtual_clock(SystemTime::UNIX_EPOCH).build().unwrap();
     let (builder, peer) = lines();
     peer.read_faults(Faults::none().at(2, Fault::Stall));
     peer.write_faults(Faults::none().at(2, Fault::Stall));

@@ -290,7 +290,7 @@ fn events_come_under_their_present_names() {
     let directory = Directory::new();
     let path = directory.file("log", "");
     let (kernel, log) =
-        (Kernel::builder().virtual_clock(UNIX_EPOCH).build().unwrap(), Log::default());
+        (common::builder().virtual_clock(UNIX_EPOCH).build().unwrap(), Log::default());
     let wheel = Rc::new(RefCell::new(None::<FollowTail>));
     let say = |what: &'static str| {
         let l = log.clone();

@@ -213,7 +213,7 @@ fn session(world: &Rc<RefCell<World>>) -> Session<Heap> {
 
 fn live(deeds: Vec<Deed>) -> usize {
     let world = Rc::new(RefCell::new(World { deeds: deeds.into(), ..World::default() }));
-    let kernel = Kernel::builder()
+    let kernel = common::builder()
         .virtual_clock(SystemTime::UNIX_EPOCH)
         .diagnostics(|diagnostic| panic!("{diagnostic}"))
         .build()

@@ -484,7 +484,7 @@ fn sessions_may_ask_for_the_child_as_well() {
 
 #[test]
 fn children_are_told_of_by_the_signal_where_there_are_no_descriptors_of_processes() {
-    let kernel = Kernel::builder().use_sigchld(true).build().unwrap();
+    let kernel = common::builder().use_sigchld(true).build().unwrap();
     let log = record(&kernel, with_outputs(Run::build_shell("echo one; exit 2")));
     run(&kernel);
     assert_eq!(log.take().last().unwrap(), "exit exit status: 2");
@@ -570,7 +570,7 @@ fn a_wheel_serves_the_session_it_began_in_wherever_it_is_kept() {
 
 #[test]
 fn a_session_that_stops_hears_no_more_of_its_child() {
-    let kernel = Kernel::builder().diagnostics(|_| {}).build().unwrap();
+    let kernel = common::builder().diagnostics(|_| {}).build().unwrap();
     let kept = Rc::new(std::cell::RefCell::new(None));
     let k = kept.clone();
     let session = Session::build(())

@@ -10,9 +10,10 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use poe_component::prelude::*;
+use poe_kernel::KernelBuilder;
 
 /// Longer than anything here takes; only a failure reaches it.
 pub const LIMIT: Duration = Duration::from_secs(10);
@@ -58,13 +59,23 @@ impl Log {
     }
 }
 
-/// A kernel, and what it reports. What the test has open from here on it must have closed at its end.
+/// A kernel, and what it reports.
 pub fn kernel() -> (Kernel, Log) {
-    descriptors::count();
     let reports = Log::default();
     let log = reports.clone();
-    let kernel = Kernel::builder().diagnostics(move |what| log.add(what.to_string())).build();
+    let kernel = builder().diagnostics(move |what| log.add(what.to_string())).build();
     (kernel.unwrap(), reports)
+}
+
+/// A kernel whose time passes when nothing else happens.
+pub fn timeless() -> Kernel {
+    builder().virtual_clock(UNIX_EPOCH).build().unwrap()
+}
+
+/// A kernel to be. What the test has open from here on it must have closed at its end.
+fn builder() -> KernelBuilder {
+    descriptors::count();
+    Kernel::builder()
 }
 
 pub fn port(server: &server::Tcp) -> u16 {

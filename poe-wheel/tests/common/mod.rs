@@ -18,13 +18,19 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use poe_kernel::KernelBuilder;
 use poe_session::prelude::*;
 use poe_wheel::{Input, IoError, ReadWrite, ReadWriteBuilder, WheelId};
 
-/// A kernel whose diagnostics are a failure. What the test has open from here on it must have closed at its end.
+/// A kernel whose diagnostics are a failure.
 pub fn kernel() -> Kernel {
+    builder().diagnostics(|diagnostic| panic!("{diagnostic}")).build().unwrap()
+}
+
+/// A kernel to be. What the test has open from here on it must have closed at its end.
+pub fn builder() -> KernelBuilder {
     descriptors::count();
-    Kernel::builder().diagnostics(|diagnostic| panic!("{diagnostic}")).build().unwrap()
+    Kernel::builder()
 }
 
 /// Runs until no session is left; a test that does not come to that ends the process.

@@ -16,7 +16,7 @@ use crate::program::{Act, Program, Typed, shown};
 
 #[test]
 fn a_lone_escape_is_known_in_time() {
-    let clock = Kernel::builder().virtual_clock(SystemTime::UNIX_EPOCH).build().unwrap();
+    let clock = crate::common::builder().virtual_clock(SystemTime::UNIX_EPOCH).build().unwrap();
     let (ours, mut theirs) = pair();
     let program = Program::new(clock, Curses::build_pair(ours.try_clone().unwrap(), ours));
     let kernel = program.kernel.clone();
