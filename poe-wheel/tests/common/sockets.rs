@@ -1,12 +1,14 @@
 //! Sessions that have one socket wheel.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use poe_session::prelude::*;
-use poe_wheel::{Connection, IoError, SocketFactory, SocketFactoryBuilder};
+use poe_wheel::{Connection, IoError, SocketFactory, SocketFactoryBuilder, WheelError};
 
-use super::Log;
+use super::{Log, kernel, run};
 
 /// What a socket wheel says.
 #[derive(Debug)]
@@ -68,4 +70,38 @@ pub fn try_to_connect(kernel: &Kernel, log: &Log, builder: SocketFactoryBuilder)
         }
         *cx.heap = None;
     });
+}
+
+/// What spawning a wheel says in a session.
+pub fn spawn_error(builder: &SocketFactoryBuilder) -> Option<WheelError> {
+    let kernel = kernel();
+    let error: Rc<RefCell<Option<WheelError>>> = Rc::default();
+    let (e, builder) = (error.clone(), builder.clone());
+    Session::build(())
+        .on_start(move |cx| *e.borrow_mut() = builder.clone().spawn(cx.kernel).err())
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    error.take()
+}
+
+/// A path in a folder of its own, which is removed at the end.
+pub struct Place(pub PathBuf);
+
+impl Place {
+    pub fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("poe-wheel-{}-{name}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        Self(folder)
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.0.join("socket")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
