@@ -214,23 +214,27 @@ fn interrupted(start: &Starter, options: Options) -> Outcome {
     trial.add(&ours, 1, READ)?;
     let came = Arc::new(AtomicBool::new(false));
     let action = signal_hook::flag::register(Signal::SIGURG as i32, Arc::clone(&came))?;
-    let (me, is_over) = (pthread_self(), Arc::new(AtomicBool::new(false)));
-    let over = Arc::clone(&is_over);
+    let (me, is_over) = (pthread_self(), AtomicBool::new(false));
+    let waker = trial.event_loop.waker();
     let outcome = thread::scope(|scope| {
-        scope.spawn(move || {
-            while !over.load(Ordering::SeqCst) {
-                // It waits for this thread, so that there is somebody to interrupt.
+        scope.spawn(|| {
+            // One after the other, so that all but the first come to a thread that waits.
+            for _ in 0..20 {
                 let _ = pthread_kill(me, Signal::SIGURG);
-                thread::yield_now();
+                while !came.swap(false, Ordering::SeqCst) && !is_over.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
             }
+            is_over.store(true, Ordering::SeqCst);
+            waker.wake();
         });
         let begun = Instant::now();
         let mut outcome = Ok(Vec::new());
-        while outcome.is_ok()
-            && (!came.load(Ordering::SeqCst) || begun.elapsed() < Duration::from_millis(20))
+        while matches!(&outcome, Ok(ready) if ready.is_empty())
+            && !is_over.load(Ordering::SeqCst)
             && begun.elapsed() < trial.limit
         {
-            outcome = trial.wait(Some(Duration::from_millis(5)));
+            outcome = trial.wait(Some(trial.limit));
         }
         is_over.store(true, Ordering::SeqCst);
         outcome
