@@ -6,7 +6,6 @@ mod decode;
 mod events;
 mod handle;
 mod modes;
-mod mouse;
 mod screen;
 mod taken;
 mod wheel;

@@ -18,11 +18,12 @@ use ratatui::layout::Size;
 
 use super::builder::Plan;
 use super::canvas::{Canvas, limited};
-use super::decode::Decoder;
+use super::decode::input;
 use super::events::{CursesEvent, TerminalInput};
 use super::modes::Modes;
 use super::screen::Screen;
 use super::taken::Taken;
+use crate::read_line::decode::{Decoded, Decoder};
 use crate::read_line::terminal;
 use crate::unset::Unset;
 use crate::{Input, IoCause, IoError, WheelError, WheelId};
@@ -226,7 +227,8 @@ impl Wheel {
             kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
         }
         if !self.failed.get() {
-            self.decoder.borrow_mut().break_off(&mut self.inputs.borrow_mut());
+            let mut inputs = self.inputs.borrow_mut();
+            self.decoder.borrow_mut().break_off(|decoded| inputs.push_back(input(decoded)));
         }
         if self.is_entered.take() {
             // What nobody will see must not keep the terminal from being told to go back.
@@ -254,16 +256,20 @@ impl Wheel {
     }
 
     fn receive(&self, kernel: &Kernel) {
-        let Some(input) = self.taken.borrow().as_ref().map(Taken::input) else { return };
+        let Some(handle) = self.taken.borrow().as_ref().map(Taken::input) else { return };
         let mut room = [0; AT_ONCE];
-        match nix::unistd::read(&input, &mut room) {
+        match nix::unistd::read(&handle, &mut room) {
             Ok(0) => {
-                self.decoder.borrow_mut().time_out(&mut self.inputs.borrow_mut());
+                let mut inputs = self.inputs.borrow_mut();
+                self.decoder.borrow_mut().time_out(|decoded| inputs.push_back(input(decoded)));
+                drop(inputs);
                 let unfinished = self.decoder.borrow().pending();
                 self.give_up("read", IoCause::Eof { unfinished });
             }
             Ok(count) => {
-                self.decoder.borrow_mut().feed(&room[..count], &mut self.inputs.borrow_mut());
+                let mut inputs = self.inputs.borrow_mut();
+                let take = |decoded: Decoded<'_>| inputs.push_back(input(decoded));
+                self.decoder.borrow_mut().feed(&room[..count], take);
             }
             Err(Errno::EAGAIN | Errno::EINTR) => {}
             Err(error) => self.give_up("read", IoCause::Os(error.into())),
@@ -417,7 +423,9 @@ impl Timeout for Escape {
     fn timed_out(&self, kernel: &Kernel) {
         if let Some(wheel) = self.0.upgrade() {
             wheel.escape_timer.set(TimerId::NONE);
-            wheel.decoder.borrow_mut().time_out(&mut wheel.inputs.borrow_mut());
+            let mut inputs = wheel.inputs.borrow_mut();
+            wheel.decoder.borrow_mut().time_out(|decoded| inputs.push_back(input(decoded)));
+            drop(inputs);
             wheel.work(kernel);
         }
     }

@@ -1,308 +1,288 @@
-//! Octets of a terminal to keys.
+//! Octets of a terminal to inputs, for lines and for whole screens.
 
-use std::collections::VecDeque;
+use terminput::Event;
 
-use super::key::{Key, KeyCode};
+use super::sequence;
 
-/// What was typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stroke {
-    Key(Key),
-    /// What a terminal says was pasted, and is nobody's command.
+/// A piece of what was pasted is no longer, in octets.
+const LONGEST_PASTE: usize = 64 * 1024;
+
+const PASTE: &[u8] = b"\x1B[200~";
+const PASTE_END: &[u8] = b"\x1B[201~";
+
+/// What has come.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Decoded<'a> {
+    /// One sequence, or one character, and what it says if that is known.
+    Sequence(&'a [u8], Option<Event>),
+    /// What a terminal says was pasted, and is nobody's command; or a piece of a long one.
     Paste(String),
 }
 
-pub(crate) const PASTE_END: &[u8] = b"\x1B[201~";
-
-/// No sequence of a key is that long: octets that never end one are not waited for.
-const LONGEST: usize = 32;
-
-/// Makes keys of octets, however they are cut up.
+/// Makes inputs of octets, however they are cut up, and loses none of them.
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(crate) struct Decoder {
     octets: Vec<u8>,
     pasting: bool,
-    /// How much of a paste has no end in it.
+    /// How many octets of what is pasted have been looked at, and do not end it.
     looked: usize,
 }
 
-/// What octets begin with, and how many of them that takes.
-pub(crate) enum Parsed {
-    Key(Key, usize),
-    Paste(usize),
-    Nothing(usize),
-    Unfinished,
-}
-
 impl Decoder {
-    pub(super) fn feed(&mut self, octets: &[u8], strokes: &mut VecDeque<Stroke>) {
+    pub(crate) fn feed(&mut self, octets: &[u8], take: impl FnMut(Decoded<'_>)) {
         self.octets.extend_from_slice(octets);
-        self.decode(strokes, false);
+        self.decode(false, take);
     }
 
-    /// Whether a key may have begun that Escape is by itself: more of it comes at once, or never.
-    pub(super) fn is_waiting(&self) -> bool {
+    /// Whether a sequence may have begun that Escape is by itself: more of it comes at once, or never. Of a character, the rest
+    /// will come.
+    pub(crate) fn is_waiting(&self) -> bool {
         self.octets.first() == Some(&0x1B) && !self.pasting
     }
 
-    /// Takes what has come for all there is: a lone Escape is that.
-    pub(super) fn time_out(&mut self, strokes: &mut VecDeque<Stroke>) {
-        self.decode(strokes, true);
+    /// How many octets are no input yet.
+    #[cfg_attr(not(feature = "curses"), allow(dead_code))]
+    pub(crate) fn pending(&self) -> usize {
+        self.octets.len()
     }
 
-    fn decode(&mut self, strokes: &mut VecDeque<Stroke>, is_all: bool) {
-        let mut rest = &self.octets[..];
-        loop {
-            if self.pasting {
-                let Some(end) = find(&rest[self.looked..], PASTE_END) else {
-                    self.looked = rest.len().saturating_sub(PASTE_END.len() - 1);
-                    break;
-                };
-                let end = self.looked + end;
-                self.looked = 0;
-                let text = String::from_utf8_lossy(&rest[..end]);
-                strokes.push_back(Stroke::Paste(text.replace("\r\n", "\n").replace('\r', "\n")));
-                rest = &rest[end + PASTE_END.len()..];
-                self.pasting = false;
-            }
-            match parse(rest, is_all) {
-                Parsed::Key(key, length) => {
-                    strokes.push_back(Stroke::Key(key));
-                    rest = &rest[length..];
-                }
-                Parsed::Paste(length) => {
-                    self.pasting = true;
-                    rest = &rest[length..];
-                }
-                Parsed::Nothing(length) => rest = &rest[length..],
-                Parsed::Unfinished => break,
-            }
+    /// Takes what has come for all there is: a lone Escape is that.
+    pub(crate) fn time_out(&mut self, take: impl FnMut(Decoded<'_>)) {
+        self.decode(true, take);
+    }
+
+    /// Takes what has come for all there is, half a paste too: whoever has the terminal next gets the rest, and the end.
+    #[cfg_attr(not(feature = "curses"), allow(dead_code))]
+    pub(crate) fn break_off(&mut self, mut take: impl FnMut(Decoded<'_>)) {
+        self.time_out(&mut take);
+        if std::mem::take(&mut self.pasting) {
+            self.looked = 0;
+            take(Decoded::Paste(text(&std::mem::take(&mut self.octets))));
         }
-        let done = self.octets.len() - rest.len();
+    }
+
+    fn decode(&mut self, is_all: bool, mut take: impl FnMut(Decoded<'_>)) {
+        let mut done = 0;
+        loop {
+            let rest = &self.octets[done..];
+            if self.pasting {
+                let Some((text, length, is_over)) = pasted(rest, &mut self.looked) else { break };
+                if !text.is_empty() || is_over {
+                    take(Decoded::Paste(text));
+                }
+                self.pasting = !is_over;
+                done += length;
+                continue;
+            }
+            let Some(length) = sequence::cut(rest, is_all) else { break };
+            let sequence = &rest[..length];
+            if sequence == PASTE {
+                self.pasting = true;
+                self.looked = 0;
+            } else {
+                take(Decoded::Sequence(sequence, sequence::event(sequence)));
+            }
+            done += length;
+        }
         self.octets.drain(..done);
     }
 }
 
-/// The keys that these octets are.
-pub(super) fn all(octets: &[u8]) -> Vec<Key> {
-    let mut decoder = Decoder::default();
-    let mut strokes = VecDeque::new();
-    decoder.feed(octets, &mut strokes);
-    decoder.time_out(&mut strokes);
-    strokes
-        .into_iter()
-        .filter_map(|stroke| if let Stroke::Key(key) = stroke { Some(key) } else { None })
-        .collect()
-}
-
-fn find(octets: &[u8], what: &[u8]) -> Option<usize> {
-    octets.windows(what.len()).position(|window| window == what)
-}
-
-pub(crate) fn parse(octets: &[u8], is_all: bool) -> Parsed {
-    match octets {
-        [] => Parsed::Unfinished,
-        [0x1B] if is_all => Parsed::Key(Key::ESCAPE, 1),
-        [0x1B] => Parsed::Unfinished,
-        [0x1B, b'[', ..] => parse_csi(octets, is_all),
-        [0x1B, b'O', rest @ ..] => match rest.first() {
-            None if is_all => Parsed::Key(Key::char('O').with_meta(), 2),
-            None => Parsed::Unfinished,
-            Some(&last) => match named_by_letter(last) {
-                Some(code) => Parsed::Key(Key::new(code), 3),
-                None if last == b'M' => Parsed::Key(Key::ctrl('m'), 3),
-                None => Parsed::Key(Key::char('O').with_meta(), 2),
-            },
-        },
-        // One before another's sequence is Meta. More of them are keys, or there would be no end to what a key may be.
-        [0x1B, 0x1B, 0x1B, ..] => Parsed::Key(Key::ESCAPE, 1),
-        [0x1B, rest @ ..] => match parse(rest, is_all) {
-            Parsed::Key(key, length) => Parsed::Key(key.with_meta(), length + 1),
-            // An Escape before something that is no key is one of its own.
-            Parsed::Paste(_) | Parsed::Nothing(_) => Parsed::Key(Key::ESCAPE, 1),
-            Parsed::Unfinished => Parsed::Unfinished,
-        },
-        [octet @ (0..0x20 | 0x7F), ..] => Parsed::Key(Key::control(*octet), 1),
-        [octet, ..] if octet.is_ascii() => Parsed::Key(Key::char(*octet as char), 1),
-        _ => parse_utf8(octets, is_all),
+/// A paste, or a piece of a long one; how many octets it takes, and whether it is over.
+fn pasted(octets: &[u8], looked: &mut usize) -> Option<(String, usize, bool)> {
+    let end = octets[*looked..].windows(PASTE_END.len()).position(|window| window == PASTE_END);
+    if let Some(end) = end.map(|end| *looked + end)
+        && end <= LONGEST_PASTE
+    {
+        *looked = 0;
+        return Some((text(&octets[..end]), end + PASTE_END.len(), true));
     }
-}
-
-fn parse_utf8(octets: &[u8], is_all: bool) -> Parsed {
-    let head = &octets[..octets.len().min(4)];
-    let valid = match std::str::from_utf8(head) {
-        Ok(text) => text,
-        Err(error) if error.valid_up_to() > 0 => {
-            std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default()
-        }
-        Err(error) if error.error_len().is_none() && !is_all => return Parsed::Unfinished,
-        Err(error) => {
-            let length = error.error_len().unwrap_or(head.len());
-            return Parsed::Key(Key::char(char::REPLACEMENT_CHARACTER), length);
-        }
-    };
-    let char = valid.chars().next().unwrap_or(char::REPLACEMENT_CHARACTER);
-    Parsed::Key(Key::char(char), char.len_utf8())
-}
-
-/// `ESC [`, numbers, and a last letter.
-fn parse_csi(octets: &[u8], is_all: bool) -> Parsed {
-    let meta_bracket = Parsed::Key(Key::char('[').with_meta(), 2);
-    let body = &octets[2..];
-    if let [b'[', rest @ ..] = body {
-        // The function keys of the Linux console.
-        return match rest.first() {
-            Some(letter @ b'A'..=b'E') => {
-                Parsed::Key(Key::new(KeyCode::Function(letter - b'A' + 1)), 4)
-            }
-            None if !is_all => Parsed::Unfinished,
-            _ => meta_bracket,
-        };
+    if octets.len() < LONGEST_PASTE + PASTE_END.len() {
+        *looked = octets.len().saturating_sub(PASTE_END.len() - 1);
+        return None;
     }
-    let length = body.iter().take_while(|octet| matches!(octet, 0x20..=0x3F)).count();
-    if length > LONGEST {
-        return meta_bracket;
+    // Neither a character nor the end of a line is cut in two.
+    let mut cut = LONGEST_PASTE;
+    while cut > LONGEST_PASTE - 4 && octets[cut] & 0xC0 == 0x80 {
+        cut -= 1;
     }
-    let Some(&last) = body.get(length) else {
-        return if is_all { meta_bracket } else { Parsed::Unfinished };
-    };
-    if !matches!(last, 0x40..=0x7E) {
-        return meta_bracket;
+    if octets[cut - 1] == b'\r' {
+        cut -= 1;
     }
-    let used = 2 + length + 1;
-    let mut numbers = body[..length].split(|&octet| octet == b';').map(|number| {
-        let digits = number.split(|octet| !octet.is_ascii_digit()).next().unwrap_or_default();
-        std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u32>().ok())
-    });
-    let first = numbers.next().flatten();
-    let modifiers = numbers.next().flatten().unwrap_or(1).saturating_sub(1);
-    let code = match (last, first) {
-        (b'~', Some(200)) => return Parsed::Paste(used),
-        (b'~', Some(number)) => named_by_number(number),
-        (b'u', Some(code)) => return unicode_key(code, modifiers, used),
-        (letter, _) => named_by_letter(letter),
-    };
-    match code {
-        Some(code) => Parsed::Key(modified(Key::new(code), modifiers), used),
-        None => Parsed::Nothing(used),
-    }
+    *looked = 0;
+    Some((text(&octets[..cut]), cut, false))
 }
 
-fn unicode_key(code: u32, modifiers: u32, used: usize) -> Parsed {
-    let key = match (u8::try_from(code), char::from_u32(code)) {
-        (Ok(octet @ (0..0x20 | 0x7F)), _) => Key::control(octet),
-        (_, Some(char)) => Key::char(char),
-        (_, None) => return Parsed::Nothing(used),
-    };
-    let key =
-        Key { shift: false, ctrl: key.ctrl || modifiers & 4 != 0, ..modified(key, modifiers) };
-    Parsed::Key(key, used)
-}
-
-fn modified(key: Key, modifiers: u32) -> Key {
-    Key { shift: modifiers & 1 != 0, meta: modifiers & 2 != 0, ctrl: modifiers & 4 != 0, ..key }
-}
-
-fn named_by_letter(letter: u8) -> Option<KeyCode> {
-    Some(match letter {
-        b'A' => KeyCode::Up,
-        b'B' => KeyCode::Down,
-        b'C' => KeyCode::Right,
-        b'D' => KeyCode::Left,
-        b'F' => KeyCode::End,
-        b'H' => KeyCode::Home,
-        b'P'..=b'S' => KeyCode::Function(letter - b'P' + 1),
-        b'Z' => KeyCode::BackTab,
-        _ => return None,
-    })
-}
-
-fn named_by_number(number: u32) -> Option<KeyCode> {
-    let function =
-        |first: u32, offset: u32| u8::try_from(number - first + offset).ok().map(KeyCode::Function);
-    match number {
-        1 | 7 => Some(KeyCode::Home),
-        2 => Some(KeyCode::Insert),
-        3 => Some(KeyCode::Delete),
-        4 | 8 => Some(KeyCode::End),
-        5 => Some(KeyCode::PageUp),
-        6 => Some(KeyCode::PageDown),
-        11..=15 => function(11, 1),
-        17..=21 => function(17, 6),
-        23 | 24 => function(23, 11),
-        _ => None,
-    }
+fn text(pasted: &[u8]) -> String {
+    String::from_utf8_lossy(pasted).replace("\r\n", "\n").replace('\r', "\n")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use terminput::KeyCode;
+
     use super::*;
 
-    fn shown(octets: &[u8]) -> String {
-        all(octets).iter().map(Key::to_string).collect::<Vec<_>>().join(" ")
+    /// An input whose octets are its own.
+    #[derive(Clone, Debug, PartialEq)]
+    enum Got {
+        Known(Event),
+        Unknown(Vec<u8>),
+        Paste(String),
+    }
+
+    impl From<Decoded<'_>> for Got {
+        fn from(decoded: Decoded<'_>) -> Self {
+            match decoded {
+                Decoded::Sequence(_, Some(event)) => Self::Known(event),
+                Decoded::Sequence(octets, None) => Self::Unknown(octets.to_vec()),
+                Decoded::Paste(text) => Self::Paste(text),
+            }
+        }
+    }
+
+    fn all(parts: &[&[u8]]) -> Vec<Got> {
+        let (mut decoder, mut got) = (Decoder::default(), Vec::new());
+        for part in parts {
+            decoder.feed(part, |decoded| got.push(decoded.into()));
+        }
+        decoder.time_out(|decoded| got.push(decoded.into()));
+        got
+    }
+
+    fn key(code: KeyCode) -> Got {
+        Got::Known(Event::Key(code.into()))
     }
 
     #[test]
-    fn keys_come_of_octets() {
-        let cases: [(&[u8], &str); 16] = [
-            (b"ab", "a b"),
-            ("é漢👍".as_bytes(), "é 漢 👍"),
-            (b"\x01\r\n\t\x7F\x08", "C-a C-m C-j C-i C-? C-h"),
-            (b"\x1Bb\x1B\x08", "M-b M-C-h"),
-            (b"\x1B[A\x1BOA\x1B[1;5C", "up up C-right"),
-            (b"\x1B[3~\x1B[H\x1B[4~\x1B[2~", "delete home end insert"),
-            (b"\x1B\x1B[A", "M-up"),
-            (b"\x1B[15~\x1BOP\x1B[[B\x1B[24~", "f5 f1 f2 f12"),
-            (b"\x1B[97;5u\x1B[27;1u", "C-a C-["),
-            (b"\x1B", "C-["),
-            (b"\x1BP\x1B]\x1B_", "M-P M-] M-_"),
-            (b"\x1B[", "M-["),
-            (b"\x1B[I\x1B[?1;2cx", "x"),
-            (b"a\xFFb", "a \u{FFFD} b"),
-            (b"\x1BOx", "M-O x"),
-            (b"\x1C\x1D\x1E\x1F\x00", "C-\\ C-] C-^ C-_ C-@"),
+    fn what_is_not_known_is_told_whole() {
+        let cases: [&[u8]; 20] = [
+            b"\x1B[?1;2c",
+            b"\x1B[?1h",
+            b"\x1B[>1 q",
+            b"\x1B[12;40R",
+            b"\x1B[99~",
+            b"\x1B[99999999999999999999~",
+            b"\x1B[4294967295u",
+            b"\x1B[<0;0;0M",
+            b"\x1B[<0;1;00m",
+            b"\x1B[<0;+0;1M",
+            b"\x1B[<0;1;70000M",
+            b"\x1B[<1;2M",
+            b"\x1B[32;0;1M",
+            b"\x1B[31;1;1M",
+            b"\x1B[[Z",
+            b"\x1B[M\x1F!!",
+            b"\x1B[MA",
+            b"\xFF",
+            b"\xC3",
+            b"\x1B\xFF",
         ];
-        for (octets, keys) in cases {
-            assert_eq!(shown(octets), keys, "{}", octets.escape_ascii());
+        for octets in cases {
+            let unknown = [Got::Unknown(octets.to_vec())];
+            assert_eq!(all(&[octets]), unknown, "{}", octets.escape_ascii());
         }
     }
 
     #[test]
-    fn escapes_without_end_are_keys() {
-        let (mut decoder, mut strokes) = (Decoder::default(), VecDeque::new());
-        decoder.feed(&[0x1B; 100_000], &mut strokes);
-        assert_eq!(strokes.len(), 100_000 - 2);
-        decoder.feed(b"[A", &mut strokes);
-        assert_eq!(strokes.back(), Some(&Stroke::Key(Key::new(KeyCode::Up).with_meta())));
+    fn a_sequence_without_end_is_not_waited_for() {
+        let (mut decoder, mut count) = (Decoder::default(), 0);
+        decoder.feed(b"\x1B[", |_| count += 1);
+        for _ in 0..1000 {
+            decoder.feed(b"1234567890;", |_| count += 1);
+            assert!(decoder.pending() <= 2 + sequence::LONGEST);
+        }
+        assert_eq!(count, 1 + 11_000);
+        decoder.feed(&[0x1B; 100_000], |_| count += 1);
+        assert_eq!(count, 1 + 11_000 + 100_000 - 2);
+        assert!(decoder.pending() == 2 && decoder.is_waiting());
     }
 
     #[test]
-    fn it_does_not_matter_how_octets_are_cut_up() {
-        let octets = "aé漢\x1B[A\x1Bb\x1B[200~x\x1B[Ay\rz\x1B[201~c\x1B[1;5D".as_bytes();
-        let mut whole = VecDeque::new();
-        Decoder::default().feed(octets, &mut whole);
-        assert!(whole.contains(&Stroke::Paste("x\x1B[Ay\nz".to_owned())), "{whole:?}");
-        for at in 0..octets.len() {
-            let mut decoder = Decoder::default();
-            let mut strokes = VecDeque::new();
-            decoder.feed(&octets[..at], &mut strokes);
-            decoder.feed(&octets[at..], &mut strokes);
-            assert_eq!(strokes, whole, "cut at {at}");
+    fn only_an_escape_is_waited_with() {
+        let mut decoder = Decoder::default();
+        for (octets, is_waiting) in
+            [(&b"\x1B"[..], true), (b"[1;", true), (b"5A", false), (b"\xE6", false)]
+        {
+            decoder.feed(octets, |_| ());
+            assert_eq!(decoder.is_waiting(), is_waiting, "{}", octets.escape_ascii());
         }
     }
 
     #[test]
-    fn a_lone_escape_is_waited_with() {
-        let (mut decoder, mut strokes) = (Decoder::default(), VecDeque::new());
-        decoder.feed(b"\x1B", &mut strokes);
-        assert!(strokes.is_empty() && decoder.is_waiting());
-        decoder.time_out(&mut strokes);
-        assert_eq!(strokes, [Stroke::Key(Key::ESCAPE)]);
-        assert!(!decoder.is_waiting());
-        decoder.feed(b"\x1B[200~half", &mut strokes);
-        assert!(!decoder.is_waiting(), "a paste has no time");
-        decoder.time_out(&mut strokes);
-        decoder.feed(b"\x1B[201~", &mut strokes);
-        assert_eq!(strokes[1], Stroke::Paste("half".to_owned()));
+    fn pastes_are_no_keys() {
+        let text = |text: &str| Got::Paste(text.to_owned());
+        assert_eq!(
+            all(&[b"\t\x1B[200~one\r\ntwo\r\x1B[A\xFF\x1B[201~\r\x1B[200~\x1B[201~"]),
+            [key(KeyCode::Tab), text("one\ntwo\n\x1B[A\u{FFFD}"), key(KeyCode::Enter), text("")]
+        );
+        let (mut decoder, mut got) = (Decoder::default(), Vec::<Got>::new());
+        decoder.feed(b"\x1B[200~half", |decoded| got.push(decoded.into()));
+        assert!(!decoder.is_waiting() && decoder.pending() == 4);
+        decoder.time_out(|decoded| got.push(decoded.into()));
+        assert!(got.is_empty(), "a paste has no time");
+        decoder.break_off(|decoded| got.push(decoded.into()));
+        decoder.feed(b"\t", |decoded| got.push(decoded.into()));
+        assert_eq!(got, [text("half"), key(KeyCode::Tab)]);
+    }
+
+    #[test]
+    fn a_paste_that_never_ends_takes_no_memory() {
+        let (mut decoder, mut pasted) = (Decoder::default(), String::new());
+        decoder.feed(b"\x1B[200~", |decoded| panic!("{decoded:?}"));
+        let mut take = |decoded: Decoded<'_>| {
+            let Decoded::Paste(text) = decoded else { panic!("{decoded:?}") };
+            assert!(text.len() <= LONGEST_PASTE);
+            pasted.push_str(&text);
+        };
+        let lines = "漢字\r\n".repeat(1000);
+        for _ in 0..100 {
+            decoder.feed(lines.as_bytes(), &mut take);
+            assert!(decoder.pending() < LONGEST_PASTE + PASTE_END.len());
+        }
+        decoder.feed(b"\x1B[201~", &mut take);
+        assert_eq!(pasted, "漢字\n".repeat(100_000));
+    }
+
+    /// What terminals send, and what nobody does.
+    fn sent() -> impl Strategy<Value = Vec<u8>> {
+        let known = prop::sample::select(vec![
+            &b"\x1B"[..],
+            b"\x1B[",
+            b"\x1BO",
+            b"\x1B[A",
+            b"\x1B[1;5C",
+            b"\x1B[1;",
+            b"\x1B[97:65;2:3u",
+            b"\x1B[200~",
+            b"\x1B[201~",
+            b"\x1B[M",
+            b"\x1B[<0;1;1M",
+            b"\x1B[<",
+            b"32;0;1M",
+            b"\x1B[[",
+            b"\r\n",
+            b"0123456789;0123456789;0123456789;0123456789",
+            "é漢👍".as_bytes(),
+        ]);
+        let part = prop_oneof![
+            3 => known.prop_map(<[u8]>::to_vec),
+            1 => prop::collection::vec(any::<u8>(), 0..4),
+            1 => prop::collection::vec(0x20..0x7Fu8, 0..4),
+        ];
+        prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_octets_are_cut_up(octets in sent()) {
+            let whole = all(&[&octets]);
+            for at in 0..=octets.len() {
+                prop_assert_eq!(&all(&[&octets[..at], &octets[at..]]), &whole, "cut at {}", at);
+            }
+            let single: Vec<&[u8]> = octets.chunks(1).collect();
+            prop_assert_eq!(&all(&single), &whole);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::decode;
+use super::stroke;
 
 /// A key, with the modifiers that a terminal tells of.
 ///
@@ -121,8 +121,10 @@ impl Key {
             KeyCode::Function(number @ 1..=4) => ["OP", "OQ", "OR", "OS"][usize::from(number) - 1],
             KeyCode::Function(number) => {
                 // There are gaps.
+                const NUMBERS: [u8; 16] =
+                    [15, 17, 18, 19, 20, 21, 23, 24, 25, 26, 28, 29, 31, 32, 33, 34];
                 let number = usize::from(number).checked_sub(5);
-                let number = number.and_then(|at| [15, 17, 18, 19, 20, 21, 23, 24].get(at));
+                let number = number.and_then(|at| NUMBERS.get(at));
                 return number.map(|number| format!("\x1B[{number}~")).unwrap_or_default();
             }
         };
@@ -156,7 +158,7 @@ impl fmt::Display for Key {
 /// The keys of a sequence as an init file writes it: `"\C-x\M-y\e[A"` in quotes, or by names, as `Meta-Rubout` and `C-xC-r`.
 pub(super) fn sequence(text: &str) -> Option<Vec<Key>> {
     let keys = match text.strip_prefix('"') {
-        Some(quoted) => decode::all(&unquoted(quoted.strip_suffix('"').unwrap_or(quoted))),
+        Some(quoted) => stroke::keys(&unquoted(quoted.strip_suffix('"').unwrap_or(quoted))),
         None => named(text)?,
     };
     (!keys.is_empty()).then_some(keys)

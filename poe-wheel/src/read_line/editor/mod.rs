@@ -15,7 +15,6 @@ use std::rc::Rc;
 use self::search::Search;
 use self::undo::Undo;
 use self::vi::Operator;
-use super::decode::{self, Stroke};
 use super::function::Function as F;
 use super::history::History;
 use super::inputrc::{About, Directive, Parsed, Target};
@@ -23,6 +22,7 @@ use super::key::Key;
 use super::keymap::{Binding, Found, Keymaps, MapName};
 use super::kill_ring::{KillRing, Side};
 use super::settings::Settings;
+use super::stroke::{self, Stroke};
 use super::text::Text;
 
 pub use self::complete::Completion;
@@ -433,7 +433,7 @@ impl Editor {
                 Directive::Set { name, value } => self.set(&name, &value),
                 Directive::Bind { keys, to } => {
                     let binding = match to {
-                        Target::Macro(octets) => Binding::Macro(decode::all(&octets).into()),
+                        Target::Macro(octets) => Binding::Macro(stroke::keys(&octets).into()),
                         Target::Function(name) => match F::named(&name) {
                             Some(function) => Binding::Function(function),
                             None if is_added(&name) => Binding::Added(name.into()),

@@ -1,9 +1,9 @@
 //! Searching the history, while the text is typed or when it is whole.
 
 use super::{Editor, F};
-use crate::read_line::decode::Stroke;
 use crate::read_line::key::{self, Key};
 use crate::read_line::keymap::MapName;
+use crate::read_line::stroke::Stroke;
 use crate::read_line::text::Text;
 
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::read_line::decode;
+use crate::read_line::stroke;
 
 /// An editor, and what came of the keys that it was given.
 struct Typist {
@@ -29,7 +29,7 @@ impl Typist {
     /// Types keys that are written as in an init file.
     fn keys(&mut self, keys: &str) -> &mut Self {
         let octets = crate::read_line::key::unquoted(keys);
-        for key in decode::all(&octets) {
+        for key in stroke::keys(&octets) {
             let effects = self.editor.typed(Stroke::Key(key));
             self.effects.extend(effects);
             loop {
@@ -663,7 +663,7 @@ proptest::proptest! {
     ) {
         let typist = if is_vi { Typist::vi() } else { Typist::new() };
         let mut typist = typist.with_history(&["first é漢", "(second) two", ""]);
-        for key in decode::all(&octets) {
+        for key in stroke::keys(&octets) {
             let mut effects = typist.editor.typed(Stroke::Key(key));
             while !effects.is_empty() {
                 for effect in effects {

@@ -18,7 +18,7 @@ use poe_kernel::{
 
 use self::watches::{Escape, Idle, Reading, Writing};
 use super::builder::Plan;
-use super::decode::{Decoder, Stroke};
+use super::decode::{Decoded, Decoder};
 use super::edited::EditedLine;
 use super::editor::{Completion, Editor, Effect, Exception};
 use super::events::{PutMode, ReadLineEvent};
@@ -27,6 +27,7 @@ use super::keymap::Keymaps;
 use super::output::Output;
 use super::plain::Plain;
 use super::screen::{Screen, Size};
+use super::stroke::Stroke;
 use super::terminal::{self, RawMode};
 use crate::unset::Unset;
 use crate::{Input, IoCause, IoError, WheelError, WheelId};
@@ -345,7 +346,10 @@ impl Wheel {
                 );
                 return self.tell_errors(kernel);
             }
-            self.decoder.borrow_mut().feed(&room[..count], &mut self.strokes.borrow_mut());
+            let mut strokes = self.strokes.borrow_mut();
+            let take = |decoded: Decoded<'_>| strokes.extend(Stroke::of(decoded));
+            self.decoder.borrow_mut().feed(&room[..count], take);
+            drop(strokes);
             self.restart_idle_timer(kernel);
         } else if count == 0 {
             self.plain.borrow_mut().end();

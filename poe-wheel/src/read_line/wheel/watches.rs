@@ -5,6 +5,7 @@ use std::rc::Weak;
 use poe_kernel::{Kernel, Mode, Timeout, TimerId, Watch};
 
 use super::Wheel;
+use crate::read_line::stroke::Stroke;
 
 /// What the kernel holds while a line is asked for. It lets go of it when the session ends, and so does the terminal.
 pub(super) struct Reading {
@@ -53,7 +54,9 @@ impl Timeout for Escape {
     fn timed_out(&self, kernel: &Kernel) {
         if let Some(wheel) = self.0.upgrade() {
             wheel.escape_timer.set(TimerId::NONE);
-            wheel.decoder.borrow_mut().time_out(&mut wheel.strokes.borrow_mut());
+            let mut strokes = wheel.strokes.borrow_mut();
+            wheel.decoder.borrow_mut().time_out(|decoded| strokes.extend(Stroke::of(decoded)));
+            drop(strokes);
             wheel.work(kernel);
         }
     }
