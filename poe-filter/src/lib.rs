@@ -188,6 +188,14 @@ mod block;
 mod block_prefix;
 mod buffer;
 mod chunk;
+#[cfg(any(
+    all(feature = "serde", feature = "storable"),
+    all(feature = "json", feature = "reference"),
+    feature = "msgpack",
+    feature = "cbor",
+    feature = "yaml"
+))]
+mod data_limits;
 mod error;
 mod filter;
 mod filter_layer;
@@ -205,6 +213,14 @@ mod length_codec;
 mod limits;
 mod line;
 mod map;
+#[cfg(any(
+    all(feature = "serde", feature = "storable"),
+    all(feature = "json", feature = "reference"),
+    feature = "msgpack",
+    feature = "cbor",
+    feature = "yaml"
+))]
+mod metered;
 mod netstring;
 mod newline;
 mod origin;
@@ -230,6 +246,14 @@ mod transform;
 mod websocket;
 
 pub use block::{Block, BlockBuilder};
+#[cfg(any(
+    all(feature = "serde", feature = "storable"),
+    all(feature = "json", feature = "reference"),
+    feature = "msgpack",
+    feature = "cbor",
+    feature = "yaml"
+))]
+pub use data_limits::{DataLimitError, DataLimits};
 pub use error::{ConfigError, FilterError};
 pub use filter::Filter;
 pub use filter_layer::FilterLayer;

@@ -1,17 +1,17 @@
 //! Records in CBOR.
 
+use std::cell::Cell;
 use std::io;
 
 use bytes::Bytes;
 use ciborium::ser::Error;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::CodecError;
 use super::typed::{typed_codec, whole};
-
-/// How deep data may be nested, as it is on the stack.
-const MAX_DEPTH: usize = 128;
+use crate::DataLimits;
+use crate::metered::Meter;
 
 typed_codec! {
     /// CBOR (RFC 8949), by `ciborium`: a codec of records of any type, or of `ciborium::Value`.
@@ -34,8 +34,31 @@ fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> Result<(), Error<io:
     ciborium::into_writer(record, image)
 }
 
-fn thaw<T: DeserializeOwned>(image: Bytes) -> Result<T, CodecError> {
+thread_local! {
+    /// What `Within` reads by: `ciborium` has no way to hand it in.
+    static METER: Cell<Option<Meter>> = const { Cell::new(None) };
+}
+
+fn thaw<T: DeserializeOwned>(image: Bytes, meter: Meter) -> Result<T, CodecError> {
     let mut rest = &image[..];
-    let record = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)?;
-    whole(record, rest)
+    let depth = meter.depth().saturating_add(1);
+    METER.set(Some(meter));
+    let result = ciborium::de::from_reader_with_recursion_limit(&mut rest, depth);
+    let meter = METER.take();
+    match (result, meter) {
+        (Ok(Within(record)), _) => whole(record, rest),
+        (Err(error), Some(meter)) => Err(meter.explain(error)),
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+struct Within<T>(T);
+
+impl<'d, T: Deserialize<'d>> Deserialize<'d> for Within<T> {
+    fn deserialize<D: Deserializer<'d>>(data: D) -> Result<Self, D::Error> {
+        let meter = METER.take().unwrap_or_else(|| Meter::new(DataLimits::default(), 0));
+        let result = meter.read(data).map(Self);
+        METER.set(Some(meter));
+        result
+    }
 }

@@ -10,9 +10,8 @@ pub type CodecError = Box<dyn Error + Send + Sync>;
 
 /// Freezes records into images, and thaws them. POE's `Serializer`.
 ///
-/// Those here take no more memory for an image, whoever made it, than in proportion to its length, with what each adds
-/// to that: formats that announce lengths (MessagePack, CBOR) up to 1 MiB for each level of nesting, which are up to 128;
-/// formats in which data can be shared (Storable into types, YAML) up to what 16 MiB of values take. A compressed image
+/// Those here take no more memory for an image, whoever made it, than in proportion to its length, nor more stack than for
+/// a limited nesting: `Storable` keeps to `storable::Limits`, those of data of any type to `DataLimits`. A compressed image
 /// counts as long as it is when it is not.
 ///
 /// ```

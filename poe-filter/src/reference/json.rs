@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::CodecError;
 use super::typed::typed_codec;
+use crate::metered::Meter;
 
 typed_codec! {
     /// JSON, by `serde_json`: a codec of records of any type, or of `serde_json::Value`.
@@ -30,6 +31,9 @@ fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> serde_json::Result<(
     serde_json::to_writer(image, record)
 }
 
-fn thaw<T: DeserializeOwned>(image: Bytes) -> Result<T, CodecError> {
-    Ok(serde_json::from_slice(&image)?)
+fn thaw<T: DeserializeOwned>(image: Bytes, meter: Meter) -> Result<T, CodecError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(&image);
+    let record = meter.read(&mut deserializer).map_err(|error| meter.explain(error))?;
+    deserializer.end()?;
+    Ok(record)
 }

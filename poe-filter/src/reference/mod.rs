@@ -3,8 +3,6 @@
 #[cfg(feature = "cbor")]
 mod cbor;
 mod codec;
-#[cfg(feature = "yaml")]
-mod expansion;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "msgpack")]

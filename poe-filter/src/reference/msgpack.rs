@@ -8,9 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::CodecError;
 use super::typed::{typed_codec, whole};
-
-/// How deep data may be nested, as it is on the stack.
-const MAX_DEPTH: usize = 128;
+use crate::metered::Meter;
 
 typed_codec! {
     /// MessagePack, by `rmp-serde`: a codec of records of any type. Structs are maps, with the names
@@ -34,9 +32,10 @@ fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> Result<(), Error> {
     write_named(image, record)
 }
 
-fn thaw<T: DeserializeOwned>(image: Bytes) -> Result<T, CodecError> {
+fn thaw<T: DeserializeOwned>(image: Bytes, meter: Meter) -> Result<T, CodecError> {
     let mut deserializer = Deserializer::new(&image[..]);
-    deserializer.set_max_depth(MAX_DEPTH);
-    let record = T::deserialize(&mut deserializer)?;
+    // It fails at the last of them, and can not be without.
+    deserializer.set_max_depth(meter.depth().saturating_add(2));
+    let record = meter.read(&mut deserializer).map_err(|error| meter.explain(error))?;
     whole(record, deserializer.get_ref())
 }

@@ -1,19 +1,26 @@
 //! What codecs of any data have in common.
 
 /// Defines a codec of records of any type that `serde` knows, by a function that freezes and one
-/// that thaws.
+/// that thaws, within what a meter allows.
 macro_rules! typed_codec {
     ($(#[$doc:meta])* $name:ident, $freeze:path, $thaw:path) => {
         $(#[$doc])*
         pub struct $name<In, Out = In> {
+            limits: $crate::DataLimits,
             records: std::marker::PhantomData<fn(Out) -> In>,
         }
 
         impl<In, Out> $name<In, Out> {
-            /// The codec.
+            /// The codec with the default [`DataLimits`](crate::DataLimits).
             #[must_use]
             pub fn new() -> Self {
-                Self { records: std::marker::PhantomData }
+                Self::within($crate::DataLimits::default())
+            }
+
+            /// The codec with other limits for what it reads.
+            #[must_use]
+            pub fn within(limits: $crate::DataLimits) -> Self {
+                Self { limits, records: std::marker::PhantomData }
             }
         }
 
@@ -25,13 +32,13 @@ macro_rules! typed_codec {
 
         impl<In, Out> Clone for $name<In, Out> {
             fn clone(&self) -> Self {
-                Self::new()
+                Self::within(self.limits)
             }
         }
 
         impl<In, Out> std::fmt::Debug for $name<In, Out> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(stringify!($name))
+                f.debug_struct(stringify!($name)).field("limits", &self.limits).finish_non_exhaustive()
             }
         }
 
@@ -52,7 +59,8 @@ macro_rules! typed_codec {
             }
 
             fn thaw(&self, image: bytes::Bytes) -> Result<In, $crate::reference::CodecError> {
-                $thaw(image)
+                let meter = $crate::metered::Meter::new(self.limits, image.len());
+                $thaw(image, meter)
             }
         }
     };

@@ -4,14 +4,15 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::CodecError;
 use super::typed::typed_codec;
-use super::{CodecError, expansion};
+use crate::metered::Meter;
 
 typed_codec! {
     /// YAML, by `yaml_serde`: a codec of records of any type, or of `yaml_serde::Value`.
     ///
-    /// A record begins with three dashes, as in Perl's. What an image says once and refers to by aliases is there as
-    /// often as that; if that makes the data larger than four times the image and 16 MiB, it is refused.
+    /// A record begins with three dashes, as in Perl's. What an image says once and refers to by aliases is there, and is
+    /// counted by [`DataLimits`](crate::DataLimits), as often as that.
     ///
     /// The parser takes time by the square of how deep brackets and braces are nested, before it refuses
     /// what is nested deeper than 128 times. Where images come from anybody, a moderate
@@ -33,10 +34,7 @@ fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> yaml_serde::Result<(
     yaml_serde::to_writer(image, record)
 }
 
-fn thaw<T: DeserializeOwned>(image: Bytes) -> Result<T, CodecError> {
-    // Without an alias data is as large as its image.
-    if memchr::memchr(b'*', &image).is_some() {
-        expansion::check(yaml_serde::Deserializer::from_slice(&image), image.len())?;
-    }
-    Ok(yaml_serde::from_slice(&image)?)
+fn thaw<T: DeserializeOwned>(image: Bytes, meter: Meter) -> Result<T, CodecError> {
+    let deserializer = yaml_serde::Deserializer::from_slice(&image);
+    meter.read(deserializer).map_err(|error| meter.explain(error))
 }

@@ -1,23 +1,15 @@
 //! Any data out of a value, by `serde`.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 use serde::Deserialize;
 use serde::de::{self, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::cells::Shape;
+use super::cells::{Shape, Tables};
 use super::{Key, Kind, Node, SerdeError, Value};
-
-/// How deep data may be nested, as it is on the stack: the same as `serde_json` allows.
-const MAX_DEPTH: usize = 128;
-
-/// How much larger data may be than its value, for what is shared is in it several times, in octets.
-const MAX_EXPANSION: usize = 16 << 20;
-
-/// What each value counts for beside its octets.
-const VALUE: usize = 16;
+use crate::DataLimits;
+use crate::metered::Meter;
 
 /// Reads data out of a value, through all references, and whatever is blessed.
 ///
@@ -37,49 +29,60 @@ const VALUE: usize = 16;
 ///
 /// # Errors
 ///
-/// [`SerdeError`] if the value is something else, if it is nested deeper than 128 times or is within
-/// itself, or if what it shares makes the data larger than four times the value and 16 MiB.
+/// [`SerdeError`] if the value is something else, or if the data is more than the default [`DataLimits`] allow: what is
+/// shared is in it several times, and what is within itself without end.
 pub fn from_value<'v, T: Deserialize<'v>>(value: &'v Value) -> Result<T, SerdeError> {
-    let size = value.values().saturating_mul(VALUE) + value.tables.octets.len();
-    let budget = Cell::new(size.saturating_mul(4).saturating_add(MAX_EXPANSION));
-    T::deserialize(Deserializer { node: value.root(), depth: 0, budget: &budget })
+    from_value_within(value, DataLimits::default())
+}
+
+/// Reads data out of a value within other limits, for which the value is as long as it has values and octets.
+///
+/// ```
+/// use poe_filter::DataLimits;
+/// use poe_filter::storable::{Value, from_value_within};
+///
+/// let value = Value::thaw(&b"\x05\x0b\x02\0\0\0\x01\x04\x02\0\0\0\0"[..])?; // [[]]
+/// let limits = DataLimits::default().max_depth(1);
+/// assert!(from_value_within::<Vec<Vec<u8>>>(&value, limits).is_err());
+/// # Ok::<(), poe_filter::storable::ThawError>(())
+/// ```
+///
+/// # Errors
+///
+/// As for [`from_value`].
+pub fn from_value_within<'v, T: Deserialize<'v>>(
+    value: &'v Value,
+    limits: DataLimits,
+) -> Result<T, SerdeError> {
+    let Tables { octets, cells, slots, entries, .. } = &value.tables;
+    let size = octets.len() + cells.len() + slots.len() + entries.len();
+    read_value(value, &Meter::new(limits, size))
+}
+
+pub(crate) fn read_value<'v, T: Deserialize<'v>>(
+    value: &'v Value,
+    meter: &Meter,
+) -> Result<T, SerdeError> {
+    meter.read(Deserializer { node: value.root(), meter })
 }
 
 #[derive(Clone, Copy)]
-struct Deserializer<'v, 'b> {
+struct Deserializer<'v, 'm> {
     node: Node<'v>,
-    depth: usize,
-    budget: &'b Cell<usize>,
+    meter: &'m Meter,
 }
 
-impl<'v, 'b> Deserializer<'v, 'b> {
-    /// For what is in this.
-    fn inner(self, node: Node<'v>) -> Result<Self, SerdeError> {
-        if self.depth >= MAX_DEPTH {
-            return Err(SerdeError::custom("nested deeper than 128 times, or within itself"));
-        }
-        let node = self.follow(node)?;
-        self.spend(VALUE + node.octets().map_or(0, <[u8]>::len))?;
-        Ok(Self { node, depth: self.depth + 1, budget: self.budget })
-    }
-
-    /// Goes to what a reference refers to. That costs, as many may refer to one long chain of them.
-    fn follow(self, mut node: Node<'v>) -> Result<Node<'v>, SerdeError> {
+impl<'v> Deserializer<'v, '_> {
+    /// For what is in this, or what that refers to. To go there costs, as many may refer to one long chain of references.
+    fn inner(self, mut node: Node<'v>) -> Result<Self, SerdeError> {
         for _ in 0..node.value.values() {
             match node.shape() {
                 Shape::Reference(id) | Shape::WeakReference(id) => node.id = id,
                 _ => break,
             }
-            self.spend(1)?;
+            self.meter.spend::<SerdeError>(1)?;
         }
-        Ok(node)
-    }
-
-    fn spend(self, octets: usize) -> Result<(), SerdeError> {
-        let rest = self.budget.get().checked_sub(octets);
-        let rest = rest.ok_or_else(|| SerdeError::custom("what is shared expands to too much"))?;
-        self.budget.set(rest);
-        Ok(())
+        Ok(Self { node, ..self })
     }
 
     fn text<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, SerdeError> {
@@ -210,8 +213,8 @@ impl<'v> de::Deserializer<'v> for Deserializer<'v, '_> {
     }
 }
 
-struct Elements<'v, 'b, I> {
-    of: Deserializer<'v, 'b>,
+struct Elements<'v, 'm, I> {
+    of: Deserializer<'v, 'm>,
     elements: I,
 }
 
@@ -231,8 +234,8 @@ impl<'v, I: ExactSizeIterator<Item = Node<'v>>> de::SeqAccess<'v> for Elements<'
     }
 }
 
-struct Pairs<'v, 'b, I> {
-    of: Deserializer<'v, 'b>,
+struct Pairs<'v, 'm, I> {
+    of: Deserializer<'v, 'm>,
     pairs: I,
     value: Option<Node<'v>>,
 }
@@ -245,7 +248,6 @@ impl<'v, I: ExactSizeIterator<Item = (Key<'v>, Node<'v>)>> de::MapAccess<'v> for
         seed: T,
     ) -> Result<Option<T::Value>, SerdeError> {
         let Some((key, value)) = self.pairs.next() else { return Ok(None) };
-        self.of.spend(key.octets().len())?;
         self.value = Some(value);
         seed.deserialize(MapKey { text: key.to_text() }).map(Some)
     }
@@ -328,14 +330,14 @@ impl<'v> de::Deserializer<'v> for MapKey<'v> {
 }
 
 /// A variant that holds something.
-struct Variant<'v, 'b> {
+struct Variant<'v, 'm> {
     name: Key<'v>,
-    content: Deserializer<'v, 'b>,
+    content: Deserializer<'v, 'm>,
 }
 
-impl<'v, 'b> de::EnumAccess<'v> for Variant<'v, 'b> {
+impl<'v, 'm> de::EnumAccess<'v> for Variant<'v, 'm> {
     type Error = SerdeError;
-    type Variant = Deserializer<'v, 'b>;
+    type Variant = Deserializer<'v, 'm>;
 
     fn variant_seed<T: de::DeserializeSeed<'v>>(
         self,

@@ -69,8 +69,10 @@ mod thaw;
 mod value;
 
 pub use builder::{Builder, Id};
+#[cfg(all(feature = "serde", feature = "reference"))]
+pub(crate) use de::read_value;
 #[cfg(feature = "serde")]
-pub use de::from_value;
+pub use de::{from_value, from_value_within};
 #[cfg(feature = "serde")]
 pub use error::SerdeError;
 pub use error::{FreezeError, ThawError};
