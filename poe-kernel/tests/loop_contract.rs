@@ -287,7 +287,7 @@ impl EventLoop for FlawedLoop {
         let mut found = Vec::new();
         let timeout = match self.flaw {
             Flaw::RoundsDown => timeout.map(|time| Duration::from_millis(time.as_millis() as u64)),
-            Flaw::EndsEarly => timeout.map(|time| time / 8),
+            Flaw::EndsEarly => timeout.map(|time| time / 32),
             Flaw::IgnoresTheTime => Some(Duration::from_millis(10)),
             Flaw::TakesNoLongTime
                 if timeout.is_some_and(|time| time.as_secs() > u32::MAX.into()) =>

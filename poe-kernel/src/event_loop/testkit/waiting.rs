@@ -38,7 +38,7 @@ fn no_time(start: &Starter, options: Options) -> Outcome {
 }
 
 fn lasts(start: &Starter, options: Options) -> Outcome {
-    waits_for(start, options, Duration::from_millis(40))
+    waits_for(start, options, Duration::from_millis(300))
 }
 
 fn short(start: &Starter, options: Options) -> Outcome {
