@@ -246,7 +246,47 @@ impl<A: 'static, B: 'static> Map<A, B, A, B> {
     /// # Ok::<(), poe_filter::FilterError>(())
     /// ```
     pub fn modify_both(&mut self, code: impl Fn(A) -> B + 'static) {
-        let code = one(code);
+        self.modify_with(one(code));
+    }
+
+    /// Takes another function for both directions, which turns a record into several or none, as with [`flat`](Map::flat).
+    ///
+    /// ```
+    /// use poe_filter::{Map, Transform};
+    ///
+    /// let mut filter = Map::both(|number: u32| number);
+    /// filter.modify_flat_both(|number| 0..number);
+    /// assert_eq!(filter.get(vec![2, 0, 1])?, [0, 1, 0]);
+    /// assert_eq!(filter.put_all(vec![2, 0, 1])?, [0, 1, 0]);
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    pub fn modify_flat_both<Bs>(&mut self, code: impl Fn(A) -> Bs + 'static)
+    where
+        Bs: IntoIterator<Item = B>,
+    {
+        self.modify_with(many(code));
+    }
+
+    /// Takes another function for both directions, which may refuse a record, as with [`fallible`](Map::fallible).
+    ///
+    /// ```
+    /// use poe_filter::{Map, Transform};
+    ///
+    /// let mut filter = Map::both(|number: u32| number);
+    /// filter.modify_fallible_both(|number| number.checked_sub(1).ok_or("nothing left"));
+    /// assert_eq!(filter.get(vec![2])?, [1]);
+    /// assert!(filter.get(vec![0]).is_err());
+    /// assert!(filter.put_all(vec![0]).is_err());
+    /// # Ok::<(), poe_filter::FilterError>(())
+    /// ```
+    pub fn modify_fallible_both<E>(&mut self, code: impl Fn(A) -> Result<B, E> + 'static)
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.modify_with(one_or_error(code));
+    }
+
+    fn modify_with(&mut self, code: Function<A, B>) {
         self.get = code.clone();
         self.put = code;
     }
