@@ -1,5 +1,6 @@
 //! The interface of all filters.
 
+use std::any::Any;
 use std::fmt::Debug;
 
 use bytes::Bytes;
@@ -37,7 +38,7 @@ use crate::{FilterError, Sink, Then, Transform};
 /// assert_eq!(filter.get_pending(), "thr");
 /// # Ok::<(), poe_filter::FilterError>(())
 /// ```
-pub trait Filter: Debug {
+pub trait Filter: Debug + AsAny {
     /// The record that input is turned into.
     type In: 'static;
 
@@ -207,6 +208,12 @@ pub trait Filter: Debug {
     /// ```
     fn fresh(&self) -> Box<dyn Filter<In = Self::In, Out = Self::Out>>;
 
+    /// For who has a filter and does not know of which type: the filter itself, whatever box it is in.
+    #[doc(hidden)]
+    fn itself(&mut self) -> &mut dyn Any {
+        self.as_any_mut()
+    }
+
     /// Puts a layer on this filter, which turns its records into others, and back. The two are a
     /// filter again. POE's `POE::Filter::Stackable`; see [`Stackable`](crate::Stackable) for a stack
     /// that changes at run time.
@@ -314,7 +321,23 @@ impl<In: 'static, Out: 'static> Filter for Box<dyn Filter<In = In, Out = Out>> {
         (**self).fresh()
     }
 
+    fn itself(&mut self) -> &mut dyn Any {
+        (**self).itself()
+    }
+
     fn boxed(self) -> Box<dyn Filter<In = In, Out = Out>> {
+        self
+    }
+}
+
+/// What all types are that borrow nothing.
+#[doc(hidden)]
+pub trait AsAny: Any {
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 }

@@ -255,6 +255,8 @@ pub use block::{Block, BlockBuilder};
 ))]
 pub use data_limits::{DataLimitError, DataLimits};
 pub use error::{ConfigError, FilterError};
+#[doc(hidden)]
+pub use filter::AsAny;
 pub use filter::Filter;
 pub use filter_layer::FilterLayer;
 pub use grep::Grep;

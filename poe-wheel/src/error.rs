@@ -184,8 +184,14 @@ pub enum WheelError {
     #[error(transparent)]
     Watch(#[from] WatchError),
     /// A filter or a driver asked for something that cannot be done while it is called.
-    #[error("the wheel is calling its filter or its driver; replace it when that has returned")]
+    #[error("the wheel is calling its filter or its driver; try again when that has returned")]
     Busy,
+    /// The filter is of another type than the one asked for.
+    #[error("the wheel's filter is no {wanted}; ask for the type that it was given")]
+    OtherFilter {
+        /// The type asked for.
+        wanted: &'static str,
+    },
     /// A driver cannot be put in the place of the present one.
     #[error(
         "the driver cannot take the present one's place; a connection changes over to one that encrypts, and not back"

@@ -5,9 +5,10 @@ mod common;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 
+use bytes::Bytes;
 use common::children::{Event, Heap, own, record, session, spawn, with_events, with_outputs};
 use common::{Log, kernel, run};
-use poe_filter::{Block, Stream};
+use poe_filter::{Block, Line, Map, Stackable, Stream};
 use poe_session::prelude::*;
 use poe_wheel::{
     CodeIn, CodeIo, Conduit, Input, Redirect, Run, RunBuilder, RunEvent, WheelError, WheelId,
@@ -436,8 +437,8 @@ fn filters_change_while_the_child_runs_and_pending_input_moves_to_the_new_one() 
             l.push(&event);
             let wheel = own(cx);
             if record == "one" {
-                wheel.set_stdout_filter(poe_filter::Line::literal("|").unwrap());
-                wheel.set_stderr_filter(poe_filter::Line::literal("|").unwrap());
+                wheel.set_stdout_filter(Line::literal("|").unwrap());
+                wheel.set_stderr_filter(Line::literal("|").unwrap());
                 wheel.set_stdin_filter(Stream::new());
             } else if record == "3" {
                 wheel.put("d|e|");
@@ -449,6 +450,63 @@ fn filters_change_while_the_child_runs_and_pending_input_moves_to_the_new_one() 
     });
     run(&kernel);
     assert_eq!(log.take(), ["out one", "out 3", "out abcd", "out e", "err x"]);
+}
+
+/// A stack of lines.
+fn lines() -> Stackable {
+    let mut stack: Stackable = Stackable::new();
+    stack.push(Line::literal("\n").unwrap()).unwrap();
+    stack
+}
+
+#[test]
+fn filters_are_changed_where_they_are_while_the_child_runs() {
+    let upper = || {
+        let upper = |record: Bytes| Bytes::from(record.to_ascii_uppercase());
+        Map::new(upper, |record: Bytes| Bytes::from([&record[..], b"?"].concat()))
+    };
+    let (kernel, log) = (kernel(), Log::default());
+    let l = log.clone();
+    let child = with_outputs(Run::build_shell("printf 'one\ntwo\n'; cat; echo err >&2"))
+        .stdin_filter(lines())
+        .stdout_filter(lines())
+        .stderr_filter(lines());
+    spawn(&kernel, child, move |cx, event| match &event {
+        Event::Stdout(record) => {
+            l.push(&event);
+            let wheel = own(cx);
+            if record == "one" {
+                let push = |stack: &mut Stackable| stack.push(upper()).unwrap();
+                wheel.with_stdout_filter_mut(push).unwrap();
+                wheel.with_stderr_filter_mut(push).unwrap();
+                wheel.with_stdin_filter_mut(push).unwrap();
+                let error = wheel.with_stdin_filter_mut(|_: &mut Line| ()).unwrap_err();
+                assert!(matches!(error, WheelError::OtherFilter { .. }), "{error}");
+                wheel.put("three");
+                wheel.shutdown_stdin();
+            }
+        }
+        Event::Stderr(_) => l.push(&event),
+        _ => {}
+    });
+    run(&kernel);
+    let told = log.take();
+    let (err, out): (Vec<_>, Vec<_>) = told.iter().partition(|line| line.starts_with("err"));
+    assert_eq!(out, ["out one", "out TWO", "out THREE?"]);
+    assert_eq!(err, ["err ERR"]);
+
+    Session::build(None::<Run>)
+        .on_start(|cx| -> HandlerResult {
+            let wheel = Run::build("true").close_event("close").spawn(cx.kernel)?;
+            let error = wheel.with_stderr_filter_mut(|_: &mut Line| ()).unwrap_err();
+            assert!(matches!(error, WheelError::NoStream { stream: "standard error" }), "{error}");
+            *cx.heap = Some(wheel);
+            Ok(())
+        })
+        .on("close", |cx, _: WheelId| *cx.heap = None)
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The filters of a wheel: one for both directions, or one for each.
 
+use std::any::Any;
 use std::mem;
 
 use bytes::Bytes;
@@ -27,11 +28,13 @@ pub(super) trait Decode<In> {
     fn decode_rest(&mut self) -> Result<Option<In>, FilterError>;
     fn pending(&self) -> Bytes;
     fn take_rest(&mut self) -> Bytes;
+    fn decoder(&mut self) -> &mut dyn Any;
 }
 
 /// The half of a filter that takes records.
 pub(super) trait Encode<Out> {
     fn encode(&mut self, record: Out, sink: &mut dyn Sink) -> Result<(), FilterError>;
+    fn encoder(&mut self) -> &mut dyn Any;
 }
 
 impl<F: Filter + ?Sized> Decode<F::In> for F {
@@ -54,11 +57,19 @@ impl<F: Filter + ?Sized> Decode<F::In> for F {
     fn take_rest(&mut self) -> Bytes {
         self.take_pending()
     }
+
+    fn decoder(&mut self) -> &mut dyn Any {
+        self.itself()
+    }
 }
 
 impl<F: Filter + ?Sized> Encode<F::Out> for F {
     fn encode(&mut self, record: F::Out, sink: &mut dyn Sink) -> Result<(), FilterError> {
         self.put(record, sink)
+    }
+
+    fn encoder(&mut self) -> &mut dyn Any {
+        self.itself()
     }
 }
 
@@ -104,6 +115,21 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
         }
         queue.end_message();
         Ok(())
+    }
+
+    /// The filter for input, if it is an `F`.
+    pub(super) fn input_mut<F: 'static>(&mut self) -> Option<&mut F> {
+        input!(self, filter => filter.decoder(), return None).downcast_mut()
+    }
+
+    /// The filter for output, if it is an `F`.
+    pub(super) fn output_mut<F: 'static>(&mut self) -> Option<&mut F> {
+        match self {
+            Self::Both(filter) => filter.encoder(),
+            Self::Each { output, .. } => output.encoder(),
+            Self::Neither => return None,
+        }
+        .downcast_mut()
     }
 
     /// The same with another filter for input; for a wheel that does not run yet.

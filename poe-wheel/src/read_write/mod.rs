@@ -195,6 +195,78 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
         self.wheel.set_output_filter(Box::new(filter));
     }
 
+    /// Changes the filter for input where it is, if it is an `F` (POE: `get_input_filter`, whose methods may then be called);
+    /// mostly a [`Stackable`](poe_filter::Stackable), to put a layer on it or take one off.
+    ///
+    /// What it has pending stays there, and is read as the filter reads it now, from the record on that follows the one being
+    /// handled. What it refuses then comes as an error event. A filter for both directions is changed for both.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// use poe_filter::{Line, Map, Stackable};
+    /// # use poe_wheel::{Input, IoError, ReadWrite};
+    /// # use std::io::Write;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// # let (ours, mut theirs) = std::os::unix::net::UnixStream::pair()?;
+    /// # let (ours, records) = (std::cell::Cell::new(Some(ours)), std::rc::Rc::default());
+    /// # let seen: std::rc::Rc<std::cell::RefCell<Vec<_>>> = std::rc::Rc::clone(&records);
+    /// theirs.write_all(b"hello\nloud\nhello\n")?;
+    /// # drop(theirs);
+    /// Session::build(None::<ReadWrite>)
+    ///     .on_start(move |cx| -> HandlerResult {
+    ///         let mut stack: Stackable = Stackable::new();
+    ///         stack.push(Line::new())?;
+    /// #       let ours = ours.take().ok_or("started twice")?;
+    ///         let wheel =
+    ///             ReadWrite::build(ours).filter(stack).input_event("line").error_event("error").spawn(cx.kernel)?;
+    ///         *cx.heap = Some(wheel);
+    ///         Ok(())
+    ///     })
+    ///     .on("line", move |cx, input: Input| -> HandlerResult {
+    ///         if input.record == "loud"
+    ///             && let Some(wheel) = &*cx.heap
+    ///         {
+    ///             wheel.with_input_filter_mut(|stack: &mut Stackable| {
+    ///                 let upper = |line: bytes::Bytes| bytes::Bytes::from(line.to_ascii_uppercase());
+    ///                 stack.push(Map::new(upper, |line: bytes::Bytes| line))
+    ///             })??;
+    ///         }
+    ///         records.borrow_mut().push(input.record);
+    ///         Ok(())
+    ///     })
+    ///     .on("error", |cx, _: IoError| *cx.heap = None)
+    ///     .spawn(&kernel)?;
+    /// kernel.run()?;
+    /// assert_eq!(*seen.borrow(), ["hello", "loud", "HELLO"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WheelError::OtherFilter`] if it is of another type, [`WheelError::Busy`] from within the filter or the driver.
+    pub fn with_input_filter_mut<F: Filter + 'static, R>(
+        &self,
+        f: impl FnOnce(&mut F) -> R,
+    ) -> Result<R, WheelError> {
+        self.wheel.with_filter_mut(|filters| filters.input_mut(), f)
+    }
+
+    /// As [`Self::with_input_filter_mut`], the filter for output (POE: `get_output_filter`). What has been put stays as it was
+    /// serialized.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::with_input_filter_mut`].
+    pub fn with_output_filter_mut<F: Filter + 'static, R>(
+        &self,
+        f: impl FnOnce(&mut F) -> R,
+    ) -> Result<R, WheelError> {
+        self.wheel.with_filter_mut(|filters| filters.output_mut(), f)
+    }
+
     /// Goes on with a filter of other records: a wheel of another type, with this one's handles, events, marks, queued
     /// output and pending input.
     ///

@@ -328,6 +328,22 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         let _replaced = self.filters.borrow_mut().replace_output(filter);
     }
 
+    /// Changes the filter that `find` finds.
+    pub(super) fn with_filter_mut<F, R>(
+        &self,
+        find: impl FnOnce(&mut Filters<In, Out>) -> Option<&mut F>,
+        f: impl FnOnce(&mut F) -> R,
+    ) -> Result<R, WheelError> {
+        self.catch_up();
+        if self.is_busy() {
+            return Err(WheelError::Busy);
+        }
+        let result = self.guarded(|| find(&mut self.filters.borrow_mut()).map(f));
+        self.filter_changed(Ok(()));
+        self.catch_up();
+        result.ok_or(WheelError::OtherFilter { wanted: std::any::type_name::<F>() })
+    }
+
     pub(super) fn set_marks(&self, low: Option<usize>, high: Option<usize>) -> bool {
         let Some(marks) = self.marks.get() else { return false };
         let marks = Marks::new(low.unwrap_or(marks.low), high.unwrap_or(marks.high));

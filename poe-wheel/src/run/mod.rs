@@ -280,6 +280,47 @@ impl<In: 'static, Out: 'static, Err: 'static> Run<In, Out, Err> {
         }
     }
 
+    /// Changes the filter for standard input where it is, if it is an `F` (POE: `get_stdin_filter`); see
+    /// [`ReadWrite::with_input_filter_mut`](crate::ReadWrite::with_input_filter_mut).
+    ///
+    /// # Errors
+    ///
+    /// [`WheelError::NoStream`] if there is no such stream, [`WheelError::OtherFilter`] if its filter is of another type, and
+    /// [`WheelError::Busy`] from within the filter.
+    pub fn with_stdin_filter_mut<F: Filter + 'static, R>(
+        &self,
+        f: impl FnOnce(&mut F) -> R,
+    ) -> Result<R, WheelError> {
+        let none = WheelError::NoStream { stream: "standard input" };
+        self.running.stdio.get().ok_or(none)?.with_output_filter_mut(f)
+    }
+
+    /// As [`Self::with_stdin_filter_mut`], the filter for standard output (POE: `get_stdout_filter`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::with_stdin_filter_mut`].
+    pub fn with_stdout_filter_mut<F: Filter + 'static, R>(
+        &self,
+        f: impl FnOnce(&mut F) -> R,
+    ) -> Result<R, WheelError> {
+        let none = WheelError::NoStream { stream: "standard output" };
+        self.running.stdio.get().ok_or(none)?.with_input_filter_mut(f)
+    }
+
+    /// As [`Self::with_stdin_filter_mut`], the filter for standard error (POE: `get_stderr_filter`).
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::with_stdin_filter_mut`].
+    pub fn with_stderr_filter_mut<F: Filter + 'static, R>(
+        &self,
+        f: impl FnOnce(&mut F) -> R,
+    ) -> Result<R, WheelError> {
+        let none = WheelError::NoStream { stream: "standard error" };
+        self.running.stderr.get().ok_or(none)?.with_input_filter_mut(f)
+    }
+
     /// Stops reading standard output, until [`Self::resume_stdout`]. Records already read are kept back.
     pub fn pause_stdout(&self) {
         if let Some(stdio) = self.running.stdio.get() {
