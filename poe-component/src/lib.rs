@@ -41,7 +41,8 @@
 //!   builder offers them before the first callback, and no more after it. Everything else comes in any order.
 //! - **`spawn` says what fails.** An address in use, an alias that is taken, parameters that do not go together: an error
 //!   of `spawn`, not an event that a server without an `error` callback would never hear of. Only connecting is always
-//!   told by an event, so that its failures are met in one place.
+//!   told by an event, so that its failures are met in one place; and so is what becomes of a name that is looked up for
+//!   a server which a handler spawns.
 //! - **A heap has names.** `cx.heap.client` and `cx.heap.server` are a [`Link`]: the wheel while there is one, and nothing
 //!   to be careful of while there is not. What the program keeps is `cx.heap.user`.
 //! - **Events are typed constants**, [`server::SHUTDOWN`], [`client::CONNECT`]: what they carry is checked by the compiler,
@@ -84,7 +85,7 @@
 //! | `Port` | [`port`](server::TcpBuilder::port) |
 //! | `SessionParams`, `SessionType` | [`client_option`](server::TcpBuilder::client_option), [`client_session`](server::TcpBuilder::client_session), [`listener_session`](server::TcpBuilder::listener_session) |
 //! | `Stopped` | [`stopped`](server::TcpBuilder::stopped) |
-//! | (not there) | [`client_state`](server::TcpBuilder::client_state), [`drain_on`](server::TcpBuilder::drain_on), [`drain_time`](server::TcpBuilder::drain_time), [`listen_queue`](server::TcpBuilder::listen_queue), [`marks`](server::TcpBuilder::marks) |
+//! | (not there) | [`client_state`](server::TcpBuilder::client_state), [`drain_on`](server::TcpBuilder::drain_on), [`drain_time`](server::TcpBuilder::drain_time), [`listen_queue`](server::TcpBuilder::listen_queue), [`listening`](server::TcpBuilder::listening), [`marks`](server::TcpBuilder::marks) |
 //!
 //! | `Client::TCP` | here |
 //! |---|---|
@@ -122,6 +123,7 @@
 //! - A client is counted until its session has gone, whatever becomes of its `_stop`; but not while all that is left to do is
 //!   to wait until it has received the rest, or stops sending.
 //! - The address of an IPv6 client is known; a server on all IPv6 addresses starts.
+//! - A server's name is looked up while others have their turn, and may be one of IPv6. POE waits for it, or does not find it.
 //! - `ClientDisconnected` that shuts the connection down again is not called again.
 //! - The path of a UNIX socket is removed at the end.
 //! - Listener and connections may be customized each by itself.

@@ -44,6 +44,7 @@ pub struct IoError {
     /// - `"open"` and `"stat"`, for a file that is followed;
     /// - `"getaddrinfo"`, `"getservbyname"`, `"socket"`, `"setsockopt"`, `"bind"`, `"connect"` and `"getpeername"`, for a
     ///   connection to be made; where this end has a path, `"unlink"` and `"stat"`;
+    /// - `"getaddrinfo"`, `"socket"`, `"setsockopt"`, `"bind"` and `"listen"`, for a name to be listened at, or bound to;
     /// - `"tcsetattr"`, `"fcntl"` and `"kill"`, for a terminal to be taken, and for the program to be stopped.
     pub operation: &'static str,
     /// What happened.

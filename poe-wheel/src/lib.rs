@@ -151,9 +151,11 @@
 //! once, lets clients wait, and tries again every tenth of a second.
 //!
 //! Failing to listen is an error of `spawn`, as the program is about to begin; failing to connect is always an event, be it
-//! only that a name cannot be resolved, so that it is met in one place. A name to connect to is looked
-//! up by a thread of the kernel's pool for [blocking](poe_kernel::Kernel::blocking) work; one to listen at is looked up before
-//! `spawn` returns.
+//! only that a name cannot be resolved, so that it is met in one place.
+//!
+//! A name to connect to, to come from, to listen at or to bind to is looked up by a thread of the kernel's pool for
+//! [blocking](poe_kernel::Kernel::blocking) work. A wheel that listens at a name tells where that led, or that it failed, by an
+//! [event](SocketFactoryBuilder::listening_event); addresses, paths and `localhost` are known when `spawn` returns.
 //!
 //! # Files
 //!
@@ -188,7 +190,7 @@
 //! - A wheel that listens accepts until no client waits. POE accepts one a turn, and spins when it is out of descriptors.
 //! - A client that has gone before it was accepted is no error.
 //! - The path of a UNIX socket is taken over if nobody listens there any more, and removed at the end. POE does neither.
-//! - Looking a name up holds nobody up. All addresses of a host are tried, as RFC 8305 has it, and
+//! - Looking a name up holds nobody up, and it may be one of IPv6. All addresses of a host are tried, as RFC 8305 has it, and
 //!   [`connect_timeout`](SocketFactoryBuilder::connect_timeout) limits how long. POE waits for the name, and tries one
 //!   address.
 //! - A wheel that has connected keeps no share of the socket. POE's keeps it open until the wheel goes.
@@ -281,6 +283,7 @@ pub use error::{IoCause, IoError, WheelError};
 pub use follow_tail::{FollowTail, FollowTailBuilder, FollowTailEvent, Position};
 pub use input::Input;
 pub use listen_accept::{ListenAccept, ListenAcceptBuilder};
+pub use listener::Listening;
 /// The crate that [`Curses`] draws with, and [crossterm](ratatui::crossterm) in it.
 #[cfg(feature = "curses")]
 pub use ratatui;
@@ -304,9 +307,9 @@ pub use wheel_id::WheelId;
 pub mod prelude {
     pub use crate::{
         Address, Conduit, Connection, Domain, Exception, FollowTail, FollowTailEvent, Input,
-        IoCause, IoError, ListenAccept, Position, PutMode, ReadLine, ReadLineEvent, ReadWrite,
-        ReadWriteEvent, Redirect, Run, RunEvent, RunExit, Socket, SocketFactory, SocketType, Udp,
-        WheelId,
+        IoCause, IoError, ListenAccept, Listening, Position, PutMode, ReadLine, ReadLineEvent,
+        ReadWrite, ReadWriteEvent, Redirect, Run, RunEvent, RunExit, Socket, SocketFactory,
+        SocketType, Udp, WheelId,
     };
     #[cfg(feature = "curses")]
     pub use crate::{Curses, CursesEvent, TerminalInput};

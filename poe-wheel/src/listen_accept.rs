@@ -117,7 +117,8 @@ impl ListenAcceptBuilder {
     ///
     /// [`WheelError::NoActiveSession`] outside a handler, [`WheelError::Watch`] when the socket cannot be watched.
     pub fn spawn(self, kernel: &Kernel) -> Result<ListenAccept, WheelError> {
-        let listener = Listener::begin(kernel, self.handle, self.accepted, self.failed)?;
+        let listener = Listener::begin(kernel, self.accepted, self.failed, None)?;
+        listener.listen(kernel, self.handle)?;
         Ok(ListenAccept { listener })
     }
 }

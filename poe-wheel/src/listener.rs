@@ -1,6 +1,6 @@
 //! Accepting connections on a listening socket: what `ListenAccept` and a listening `SocketFactory` share.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::io;
 use std::rc::{Rc, Weak};
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use poe_kernel::{
-    Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel,
+    Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchError, WatchId,
+    WeakKernel,
 };
 use socket2::{SockAddr, SockRef};
 
-use crate::{Address, Connection, IoCause, IoError, Socket, WheelError, WheelId};
+use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
 /// Connections accepted for one readiness, so that a burst of clients cannot hold the loop.
 const ACCEPTED_AT_ONCE: usize = 64;
@@ -59,16 +60,33 @@ pub(crate) fn is_tried_again(error: &io::Error) -> bool {
     Failed::of(error) != Failed::ForEver
 }
 
+/// The payload of the event for a wheel that has begun to listen; see
+/// [`listening_event`](crate::SocketFactoryBuilder::listening_event).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listening {
+    /// Where it listens.
+    pub address: Address,
+    /// The wheel.
+    pub wheel: WheelId,
+}
+
 pub(crate) struct Listener {
     this: Weak<Self>,
     kernel: WeakKernel,
     session: SessionId,
     id: WheelId,
-    handle: Rc<Socket>,
+    /// Not there yet while its address is being looked up.
+    handle: OnceCell<Rc<Socket>>,
     accepted: Cell<Name>,
     failed: Cell<Option<Name>>,
+    /// None once it has been told, too.
+    listening: Cell<Option<Name>>,
+    /// Why it does not listen, to be told when no handler is running.
+    failure: RefCell<Option<(&'static str, io::Error)>>,
     watch: Cell<Option<WatchId>>,
-    retry: Cell<TimerId>,
+    /// Accepts again, and tells what is yet to be told.
+    later: Cell<TimerId>,
     paused: Cell<bool>,
     /// The last accept was refused.
     refused: Cell<bool>,
@@ -78,43 +96,64 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// A listener that has no socket yet.
     pub(crate) fn begin(
         kernel: &Kernel,
-        handle: Socket,
         accepted: Name,
         failed: Option<Name>,
-    ) -> Result<Rc<Self>, WheelError> {
+        listening: Option<Name>,
+    ) -> Result<Rc<Self>, NoActiveSession> {
         let session = kernel.active_session();
         if session.is_kernel() {
-            return Err(NoActiveSession("a listening wheel").into());
+            return Err(NoActiveSession("a listening wheel"));
         }
-        let listener = Rc::new_cyclic(|this| Self {
+        Ok(Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session,
             id: WheelId::allocate(),
-            handle: Rc::new(handle),
+            handle: OnceCell::new(),
             accepted: Cell::new(accepted),
             failed: Cell::new(failed),
+            listening: Cell::new(listening),
+            failure: RefCell::default(),
             watch: Cell::new(None),
-            retry: Cell::new(TimerId::NONE),
+            later: Cell::new(TimerId::NONE),
             paused: Cell::new(false),
             refused: Cell::new(false),
             told: Cell::new(None),
             ended: Cell::new(false),
-        });
-        let (handle, target) = (Rc::clone(&listener.handle), Rc::clone(&listener));
-        let watch = kernel.watch(session, handle, Mode::Read, target)?;
-        listener.watch.set(Some(watch));
-        Ok(listener)
+        }))
+    }
+
+    /// Gives it its socket.
+    pub(crate) fn listen(&self, kernel: &Kernel, handle: Socket) -> Result<(), WatchError> {
+        let handle = self.handle.get_or_init(|| Rc::new(handle));
+        let this = self.this.upgrade().expect("a listener that is called is there");
+        let watch = kernel.watch(self.session, Rc::clone(handle) as _, Mode::Read, this)?;
+        self.watch.set(Some(watch));
+        if self.paused.get() {
+            kernel.pause_watch(watch);
+        }
+        if self.listening.get().is_some() {
+            self.call_after(kernel, Duration::ZERO);
+        }
+        Ok(())
+    }
+
+    /// It gets no socket.
+    pub(crate) fn fail_to_listen(&self, kernel: &Kernel, failure: (&'static str, io::Error)) {
+        self.failure.replace(Some(failure));
+        // The call keeps the session alive until it has been told.
+        self.call_after(kernel, Duration::ZERO);
     }
 
     pub(crate) fn id(&self) -> WheelId {
         self.id
     }
 
-    pub(crate) fn handle(&self) -> &Rc<Socket> {
-        &self.handle
+    pub(crate) fn local_address(&self) -> io::Result<Address> {
+        self.handle.get().ok_or(io::ErrorKind::NotConnected)?.local_address()
     }
 
     pub(crate) fn set_accepted(&self, event: Name) {
@@ -123,6 +162,13 @@ impl Listener {
 
     pub(crate) fn set_failed(&self, event: Option<Name>) {
         self.failed.set(event);
+    }
+
+    pub(crate) fn set_listening(&self, event: Name) {
+        let is_told = self.listening.get().is_none() && self.handle.get().is_some();
+        if !is_told {
+            self.listening.set(Some(event));
+        }
     }
 
     pub(crate) fn pause(&self) {
@@ -140,31 +186,45 @@ impl Listener {
         if !self.ended.replace(true)
             && let Some(kernel) = self.kernel.upgrade()
         {
-            kernel.cancel_call(self.retry.get());
+            kernel.cancel_call(self.later.get());
             if let Some(watch) = self.watch.take() {
                 kernel.unwatch(watch);
             }
         }
     }
 
-    fn fail(&self, kernel: &Kernel, error: io::Error) {
+    fn fail(&self, kernel: &Kernel, operation: &'static str, error: io::Error) {
         if let Some(event) = self.failed.get() {
-            let error = IoError::new("accept", IoCause::Os(error), self.id);
+            let error = IoError::new(operation, IoCause::Os(error), self.id);
             kernel.deliver_event(self.session, event, error);
+        }
+    }
+
+    /// Tells from where on it listens, if somebody wants to know and has not heard.
+    fn tell(&self, kernel: &Kernel) {
+        if let Some(event) = self.listening.get()
+            && let Ok(address) = self.local_address()
+        {
+            self.listening.set(None);
+            kernel.deliver_event(self.session, event, Listening { address, wheel: self.id });
+        }
+    }
+
+    fn call_after(&self, kernel: &Kernel, time: Duration) {
+        if let Some(this) = self.this.upgrade() {
+            kernel.cancel_call(self.later.get());
+            self.later.set(kernel.call_later(self.session, time, this));
         }
     }
 
     /// Clients wait in the operating system's queue; without a pause the loop would spin over them.
     fn try_later(&self, kernel: &Kernel, error: io::Error) {
         self.with_watch(Kernel::pause_watch);
-        if let Some(this) = self.this.upgrade() {
-            kernel.cancel_call(self.retry.get());
-            self.retry.set(kernel.call_later(self.session, RETRY, this));
-        }
+        self.call_after(kernel, RETRY);
         self.refused.set(true);
         let code = error.raw_os_error();
         if code.is_none() || self.told.replace(code) != code {
-            self.fail(kernel, error);
+            self.fail(kernel, "accept", error);
         }
     }
 
@@ -180,7 +240,8 @@ impl Listener {
         if let Some(errno) = tests::REFUSAL.get() {
             return Err(errno.into());
         }
-        SockRef::from(&*self.handle).accept()
+        let handle = self.handle.get().ok_or(io::ErrorKind::NotConnected)?;
+        SockRef::from(&**handle).accept()
     }
 
     fn with_watch(&self, change: impl FnOnce(&Kernel, WatchId) -> bool) {
@@ -192,6 +253,7 @@ impl Listener {
 
 impl Watch for Listener {
     fn ready(&self, kernel: &Kernel, _: Mode) {
+        self.tell(kernel);
         for _ in 0..ACCEPTED_AT_ONCE {
             if !self.is_accepting(kernel) {
                 break;
@@ -214,7 +276,7 @@ impl Watch for Listener {
                     }
                     Failed::ForEver => {
                         self.end();
-                        self.fail(kernel, error);
+                        self.fail(kernel, "accept", error);
                     }
                 },
             }
@@ -223,7 +285,12 @@ impl Watch for Listener {
 }
 
 impl Timeout for Listener {
-    fn timed_out(&self, _: &Kernel) {
+    fn timed_out(&self, kernel: &Kernel) {
+        if let Some((operation, error)) = self.failure.take() {
+            self.end();
+            return self.fail(kernel, operation, error);
+        }
+        self.tell(kernel);
         if !self.paused.get() {
             self.with_watch(Kernel::resume_watch);
         }
@@ -235,7 +302,7 @@ impl fmt::Debug for Listener {
         f.debug_struct("Listener")
             .field("id", &self.id)
             .field("session", &self.session)
-            .field("handle", &self.handle)
+            .field("handle", &self.handle.get())
             .field("paused", &self.paused.get())
             .field("refused", &self.refused.get())
             .finish_non_exhaustive()

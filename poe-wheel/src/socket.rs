@@ -106,7 +106,7 @@ pub enum Address {
     Ip(SocketAddr),
     /// A UNIX socket's path; most clients have none.
     Unix(Option<PathBuf>),
-    /// Nobody's: that of the other end of a datagram socket which has none.
+    /// Nobody's: that of the other end of a datagram socket which has none, or of a server whose name is yet to be looked up.
     Nobody,
     /// A family that is neither.
     Other,

@@ -7,10 +7,9 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::mpsc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use common::sockets::{Event, factory, spawn, try_to_connect};
+use common::sockets::{Event, factory, kernel_with_a_busy_thread, spawn, try_to_connect};
 use common::{Log, kernel, run};
 use nix::errno::Errno;
 use poe_session::prelude::*;
@@ -116,7 +115,7 @@ fn a_unix_server_that_is_busy_is_waited_for() {
             l.push(connection.peer);
             *cx.heap = None;
         }
-        Event::Failure(error) => panic!("{error}"),
+        other => panic!("{other:?}"),
     });
     run(&kernel);
     assert_eq!(log.take(), ["accepts".to_owned(), path.display().to_string()]);
@@ -315,22 +314,6 @@ fn a_unix_client_may_have_a_path_too() {
     std::fs::write(&own_path, "in the way").unwrap();
     assert_eq!(connect(builder), failure("bind", Errno::EADDRINUSE));
     std::fs::remove_dir_all(&folder).unwrap();
-}
-
-/// A kernel with one thread for blocking work, which is busy until the sender is dropped.
-fn kernel_with_a_busy_thread(queue: usize) -> (Kernel, mpsc::Sender<()>) {
-    let kernel = common::builder().blocking_threads(1).blocking_queue(queue).build().unwrap();
-    let (let_go, held) = mpsc::channel::<()>();
-    let held = Cell::new(Some(held));
-    Session::build(())
-        .on_start(move |cx| {
-            let held = held.take().unwrap();
-            cx.blocking(move || held.recv().unwrap_err(), "let go").unwrap();
-        })
-        .on("let go", |_, _: Result<mpsc::RecvError, BlockingError>| ())
-        .spawn(&kernel)
-        .unwrap();
-    (kernel, let_go)
 }
 
 fn localhost(listener: &TcpListener) -> SocketFactoryBuilder {

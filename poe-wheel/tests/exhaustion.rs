@@ -145,6 +145,7 @@ fn a_pause_while_out_of_descriptors_can_be_taken_back() {
             l.push("client");
             *cx.heap = None;
         }
+        other => panic!("{other:?}"),
     });
     run(&kernel);
     assert_eq!(log.take(), [format!("accept {}", Errno::EMFILE as i32), "client".into()]);

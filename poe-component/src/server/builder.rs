@@ -1,23 +1,28 @@
 //! How a TCP server is to be.
 
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use poe_filter::Filter;
-use poe_kernel::{Diagnostic, EventFor, SessionOption};
+use poe_kernel::Diagnostic;
 use poe_session::{Cx, IntoOutcome, Scope, Session};
-use poe_wheel::{Address, Domain, IoError, Port, Socket, SocketFactory, SocketFactoryBuilder};
+use poe_wheel::{
+    Address, Domain, IoError, ListeningSocket, Port, SocketFactory, SocketFactoryBuilder,
+    WheelError,
+};
 
-use super::Tcp;
 use super::connection::{self, Connection, OWN};
 use super::listener::{Acceptor, Duties, Listener, session};
+use super::{Known, Tcp};
+use crate::ComponentError;
 use crate::callback::callback;
 use crate::tcp::{Plan, Talk, check_alias, suspended};
-use crate::{ComponentError, IntoDriven};
 
 /// The stage of a [`TcpBuilder`] at which the records and the state of connections can be chosen.
 #[derive(Debug)]
@@ -33,16 +38,16 @@ pub enum Callbacks {}
 /// afterwards the builder no longer has them. All else comes in any order.
 #[must_use = "a server begins when it is spawned"]
 pub struct TcpBuilder<U: 'static, In: 'static = Bytes, Out: 'static = Bytes, Stage = Parameters> {
-    listening: Listening,
-    state: Rc<dyn Fn() -> U>,
-    talk: Talk<Connection<U, In, Out>>,
-    stage: PhantomData<Stage>,
+    pub(super) listening: Listening,
+    pub(super) state: Rc<dyn Fn() -> U>,
+    pub(super) talk: Talk<Connection<U, In, Out>>,
+    pub(super) stage: PhantomData<Stage>,
 }
 
 type Customize = Box<dyn FnOnce(Session<Listener>) -> Session<Listener>>;
 
 /// What does not depend on the types of connections.
-struct Listening {
+pub(super) struct Listening {
     socket: SocketFactoryBuilder,
     alias: Option<String>,
     concurrency: Option<usize>,
@@ -143,6 +148,12 @@ impl<U: 'static, In: 'static, Out: 'static> TcpBuilder<U, In, Out> {
 impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage> {
     /// The address to listen at: IPv4, IPv6, or a host name (POE: `Address`, `Hostname`); all of the machine's if none is
     /// given.
+    ///
+    /// A name is looked up before [`spawn`](Self::spawn) returns if that is called outside of handlers, as by a program that
+    /// is about to run its kernel. In a handler it would hold others up, and so another thread looks it up: where it leads to
+    /// is told to [`listening`](Self::listening), and that it leads nowhere, or cannot be bound to, to [`error`](Self::error).
+    ///
+    /// One of its addresses is listened at: see [`bind_address`](SocketFactoryBuilder::bind_address).
     pub fn address(mut self, address: impl fmt::Display) -> Self {
         self.listening.socket = self.listening.socket.bind_address(address);
         self
@@ -277,6 +288,41 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self.started(move |cx| started(cx, listener_args.clone()))
     }
 
+    /// The server listens, and this is its address: told once, after `started`. [`local_address`](Tcp::local_address) tells it
+    /// when [`spawn`](Self::spawn) has returned, but of a name that is [looked up](Self::address) for a handler.
+    ///
+    /// ```
+    /// use poe_component::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::new()?;
+    /// # let hostname = "127.1";
+    /// Session::build(())
+    ///     .on_start(move |cx| -> HandlerResult {
+    ///         server::Tcp::build()
+    ///             .address(hostname)
+    ///             .listening(|cx, address| {
+    ///                 println!("listening at {address}");
+    /// #               cx.yield_event(server::SHUTDOWN, ());
+    ///             })
+    ///             .error(|_, error| eprintln!("cannot listen: {error}"))
+    ///             .client_input(|cx, line| cx.heap.client.put(line))
+    ///             .spawn(cx)?;
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn listening<R: IntoOutcome>(
+        mut self,
+        listening: impl Fn(&mut Cx<'_, Listener>, Address) -> R + 'static,
+    ) -> Self {
+        self.listening.duties.listening = Some(callback(listening));
+        self
+    }
+
     /// The listening session stops: after the last connection (POE: `Stopped`).
     pub fn stopped<R: IntoOutcome>(
         mut self,
@@ -286,9 +332,9 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         self
     }
 
-    /// Accepting has failed (POE: `Error`). Without this, the failure is reported as a diagnostic. The listener tries again
-    /// every tenth of a second, but for a failure that is not [recoverable](IoError::is_recoverable): it ends the listening;
-    /// connections go on.
+    /// Accepting has failed, or listening at a name that was looked up for a handler (POE: `Error`). Without this, the failure is reported as a diagnostic.
+    /// The listener tries again every tenth of a second, but for a failure that is not
+    /// [recoverable](IoError::is_recoverable): it ends the listening; connections go on.
     pub fn error<R: IntoOutcome>(
         mut self,
         error: impl Fn(&mut Cx<'_, Listener>, IoError) -> R + 'static,
@@ -418,7 +464,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     ///
     /// # Errors
     ///
-    /// [`ComponentError::Wheel`] when the address cannot be bound, [`ComponentError::Alias`] when the alias is taken, and
+    /// [`ComponentError::Wheel`] when the address cannot be bound, unless a handler has it [looked up](Self::address),
+    /// [`ComponentError::Alias`] when the alias is taken, and
     /// [`ComponentError::Spawn`] when there can be no session; the other errors when parameters do not go together.
     pub fn spawn(self, scope: impl Scope) -> Result<Tcp, ComponentError> {
         self.check()?;
@@ -429,15 +476,12 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
         });
         suspended(scope, |kernel| {
             check_alias(kernel, alias.as_ref())?;
-            let socket = socket.listen()?;
-            let address =
-                socket.local_address().map_err(|source| poe_wheel::WheelError::Socket {
-                    operation: "getsockname",
-                    address: Address::Other,
-                    source,
-                })?;
-            let mut listening =
-                session(Listener::new(alias, concurrency, socket), acceptor, duties);
+            // Outside a handler nobody has a turn to be held up.
+            let is_turn = !kernel.active_session().is_kernel();
+            let socket = if is_turn { socket.prepare() } else { socket.listen() }?;
+            let address = known(&socket)?;
+            let heap = Listener::new(alias, concurrency, socket, Arc::clone(&address));
+            let mut listening = session(heap, acceptor, duties);
             if let Some(customize) = customize {
                 listening = customize(listening);
             }
@@ -460,6 +504,18 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     }
 }
 
+/// The address of a socket, if it is known by now.
+fn known(socket: &ListeningSocket) -> Result<Known, WheelError> {
+    match socket.local_address() {
+        Ok(address) => Ok(Known::new(address.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(Known::default()),
+        Err(source) => {
+            let (operation, address) = ("getsockname", Address::Other);
+            Err(WheelError::Socket { operation, address, source })
+        }
+    }
+}
+
 /// What POE calls the default Acceptor: a session for each client.
 fn accept_by_sessions<U: 'static, In: 'static, Out: 'static>(
     talk: Talk<Connection<U, In, Out>>,
@@ -476,211 +532,6 @@ fn accept_by_sessions<U: 'static, In: 'static, Out: 'static>(
         }
         Ok(())
     })
-}
-
-/// The connections' sessions.
-impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage> {
-    /// A client has sent a record (POE: `ClientInput`).
-    ///
-    /// ```
-    /// use poe_component::prelude::*;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let kernel = Kernel::new()?;
-    /// let server = server::Tcp::build()
-    ///     .address("127.0.0.1")
-    ///     .client_input(|cx, line| {
-    ///         if line == "quit" {
-    ///             cx.heap.client.put("goodbye");
-    ///             cx.yield_event(server::SHUTDOWN, ());
-    ///         }
-    ///     })
-    ///     .spawn(&kernel)?;
-    /// # kernel.post(&server, server::SHUTDOWN, ())?;
-    /// # kernel.run()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn client_input<R: IntoOutcome>(
-        mut self,
-        input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.on_input(input);
-        self.settled()
-    }
-
-    /// A client's input has ended within a record, which is this. Without this it is dropped.
-    pub fn client_partial<R: IntoOutcome>(
-        mut self,
-        input: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, In) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.on_partial(input);
-        self.settled()
-    }
-
-    /// A client has connected, before its wheel is made (POE: `ClientPreConnect`): the place to refuse it, by returning
-    /// `None`, to set its socket's options, or to give it another driver.
-    ///
-    /// ```
-    /// use poe_component::prelude::*;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let kernel = Kernel::new()?;
-    /// let server = server::Tcp::build()
-    ///     .address("127.0.0.1")
-    ///     .client_pre_connect(|cx, socket| -> std::io::Result<Socket> {
-    ///         socket.set_nodelay(true)?;
-    ///         if cx.heap.remote_port() == Some(666) {
-    ///             return Err(std::io::ErrorKind::PermissionDenied.into());
-    ///         }
-    ///         Ok(socket)
-    ///     })
-    ///     .client_input(|cx, line| cx.heap.client.put(line))
-    ///     .spawn(&kernel)?;
-    /// # kernel.post(&server, server::SHUTDOWN, ())?;
-    /// # kernel.run()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn client_pre_connect<D: IntoDriven>(
-        mut self,
-        pre_connect: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, Socket) -> D + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.on_pre_connect(pre_connect);
-        self.settled()
-    }
-
-    /// A client has connected (POE: `ClientConnected`).
-    pub fn client_connected<R: IntoOutcome>(
-        mut self,
-        connected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.connected = Some(callback(move |cx, ()| connected(cx)));
-        self.settled()
-    }
-
-    /// As [`Self::client_connected`], with arguments (POE: `ClientConnected` with `ClientArgs`).
-    pub fn client_connected_with<A: Clone + 'static, R: IntoOutcome>(
-        self,
-        client_args: A,
-        connected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, A) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.client_connected(move |cx| connected(cx, client_args.clone()))
-    }
-
-    /// A connection has ended, from either side (POE: `ClientDisconnected`). Its wheel is still there. Called once for
-    /// each client that was connected.
-    pub fn client_disconnected<R: IntoOutcome>(
-        mut self,
-        disconnected: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.disconnected = Some(callback(move |cx, ()| disconnected(cx)));
-        self.settled()
-    }
-
-    /// A connection has failed, or its input has ended (POE: `ClientError`). Without this, failures other than the end of
-    /// file and a reset are reported as diagnostics.
-    pub fn client_error<R: IntoOutcome>(
-        mut self,
-        error: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, IoError) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.error = Some(callback(error));
-        self.settled()
-    }
-
-    /// All output to a client has gone (POE: `ClientFlushed`). When the connection is shutting down, it ends after this,
-    /// whatever this puts.
-    pub fn client_flushed<R: IntoOutcome>(
-        mut self,
-        flushed: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.flushed = Some(callback(move |cx, ()| flushed(cx)));
-        self.settled()
-    }
-
-    /// As much output to a client is queued as the high mark (POE: `ClientHigh`).
-    pub fn client_high<R: IntoOutcome>(
-        mut self,
-        high: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.on_high(high);
-        self.settled()
-    }
-
-    /// No more output to a client is queued than the low mark (POE: `ClientLow`).
-    pub fn client_low<R: IntoOutcome>(
-        mut self,
-        low: impl Fn(&mut Cx<'_, Connection<U, In, Out>>) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.on_low(low);
-        self.settled()
-    }
-
-    /// Adds an event to the connections' sessions (POE: `InlineStates`, `PackageStates`). A `shutdown` of the user's
-    /// replaces the component's.
-    ///
-    /// ```
-    /// use poe_component::prelude::*;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let kernel = Kernel::new()?;
-    /// let server = server::Tcp::build()
-    ///     .address("127.0.0.1")
-    ///     .client_connected(|cx| cx.delay("idle", std::time::Duration::from_secs(60), ()))
-    ///     .client_input(|cx, _| cx.delay("idle", std::time::Duration::from_secs(60), ()))
-    ///     .state("idle", |cx, ()| cx.yield_event(server::SHUTDOWN, ()))
-    ///     .spawn(&kernel)?;
-    /// # kernel.post(&server, server::SHUTDOWN, ())?;
-    /// # kernel.run()?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn state<P: 'static, R: IntoOutcome>(
-        mut self,
-        event: impl EventFor<P>,
-        handler: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.state(event, handler);
-        self.settled()
-    }
-
-    /// Adds an event that a method of an object handles (POE: `ObjectStates`).
-    pub fn object_state<T: 'static, P: 'static, R: IntoOutcome>(
-        mut self,
-        object: &Rc<T>,
-        event: impl EventFor<P>,
-        method: impl Fn(&T, &mut Cx<'_, Connection<U, In, Out>>, P) -> R + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        let object = Rc::clone(object);
-        self.talk.state(event, move |cx, payload| method(&object, cx, payload));
-        self.settled()
-    }
-
-    /// Sets an option of the connections' sessions (POE: `SessionParams`).
-    pub fn client_option(
-        mut self,
-        option: SessionOption,
-        on: bool,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.option(option, on);
-        self.settled()
-    }
-
-    /// Adds to each connection's session what this builder has no parameter for (POE: `SessionType`, `SessionParams`). Its
-    /// `_start` is the component's. Handlers added here cost each connection a table of its own; those of [`Self::state`] do
-    /// not.
-    pub fn client_session(
-        mut self,
-        customize: impl Fn(Session<Connection<U, In, Out>>) -> Session<Connection<U, In, Out>> + 'static,
-    ) -> TcpBuilder<U, In, Out, Callbacks> {
-        self.talk.customize(customize);
-        self.settled()
-    }
-
-    fn settled(self) -> TcpBuilder<U, In, Out, Callbacks> {
-        let Self { listening, state, talk, .. } = self;
-        TcpBuilder { listening, state, talk, stage: PhantomData }
-    }
 }
 
 impl<U, In, Out, Stage> fmt::Debug for TcpBuilder<U, In, Out, Stage> {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use poe_kernel::{Diagnostic, SessionId, Signal};
 use poe_session::{Cx, HandlerResult, Session};
-use poe_wheel::{IoError, ListeningSocket, SocketFactory};
+use poe_wheel::{Address, IoError, Listening, ListeningSocket, SocketFactory};
 
 use super::connection::DRAIN_CONNECTION;
-use super::{CUT, DISCONNECTED, DRAIN, SET_CONCURRENCY, SHUTDOWN};
+use super::{CUT, DISCONNECTED, DRAIN, Known, SET_CONCURRENCY, SHUTDOWN};
 use crate::callback::{Callback, call};
 use crate::tcp::DRAIN_TIME;
 
@@ -26,6 +26,7 @@ pub struct Listener {
     /// The wheel that listens; dropping it stops the listening (POE: `listener`).
     pub listener: Option<SocketFactory>,
     socket: Option<ListeningSocket>,
+    address: Known,
     is_draining: bool,
 }
 
@@ -34,6 +35,7 @@ impl Listener {
         alias: Option<String>,
         concurrency: Option<usize>,
         socket: ListeningSocket,
+        address: Known,
     ) -> Self {
         Self {
             alias,
@@ -41,6 +43,7 @@ impl Listener {
             connections: 0,
             listener: None,
             socket: Some(socket),
+            address,
             is_draining: false,
         }
     }
@@ -59,6 +62,7 @@ impl Listener {
 
 const ACCEPTED: &str = "tcp_server_got_connection";
 const FAILED: &str = "tcp_server_got_error";
+const LISTENING: &str = "tcp_server_got_address";
 const SIGNALLED: &str = "tcp_server_got_signal";
 
 /// What becomes of an accepted connection.
@@ -68,6 +72,7 @@ pub(super) type Acceptor =
 /// The callbacks and parameters of a listening session.
 pub(super) struct Duties {
     pub(super) started: Option<Callback<Listener, ()>>,
+    pub(super) listening: Option<Callback<Listener, Address>>,
     pub(super) stopped: Option<Callback<Listener, ()>>,
     pub(super) error: Option<Callback<Listener, IoError>>,
     pub(super) drain_signals: Vec<String>,
@@ -78,6 +83,7 @@ impl Default for Duties {
     fn default() -> Self {
         Self {
             started: None,
+            listening: None,
             stopped: None,
             error: None,
             drain_signals: Vec::new(),
@@ -93,11 +99,17 @@ impl fmt::Debug for Duties {
 }
 
 pub(super) fn session(heap: Listener, acceptor: Acceptor, duties: Duties) -> Session<Listener> {
-    let Duties { started, stopped, error, drain_signals, drain_time } = duties;
+    let Duties { started, listening, stopped, error, drain_signals, drain_time } = duties;
+    let of_name = listening.clone();
     Session::build(heap)
         .on_start(move |cx| {
             begin(cx, &drain_signals)?;
-            call(cx, started.as_ref(), ())
+            call(cx, started.as_ref(), ())?;
+            tell_address(cx, listening.as_ref())
+        })
+        .on(LISTENING, move |cx, listening: Listening| {
+            let _ = cx.heap.address.set(listening.address);
+            tell_address(cx, of_name.as_ref())
         })
         .on_stop(move |cx| call(cx, stopped.as_ref(), ()))
         .on(ACCEPTED, move |cx, connection: poe_wheel::Connection| {
@@ -145,10 +157,24 @@ fn begin(cx: &mut Cx<'_, Listener>, drain_signals: &[String]) -> HandlerResult {
         cx.sig(signal.clone(), SIGNALLED)?;
     }
     if let Some(socket) = cx.heap.socket.take() {
-        cx.heap.listener = Some(socket.accept(cx.kernel, ACCEPTED, FAILED)?);
+        let listener = socket.accept(cx.kernel, ACCEPTED, FAILED)?;
+        // This comes of a name alone.
+        listener.listening_event(LISTENING);
+        cx.heap.listener = Some(listener);
     }
     cx.heap.accept_or_wait();
     Ok(())
+}
+
+/// Tells where the server listens, if it does and that is known.
+fn tell_address(
+    cx: &mut Cx<'_, Listener>,
+    listening: Option<&Callback<Listener, Address>>,
+) -> HandlerResult {
+    match cx.heap.address.get().cloned() {
+        Some(address) if cx.heap.listener.is_some() => call(cx, listening, address),
+        _ => Ok(()),
+    }
 }
 
 fn fail(

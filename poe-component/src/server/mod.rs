@@ -1,8 +1,11 @@
 //! Servers.
 
 mod builder;
+mod callbacks;
 mod connection;
 mod listener;
+
+use std::sync::{Arc, OnceLock};
 
 use poe_kernel::{Destination, Event, Kernel, SessionId};
 use poe_wheel::Address;
@@ -72,8 +75,11 @@ pub const DISCONNECTED: Event<()> = Event::new("disconnected");
 #[derive(Clone, Debug)]
 pub struct Tcp {
     session: SessionId,
-    address: Address,
+    address: Known,
 }
+
+/// Where a server listens, once that is known.
+type Known = Arc<OnceLock<Address>>;
 
 impl Tcp {
     /// A server to be configured: lines, any free port, of all addresses of the machine.
@@ -87,10 +93,11 @@ impl Tcp {
         self.session
     }
 
-    /// The address it listens at.
+    /// The address it listens at; [nobody's](Address::Nobody) while a name is being looked up for a handler, which
+    /// [`listening`](TcpBuilder::listening) waits for.
     #[must_use]
     pub fn local_address(&self) -> &Address {
-        &self.address
+        self.address.get().unwrap_or(&Address::Nobody)
     }
 }
 
@@ -100,6 +107,9 @@ impl Destination for Tcp {
     }
 
     fn describe(&self) -> String {
-        format!("server at {}", self.address)
+        match self.address.get() {
+            Some(address) => format!("server at {address}"),
+            None => String::from("server that does not listen yet"),
+        }
     }
 }

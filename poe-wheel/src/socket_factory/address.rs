@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use nix::errno::Errno;
+
 /// The address family of a socket (POE: `SocketDomain`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -93,12 +95,7 @@ pub(super) fn resolve(
     domain: Option<Domain>,
 ) -> io::Result<Vec<SocketAddr>> {
     let addresses = (unbracketed(host), port).to_socket_addrs()?;
-    let wanted = |address: &SocketAddr| match domain {
-        Some(Domain::Inet) => address.is_ipv4(),
-        Some(Domain::Inet6) => address.is_ipv6(),
-        _ => true,
-    };
-    let addresses: Vec<SocketAddr> = addresses.filter(wanted).collect();
+    let addresses: Vec<SocketAddr> = addresses.filter(|it| is_of(it, domain)).collect();
     if addresses.is_empty() {
         let message = "the host has no address of that family";
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
@@ -109,6 +106,45 @@ pub(super) fn resolve(
 /// Whether a host is an address, so that nobody has to be asked for it.
 pub(super) fn is_literal(host: &str) -> bool {
     unbracketed(host).parse::<IpAddr>().is_ok()
+}
+
+/// Whether it is known where a host is that is to be bound to: an address is, and so is `localhost` (RFC 6761, section 6.3).
+pub(super) fn is_known(host: &str) -> bool {
+    is_literal(host) || is_localhost(host)
+}
+
+fn is_localhost(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+}
+
+/// The addresses of a host that is this one, in the order to try to bind to them: those of IPv4 first, where all find a server.
+pub(super) fn to_bind(
+    host: &str,
+    port: u16,
+    domain: Option<Domain>,
+) -> io::Result<Vec<SocketAddr>> {
+    if is_localhost(host) {
+        let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let both = both.map(|ip| SocketAddr::new(ip, port)).into_iter();
+        return Ok(both.filter(|address| is_of(address, domain)).collect());
+    }
+    let mut addresses = resolve(host, port, domain)?;
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    Ok(addresses)
+}
+
+/// Whether an error says that this machine has no way to an address, or not the address, as when it has none of that family.
+pub(super) fn is_without_way(error: &io::Error) -> bool {
+    let codes = [Errno::ENETUNREACH, Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
+    codes.iter().any(|code| error.raw_os_error() == Some(*code as i32))
+}
+
+fn is_of(address: &SocketAddr, domain: Option<Domain>) -> bool {
+    match domain {
+        Some(Domain::Inet) => address.is_ipv4(),
+        Some(Domain::Inet6) => address.is_ipv6(),
+        _ => true,
+    }
 }
 
 fn unbracketed(host: &str) -> &str {
@@ -172,6 +208,17 @@ mod tests {
         assert_eq!(mixed(&addresses), expected);
         let addresses = ["1.1.1.1:1", "[::1]:1", "[::2]:1", "[::3]:1"];
         assert_eq!(mixed(&addresses), addresses);
+    }
+
+    #[test]
+    fn localhost_is_bound_to_where_most_find_it() {
+        let at = |domain| {
+            let addresses = to_bind("localhost", 1, domain).unwrap();
+            addresses.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(at(None), ["127.0.0.1:1", "[::1]:1"]);
+        assert_eq!(at(Some(Domain::Inet6)), ["[::1]:1"]);
+        assert!(is_known("LOCALHOST") && is_known("[::1]") && !is_known("127.1"));
     }
 
     #[test]

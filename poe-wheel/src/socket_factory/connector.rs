@@ -16,6 +16,7 @@ use poe_kernel::{
 };
 use socket2::{SockAddr, SockRef};
 
+use super::address::is_without_way;
 use super::ends::{Addresses, Ends};
 use super::options::Options;
 use crate::unix_path::{Turn, UnixPath};
@@ -338,12 +339,6 @@ fn is_full(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::EAGAIN as i32)
 }
 
-/// Whether this machine has no way to where an address is, as when it has none of that family itself.
-fn is_without_way(error: &io::Error) -> bool {
-    let codes = [Errno::ENETUNREACH, Errno::EAFNOSUPPORT, Errno::EADDRNOTAVAIL];
-    codes.iter().any(|code| error.raw_os_error() == Some(*code as i32))
-}
-
 /// Has the next attempt of a connector join those under way.
 struct Next(Weak<Connector>);
 
@@ -489,8 +484,8 @@ mod tests {
         Session::build(None::<crate::SocketFactory>)
             .on_start(move |cx| {
                 let connector = begin(cx.kernel, addresses.clone(), None);
-                *cx.heap =
-                    Some(crate::SocketFactory { work: super::super::Work::Connect(connector) });
+                let work = super::super::Work::Connect(connector);
+                *cx.heap = Some(crate::SocketFactory::new(work));
                 cx.delay("look", HEAD_START * 5 / 2, ());
             })
             .on("look", move |cx, ()| {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use poe_kernel::{Kernel, Name, SessionId, Timeout, TimerId, WeakKernel};
 
-use crate::{Address, Connection, Socket, WheelId};
+use super::connector::Failed;
+use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
 #[derive(Debug)]
 pub(super) struct Made {
@@ -15,24 +16,29 @@ pub(super) struct Made {
     session: SessionId,
     id: WheelId,
     made: Cell<Name>,
-    socket: RefCell<Option<Socket>>,
+    failed: Cell<Name>,
+    outcome: RefCell<Option<Result<Socket, Failed>>>,
     handing_over: Cell<TimerId>,
 }
 
 impl Made {
-    /// Hands the socket over once the handler that is running has returned.
-    pub(super) fn begin(kernel: &Kernel, socket: Socket, made: Name) -> Rc<Self> {
-        let session = kernel.active_session();
-        let this = Rc::new(Self {
+    pub(super) fn begin(kernel: &Kernel, made: Name, failed: Name) -> Rc<Self> {
+        Rc::new(Self {
             kernel: kernel.downgrade(),
-            session,
+            session: kernel.active_session(),
             id: WheelId::allocate(),
             made: Cell::new(made),
-            socket: RefCell::new(Some(socket)),
+            failed: Cell::new(failed),
+            outcome: RefCell::default(),
             handing_over: Cell::new(TimerId::NONE),
-        });
-        this.handing_over.set(kernel.call_later(session, Duration::ZERO, Rc::clone(&this) as _));
-        this
+        })
+    }
+
+    /// Hands the socket over, or says why there is none, once the handler that is running has returned.
+    pub(super) fn hand_over(self: &Rc<Self>, kernel: &Kernel, outcome: Result<Socket, Failed>) {
+        self.outcome.replace(Some(outcome));
+        let call = kernel.call_later(self.session, Duration::ZERO, Rc::clone(self) as _);
+        self.handing_over.set(call);
     }
 
     pub(super) fn id(&self) -> WheelId {
@@ -40,27 +46,41 @@ impl Made {
     }
 
     pub(super) fn local_address(&self) -> io::Result<Address> {
-        self.socket.borrow().as_ref().ok_or(io::ErrorKind::NotConnected)?.local_address()
+        match &*self.outcome.borrow() {
+            Some(Ok(socket)) => socket.local_address(),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     pub(super) fn set_made(&self, event: Name) {
         self.made.set(event);
     }
 
+    pub(super) fn set_failed(&self, event: Name) {
+        self.failed.set(event);
+    }
+
     pub(super) fn end(&self) {
         if let Some(kernel) = self.kernel.upgrade() {
             kernel.cancel_call(self.handing_over.replace(TimerId::NONE));
         }
-        self.socket.take();
+        self.outcome.take();
     }
 }
 
 impl Timeout for Made {
     fn timed_out(&self, kernel: &Kernel) {
         self.handing_over.set(TimerId::NONE);
-        if let Some(socket) = self.socket.take() {
-            let connection = Connection::new(socket, Address::Nobody, self.id);
-            kernel.deliver_event(self.session, self.made.get(), connection);
+        match self.outcome.take() {
+            Some(Ok(socket)) => {
+                let connection = Connection::new(socket, Address::Nobody, self.id);
+                kernel.deliver_event(self.session, self.made.get(), connection);
+            }
+            Some(Err((operation, error))) => {
+                let error = IoError::new(operation, IoCause::Os(error), self.id);
+                kernel.deliver_event(self.session, self.failed.get(), error);
+            }
+            None => {}
         }
     }
 }

@@ -4,11 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::mpsc;
 
 use poe_session::prelude::*;
-use poe_wheel::{Connection, IoError, SocketFactory, SocketFactoryBuilder, WheelError};
+use poe_wheel::{Connection, IoError, Listening, SocketFactory, SocketFactoryBuilder, WheelError};
 
-use super::{Log, kernel, run};
+use super::{Log, builder, kernel, run};
 
 /// What a socket wheel says.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub enum Event {
     Start,
     Success(Connection),
     Failure(IoError),
+    Listening(Listening),
     Do(&'static str),
 }
 
@@ -33,7 +35,7 @@ pub fn spawn(
     react: impl Fn(&mut Cx<'_, Heap>, Event) + 'static,
 ) -> SessionId {
     let react = Rc::new(react);
-    let [r0, r1, r2, r3] = std::array::from_fn(|_| Rc::clone(&react));
+    let [r0, r1, r2, r3, r4] = std::array::from_fn(|_| Rc::clone(&react));
     let builder = Cell::new(Some(builder));
     Session::build(None)
         .on_start(move |cx| {
@@ -48,6 +50,10 @@ pub fn spawn(
         .on("failure", move |cx, error: IoError| {
             assert_eq!(cx.heap.as_ref().map(SocketFactory::id), Some(error.wheel));
             r2(cx, Event::Failure(error));
+        })
+        .on("listening", move |cx, listening: Listening| {
+            assert_eq!(cx.heap.as_ref().map(SocketFactory::id), Some(listening.wheel));
+            r4(cx, Event::Listening(listening));
         })
         .on("do", move |cx, what: &'static str| r3(cx, Event::Do(what)))
         .spawn(kernel)
@@ -83,6 +89,22 @@ pub fn spawn_error(builder: &SocketFactoryBuilder) -> Option<WheelError> {
         .unwrap();
     run(&kernel);
     error.take()
+}
+
+/// A kernel with one thread for blocking work, which is busy until the sender is dropped.
+pub fn kernel_with_a_busy_thread(queue: usize) -> (Kernel, mpsc::Sender<()>) {
+    let kernel = builder().blocking_threads(1).blocking_queue(queue).build().unwrap();
+    let (let_go, held) = mpsc::channel::<()>();
+    let held = Cell::new(Some(held));
+    Session::build(())
+        .on_start(move |cx| {
+            let held = held.take().unwrap();
+            cx.blocking(move || held.recv().unwrap_err(), "let go").unwrap();
+        })
+        .on("let go", |_, _: Result<mpsc::RecvError, BlockingError>| ())
+        .spawn(&kernel)
+        .unwrap();
+    (kernel, let_go)
 }
 
 /// A path in a folder of its own, which is removed at the end.
