@@ -604,11 +604,14 @@ fn handles_of_the_wheel_are_not_the_childs() {
     let number = std::os::fd::AsRawFd::as_raw_fd(&reader.as_fd());
     let script = format!("[ -e /dev/fd/{number} ] && echo open || echo closed");
     for (close, expected) in [(false, "out open"), (true, "out closed")] {
-        for nicer in [0, 1] {
-            let child = Run::build_shell(&script).close_on_call(close).priority(nicer);
+        for by_fork in [false, true] {
+            let mut child = Run::build_shell(&script).close_on_call(close);
+            if by_fork {
+                child = child.group(nix::unistd::getegid().as_raw());
+            }
             let log = record(&kernel, child.stdout_event("out"));
             run(&kernel);
-            assert_eq!(log.take()[1..], [expected], "niceness {nicer}");
+            assert_eq!(log.take()[1..], [expected], "by fork: {by_fork}");
         }
     }
 }

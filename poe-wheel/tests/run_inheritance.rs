@@ -20,7 +20,7 @@ use poe_wheel::{Conduit, Run, RunBuilder, WheelError};
 
 /// Parameters that need a fork, and change nothing.
 fn by_fork(child: RunBuilder) -> RunBuilder {
-    child.priority(1)
+    child.group(nix::unistd::getegid().as_raw())
 }
 
 const WAYS: [fn(RunBuilder) -> RunBuilder; 2] = [std::convert::identity, by_fork];
@@ -132,11 +132,13 @@ fn a_closed_directory() {
     let folder = std::env::temp_dir().join(format!("poe-closed-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o600)).unwrap();
-    for way in WAYS {
+    // Who has a group been given is let in, or not, as somebody else.
+    for niceness in [0, 1] {
         let (kernel, f) = (kernel(), folder.clone());
         Session::build(())
             .on_start(move |cx| {
-                let error = way(Run::build("true").directory(&f)).spawn(cx.kernel).unwrap_err();
+                let child = Run::build("true").directory(&f).priority(niceness);
+                let error = child.spawn(cx.kernel).unwrap_err();
                 let WheelError::Run { operation, target, source } = error else {
                     panic!("{error}")
                 };

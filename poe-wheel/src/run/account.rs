@@ -75,7 +75,8 @@ impl Identity {
             Some(groups) => Some(groups.iter().map(group_id).collect::<Result<_, _>>()?),
             None => self.is_given().then(|| Vec::from_iter(group)),
         };
-        let groups_if_permitted = self.groups.is_none() && !Uid::effective().is_root();
+        let groups_if_permitted =
+            self.is_given() && self.groups.is_none() && !Uid::effective().is_root();
         Ok(Ids { user, group, groups, groups_if_permitted })
     }
 }

@@ -287,7 +287,8 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
         self
     }
 
-    /// What is added to the child's niceness (POE: `Priority`): more is nicer. Needs a `fork`.
+    /// What is added to the child's niceness (POE: `Priority`): more is nicer. `posix_spawn` cannot, so that it takes a `fork` where
+    /// programs are started so.
     pub fn priority(mut self, delta: i32) -> Self {
         self.request.priority = delta;
         self

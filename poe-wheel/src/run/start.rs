@@ -142,11 +142,7 @@ impl Request {
             arguments: &command.arguments,
             environment: command.environment.as_deref(),
         };
-        if sys::can_spawn(&birth) {
-            sys::spawn(&birth, &image).map_err(failed)
-        } else {
-            sys::fork_exec(&birth, &image)
-        }
+        sys::start(&birth, &image)
     }
 
     fn begin_code(
