@@ -1,4 +1,4 @@
-//! Hash tables keyed by small integers of our own making, which no stranger chooses.
+//! Hash tables keyed by small integers of our own making or the system's, which no stranger chooses.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -1,6 +1,5 @@
 //! The watched handles: one entry a descriptor, one watcher for each who waits and each mode.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -123,7 +122,7 @@ pub(crate) struct Handles {
     free: Vec<u32>,
     by_descriptor: IdMap<RawFd, u32>,
     by_session: IdMap<SessionId, Vec<WatchId>>,
-    files: HashMap<FileId, File>,
+    files: IdMap<FileId, File>,
     dirty: Vec<u32>,
     always_ready: Vec<u32>,
     last_number: u64,

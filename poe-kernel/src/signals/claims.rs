@@ -1,12 +1,12 @@
 //! Which children the kernels of this process wait for. Of several that ask for one child, the last one to learn of its
 //! end takes it from the operating system, and the others only look.
 
-use std::collections::HashMap;
 use std::io;
 use std::process::ExitStatus;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use super::process::Process;
+use crate::hash::IdMap;
 
 #[derive(Debug, Default)]
 struct Claim {
@@ -16,7 +16,7 @@ struct Claim {
 }
 
 /// By the process that claims, because what a fork copies is none of the child's, and by the pid that is claimed.
-type Claims = HashMap<(u32, u32), Claim>;
+type Claims = IdMap<(u32, u32), Claim>;
 
 /// Adds a kernel that waits for a child.
 pub(super) fn claim(pid: u32) {
