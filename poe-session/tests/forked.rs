@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{self, Command, Stdio};
 use std::rc::Rc;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -478,25 +478,27 @@ fn own_threads(builder: KernelBuilder) {
 
 fn call_under_way(builder: KernelBuilder) {
     let kernel = builder.blocking_idle(Duration::from_millis(1)).build().unwrap();
-    let (begin, begun) = mpsc::channel();
-    let (end, ended) = mpsc::channel::<()>();
+    // No channels: one that the other thread has locked when this one forks stays locked in the child.
+    let (mut begin, mut begun) = UnixStream::pair().unwrap();
+    let (mut end, mut ended) = UnixStream::pair().unwrap();
     let session = Session::build(()).on_start(|cx| cx.yield_event("no more", ()));
     let session = session.spawn(&kernel).unwrap();
     let work = move || {
-        begin.send(()).unwrap();
-        let _ = ended.recv();
+        begin.write_all(b"x").unwrap();
+        ended.read_exact(&mut [0]).unwrap();
         process::id()
     };
     let told = Rc::new(RefCell::new(None));
     let t = told.clone();
     let then = move |_: &Kernel, result| assert!(t.replace(Some(result)).is_none());
     kernel.call_blocking(session, work, then).unwrap();
-    begun.recv().unwrap();
+    begun.read_exact(&mut [0]).unwrap();
     let child = fork();
     if child.is_none() {
         kernel.has_forked().unwrap();
+    } else {
+        end.write_all(b"x").unwrap();
     }
-    end.send(()).unwrap();
     kernel.run().unwrap();
     match (child, told.take().unwrap()) {
         (Some(child), Ok(by)) => {
