@@ -300,7 +300,7 @@ pub use socket::{Address, Connection, Socket};
 pub use socket_factory::{
     Domain, ListeningSocket, Port, SocketFactory, SocketFactoryBuilder, SocketType,
 };
-pub use udp::Udp;
+pub use udp::{Udp, UdpEvent};
 pub use wheel_id::WheelId;
 
 /// What a program of wheels uses.

@@ -107,6 +107,34 @@ fn a_burst_of_clients_is_accepted_without_losing_any() {
 }
 
 #[test]
+fn a_crowd_of_clients_lets_others_in_between() {
+    let (kernel, log) = (kernel(), Log::default());
+    let (l, clients, count) = (log.clone(), RefCell::new(Vec::new()), Cell::new(0));
+    spawn(&kernel, factory().bind_address("127.0.0.1"), move |cx, event| match event {
+        Event::Start => {
+            let port = port(cx);
+            let connect = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+            clients.borrow_mut().extend(std::iter::repeat_with(connect).take(150));
+        }
+        Event::Success(_) => {
+            if count.get() % 64 == 0 {
+                cx.yield_event("do", "others");
+            }
+            count.set(count.get() + 1);
+        }
+        Event::Do(_) => {
+            l.push(count.get());
+            if count.get() == 150 {
+                *cx.heap = None;
+            }
+        }
+        other => panic!("{other:?}"),
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["64", "128", "150"]);
+}
+
+#[test]
 fn a_wheel_dropped_for_a_client_accepts_no_other() {
     let kernel = kernel();
     let clients: RefCell<Vec<TcpStream>> = RefCell::default();

@@ -153,6 +153,45 @@ fn a_socket_of_ipv6_may_be_for_ipv4_as_well_or_not() {
     SocketFactory::build().bind_port(port).listen().unwrap();
 }
 
+/// A port at which a server has had a connection that it was the first to end, so that this end of it lingers.
+fn lingering_port(reuse: bool) -> u16 {
+    let kernel = kernel();
+    let (client, used) = (RefCell::new(None), Rc::new(Cell::new(0)));
+    let u = used.clone();
+    let builder = factory().bind_address("127.0.0.1").reuse(reuse);
+    spawn(&kernel, builder, move |cx, event| match event {
+        Event::Start => {
+            u.set(port(cx));
+            client.replace(TcpStream::connect(("127.0.0.1", port(cx))).ok());
+        }
+        Event::Success(connection) => {
+            drop(connection);
+            let mut client = client.take().unwrap();
+            assert_eq!(std::io::Read::read(&mut client, &mut [0]).unwrap(), 0);
+            *cx.heap = None;
+        }
+        other => panic!("{other:?}"),
+    });
+    run(&kernel);
+    used.get()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_port_where_old_connections_linger_may_be_had_by_those_who_reuse() {
+    let in_use = |port: u16, reuse| {
+        let error = spawn_error(&factory().bind_address("127.0.0.1").bind_port(port).reuse(reuse));
+        error.map(|error| assert!(error.to_string().contains("in use"), "{error}")).is_some()
+    };
+    let port = lingering_port(true);
+    assert!(in_use(port, false));
+    assert!(!in_use(port, true));
+    assert!(in_use(lingering_port(false), true));
+    // Who listens has it alone.
+    let listening = factory().bind_address("127.0.0.1").reuse(true).listen().unwrap();
+    assert!(in_use(listening.local_address().unwrap().port().unwrap(), true));
+}
+
 #[test]
 fn sockets_that_all_want_to_may_share_an_address() {
     let shared = SocketFactory::build().bind_address("127.0.0.1").reuse_port(true);

@@ -12,7 +12,9 @@ use common::{Log, kernel, run};
 use nix::errno::Errno;
 use poe_session::prelude::*;
 use poe_wheel::udp::{Datagram, PutError, UdpBuilder};
-use poe_wheel::{Address, IoError, Socket, SocketFactory, SocketType, Udp, WheelError, WheelId};
+use poe_wheel::{
+    Address, IoError, Socket, SocketFactory, SocketType, Udp, UdpEvent, WheelError, WheelId,
+};
 
 enum Event {
     Start,
@@ -325,6 +327,46 @@ fn a_receiver_that_is_slow_is_waited_for() {
         std::fs::remove_file(&path).unwrap();
     }
     std::fs::remove_dir(&folder).unwrap();
+}
+
+#[test]
+fn events_that_are_ended_come_no_more_until_they_are_named_again() {
+    let (kernel, log) = (kernel(), Log::default());
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (address, mirror) = (socket.local_addr().unwrap(), socket.try_clone().unwrap());
+    mirror.set_nonblocking(true).unwrap();
+    let (l, to) = (log.clone(), Address::Ip(address));
+    let is_first = Cell::new(true);
+    spawn(&kernel, Udp::build(socket), move |cx, event| match event {
+        Event::Start => {
+            own(cx).event_end(UdpEvent::Input);
+            own(cx).put("nobody wants this", &to).unwrap();
+        }
+        Event::Flushed if is_first.replace(false) => cx.yield_event("do", "look"),
+        Event::Do(what) => {
+            if mirror.peek(&mut [0]).is_ok() {
+                // It is received yet, and dropped then.
+                return cx.yield_event("do", what);
+            }
+            own(cx).event_end(UdpEvent::Flushed);
+            own(cx).input_event("came");
+            own(cx).put("hello", &to).unwrap();
+        }
+        Event::Came(datagram) => {
+            l.push(String::from_utf8_lossy(&datagram.payload));
+            own(cx).event_end(UdpEvent::Error);
+            own(cx).flushed_event("flushed");
+            // It is lost, which nobody wants to hear.
+            own(cx).put(vec![0; 100_000], &to).unwrap();
+        }
+        Event::Flushed => {
+            l.push("flushed");
+            *cx.heap = None;
+        }
+        Event::Failed(error) => panic!("{error}"),
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["hello", "flushed"]);
 }
 
 #[test]

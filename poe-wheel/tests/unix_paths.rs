@@ -51,6 +51,24 @@ fn a_path_that_nobody_listens_at_any_more_is_taken_over() {
     assert!(!place.path().exists());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn as_many_clients_wait_as_the_queue_is_long() {
+    let place = Place::new("queue");
+    let address = socket2::SockAddr::unix(place.path()).unwrap();
+    for length in [0, 3, 17] {
+        let _listening = factory().bind_path(place.path()).listen_queue(length).listen().unwrap();
+        let connect = || {
+            let client = socket2::Socket::new(address.domain(), socket2::Type::STREAM, None)?;
+            client.set_nonblocking(true)?;
+            client.connect(&address).map(|()| client)
+        };
+        let waiting: Vec<_> = std::iter::repeat_with(connect).map_while(Result::ok).collect();
+        // It counts one more than it is told.
+        assert_eq!(waiting.len(), usize::from(length) + 1);
+    }
+}
+
 #[test]
 fn a_path_that_many_would_take_over_is_had_by_one() {
     const SERVERS: usize = 4;

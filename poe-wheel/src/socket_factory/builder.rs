@@ -132,14 +132,16 @@ impl SocketFactoryBuilder {
 
     /// The path of the UNIX socket to connect to (POE: `RemoteAddress` in the UNIX domain).
     ///
-    /// While its server has as many clients waiting as may, it is tried again, for as long as
-    /// [`connect_timeout`](Self::connect_timeout) says.
+    /// While its server has as many clients waiting as may, it is tried again, at first after a millisecond and at last eight
+    /// times a second, for as long as [`connect_timeout`](Self::connect_timeout) says. Without that it is for ever, as with the
+    /// operating system's own `connect`.
     pub fn remote_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.remote_path = Some(path.into());
         self
     }
 
-    /// Lets the address be used again while old connections linger (POE: `Reuse`).
+    /// Lets the address be used again while old connections linger (POE: `Reuse`). The socket that they came by must have asked
+    /// for it too. A port that somebody listens at is in use all the same.
     pub fn reuse(mut self, reuse: bool) -> Self {
         self.this_end.options.reuse = reuse;
         self
@@ -256,13 +258,7 @@ impl SocketFactoryBuilder {
         self.check()?;
         let (succeeded, failed) = (self.succeeded, self.failed);
         if let Some(target) = self.target() {
-            let plan = Plan {
-                options: self.this_end.options,
-                local_path: self.this_end.path,
-                timeout: self.connect_timeout,
-                head_start: self.attempt_delay,
-            };
-            let connector = Connector::begin(kernel, target, plan, succeeded, failed);
+            let connector = Connector::begin(kernel, target, self.plan(), succeeded, failed);
             return Ok(SocketFactory::new(Work::Connect(connector)));
         }
         let work = match self.this_end.options.kind {
@@ -355,6 +351,16 @@ impl SocketFactoryBuilder {
             return Ok(());
         };
         Err(WheelError::Parameters(error))
+    }
+
+    /// How to connect.
+    pub(super) fn plan(&self) -> Plan {
+        Plan {
+            options: self.this_end.options,
+            local_path: self.this_end.path.clone(),
+            timeout: self.connect_timeout,
+            head_start: self.attempt_delay,
+        }
     }
 
     /// What to connect to, if anything.

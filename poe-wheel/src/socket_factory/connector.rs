@@ -22,8 +22,10 @@ use super::options::Options;
 use crate::unix_path::{Turn, UnixPath};
 use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 
-/// How long to leave a UNIX server that has as many clients waiting as may. Nothing tells when it has accepted one.
-const RETRY: Duration = Duration::from_millis(10);
+/// How long to leave a UNIX server that has as many clients waiting as may, at first and at most. Nothing tells when it has
+/// accepted one.
+const RETRY: Duration = Duration::from_millis(1);
+const LONGEST_RETRY: Duration = Duration::from_millis(128);
 
 /// A step of connecting, and why it failed.
 pub(super) type Failed = (&'static str, io::Error);
@@ -59,6 +61,8 @@ pub(super) struct Connector {
     attempts: RefCell<Vec<Rc<Attempt>>>,
     /// Has the next attempt join those under way.
     next: Cell<TimerId>,
+    /// How long to leave a busy server next time.
+    retry: Cell<Duration>,
     timeout: Cell<TimerId>,
     /// Why the last attempt failed that got anywhere.
     last: RefCell<Option<Failed>>,
@@ -95,6 +99,7 @@ impl Connector {
             local: RefCell::default(),
             attempts: RefCell::default(),
             next: Cell::new(TimerId::NONE),
+            retry: Cell::new(RETRY),
             timeout: Cell::new(TimerId::NONE),
             last: RefCell::default(),
             failure: RefCell::default(),
@@ -185,7 +190,9 @@ impl Connector {
                 Ok(()) => return self.have_next_join(kernel),
                 Err((_, error)) if address.is_unix() && is_full(&error) => {
                     self.remote.borrow_mut().push_front(address);
-                    return self.join_after(kernel, RETRY);
+                    let retry = self.retry.get();
+                    self.retry.set(LONGEST_RETRY.min(retry * 2));
+                    return self.join_after(kernel, retry);
                 }
                 Err(failed) => self.note(failed),
             }
@@ -381,8 +388,13 @@ mod tests {
         addresses: Vec<SockAddr>,
         timeout: Option<Duration>,
     ) -> Rc<Connector> {
-        let (options, head_start) = (Options::default(), HEAD_START);
-        let plan = Plan { options, local_path: None, timeout, head_start };
+        let builder = crate::SocketFactory::build();
+        let plan = Plan { timeout, ..builder.plan() };
+        assert_eq!(plan.head_start, HEAD_START);
+        begin_so(kernel, addresses, plan)
+    }
+
+    fn begin_so(kernel: &Kernel, addresses: Vec<SockAddr>, plan: Plan) -> Rc<Connector> {
         let target = Target::Known(Ok(addresses));
         Connector::begin(kernel, target, plan, "connected".into(), "failed".into())
     }
@@ -446,6 +458,59 @@ mod tests {
         assert_eq!(connect_by(&kernel, addresses, None), Ok(Address::Ip(alive)));
         // After one head start for each of the silent ones, and none for the other.
         assert_eq!(elapsed(&kernel), 2 * HEAD_START);
+    }
+
+    #[test]
+    fn the_head_start_is_what_it_is_asked_to_be() {
+        let (_silent, silent) = silent();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let alive = SockAddr::from(listener.local_addr().unwrap());
+        for delay in [Duration::from_millis(1), Duration::from_secs(7)] {
+            let kernel = virtual_kernel();
+            let addresses = vec![silent.clone(), silent.clone(), alive.clone()];
+            Session::build(None)
+                .on_start(move |cx| {
+                    let plan = crate::SocketFactory::build().attempt_delay(delay).plan();
+                    *cx.heap = Some(begin_so(cx.kernel, addresses.clone(), plan));
+                })
+                .on("connected", |cx, _: Connection| *cx.heap = None)
+                .on("failed", |_, error: IoError| Err::<(), _>(error))
+                .spawn(&kernel)
+                .unwrap();
+            kernel.run().unwrap();
+            assert_eq!(elapsed(&kernel), 2 * delay);
+        }
+    }
+
+    #[test]
+    fn a_connection_whose_other_end_is_unknown_by_then_is_a_failure_and_none() {
+        let kernel = Kernel::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = SockAddr::from(listener.local_addr().unwrap());
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let t = Rc::clone(&told);
+        Session::build(None)
+            .on_start(move |cx| {
+                let connector = begin(cx.kernel, vec![address.clone()], None);
+                let (client, _) = listener.accept().unwrap();
+                // It is reset, and that has been asked after once, as by another who has the socket.
+                SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+                drop(client);
+                let socket = connector.attempts.borrow()[0].socket().unwrap();
+                let mut error = None;
+                while error.is_none() {
+                    error = SockRef::from(&*socket).take_error().unwrap();
+                }
+                *cx.heap = Some(connector);
+            })
+            .on("connected", |_, _: Connection| Err::<(), _>("it is not connected"))
+            .on("failed", move |_, error: IoError| {
+                t.borrow_mut().push((error.operation, error.errno()));
+            })
+            .spawn(&kernel)
+            .unwrap();
+        kernel.run().unwrap();
+        assert_eq!(*told.borrow(), [("getpeername", Errno::ENOTCONN as i32)]);
     }
 
     /// The sockets that the attempts of a connector have, by what the system knows them by.

@@ -207,6 +207,28 @@ impl Udp {
     pub fn flushed_event(&self, event: impl EventFor<WheelId>) {
         self.wheel.change(|settings| settings.flushed = Some(event.name()));
     }
+
+    /// Sends one of the wheel's events no more (POE: `event` with an undefined name). Without [`UdpEvent::Input`] datagrams are
+    /// received and dropped; [`pause_input`](Self::pause_input) keeps them.
+    pub fn event_end(&self, event: UdpEvent) {
+        self.wheel.change(|settings| match event {
+            UdpEvent::Input => settings.input = None,
+            UdpEvent::Error => settings.error = None,
+            UdpEvent::Flushed => settings.flushed = None,
+        });
+    }
+}
+
+/// An event of a [`Udp`] wheel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UdpEvent {
+    /// A datagram has come (POE: `InputEvent`).
+    Input,
+    /// Something has failed.
+    Error,
+    /// Nothing is queued any more.
+    Flushed,
 }
 
 impl Drop for Udp {
