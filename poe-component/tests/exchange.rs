@@ -298,3 +298,37 @@ fn output_put_right_before_a_shutdown_arrives() {
     }
     assert!(reports.lines().is_empty(), "{:?}", reports.lines());
 }
+
+#[test]
+fn a_connection_goes_over_to_another_filter_after_the_greeting() {
+    let _watchdog = watchdog();
+    let (kernel, reports) = kernel();
+    let log = Log::default();
+    let told = log.clone();
+    let server = server::Tcp::build()
+        .address("127.0.0.1")
+        .client_input(move |cx, record| {
+            told.add(text(&record));
+            if record == "blocks of 3" {
+                cx.heap.client.put("very well");
+                cx.heap.client.wheel().unwrap().set_filter(Block::fixed(3).unwrap());
+            } else if told.lines().len() == 3 {
+                cx.heap.client.put("bye");
+                cx.yield_event(server::SHUTDOWN, ());
+                let _ = cx.post(cx.heap.listener(), server::SHUTDOWN, ());
+            }
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let client = common::peer(port(&server), |stream| {
+        // Some of the blocks come with the greeting, and are read with it.
+        common::write(&stream, b"blocks of 3\r\nabc\nd");
+        assert_eq!(common::read_line(&stream), "very well");
+        common::write(&stream, b"e");
+        text(&common::read_all(&stream))
+    });
+    run(&kernel);
+    assert_eq!(client.join().unwrap(), "bye");
+    assert_eq!(log.lines(), ["blocks of 3", "abc", "\nde"]);
+    assert!(reports.lines().is_empty());
+}

@@ -215,6 +215,40 @@ fn a_reset_is_told_as_what_it_is_and_by_default_not_at_all() {
 }
 
 #[test]
+fn strangers_do_not_fill_the_diagnostics() {
+    let _watchdog = watchdog();
+    let (kernel, reports) = kernel();
+    let ends = Rc::new(Cell::new(0));
+    let told = Rc::clone(&ends);
+    let server = server::Tcp::build()
+        .address("127.0.0.1")
+        .client_filter(Line::builder().max_length(10).build().unwrap())
+        .client_input(|_, _| ())
+        .client_disconnected(move |cx| {
+            told.set(told.get() + 1);
+            if told.get() == 25 {
+                let _ = cx.post(cx.heap.listener(), server::SHUTDOWN, ());
+            }
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let stranger = || {
+        peer(port(&server), |stream| {
+            write(&stream, b"this is too long a line\n");
+            let mut got = Vec::new();
+            let _ = std::io::Read::read_to_end(&mut &stream, &mut got);
+        })
+    };
+    let clients: Vec<_> = std::iter::repeat_with(stranger).take(25).collect();
+    run(&kernel);
+    clients.into_iter().for_each(|client| client.join().unwrap());
+    let lines = reports.lines();
+    assert_eq!(lines.len(), 10, "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("got filter: ")), "{lines:?}");
+    assert!(lines[9].ends_with("(for a minute, more of these are only counted)"), "{lines:?}");
+}
+
+#[test]
 fn with_shutdown_on_error_off_the_program_decides() {
     let _watchdog = watchdog();
     let (kernel, _) = kernel();

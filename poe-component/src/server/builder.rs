@@ -104,6 +104,10 @@ impl<U: 'static, In: 'static, Out: 'static> TcpBuilder<U, In, Out> {
 
     /// The filter of connections (POE: `ClientFilter`); `Line` if none is given. Each connection gets a fresh one.
     ///
+    /// A connection may change over to another filter of the same type of records, as from lines to blocks after a greeting:
+    /// `cx.heap.client.wheel()` has [`set_filter`](poe_wheel::ReadWrite::set_filter), and what was read already goes to the new
+    /// one. Where the types of records differ, let one filter make values of an enumeration of them.
+    ///
     /// ```
     /// use poe_component::prelude::*;
     ///

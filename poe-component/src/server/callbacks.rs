@@ -113,7 +113,7 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     }
 
     /// A connection has failed, or its input has ended (POE: `ClientError`). Without this, failures other than the end of
-    /// file and a reset are reported as diagnostics.
+    /// file and a reset are reported as diagnostics, ten of them a minute; of the others it is said how many they were.
     pub fn client_error<R: IntoOutcome>(
         mut self,
         error: impl Fn(&mut Cx<'_, Connection<U, In, Out>>, IoError) -> R + 'static,

@@ -78,8 +78,10 @@ pub(super) fn fail<H: Party>(cx: &mut Cx<'_, H>, error: IoError, talk: &Talk<H>)
     let result = match &talk.error {
         Some(callback) => rescue(cx, |cx| callback(cx, error), end_later),
         None => {
-            if !H::is_quiet(&error) {
-                let message = format!("{} got {error}", cx.heap.describe());
+            if !H::is_quiet(&error)
+                && let Some(of_others) = talk.reports.admit(cx.kernel.time())
+            {
+                let message = format!("{} got {error}{of_others}", cx.heap.describe());
                 report(cx, &message);
             }
             Ok(())

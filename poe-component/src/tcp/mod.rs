@@ -4,6 +4,7 @@ mod driven;
 mod ending;
 mod link;
 mod plan;
+mod reports;
 mod spawning;
 mod talk;
 

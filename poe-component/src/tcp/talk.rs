@@ -8,6 +8,7 @@ use poe_session::{Cx, HandlerResult, Handlers, IntoOutcome, Session};
 use poe_wheel::{Input, IoError, Socket, WheelId};
 
 use super::ending::{self, Party, events};
+use super::reports::Reports;
 use super::{Driven, IntoDriven, Plan};
 use crate::ComponentError;
 use crate::callback::{Callback, call, callback, finish};
@@ -24,6 +25,7 @@ pub(crate) struct Talk<H: Party> {
     pub(crate) error: Option<Callback<H, IoError>>,
     pub(crate) flushed: Option<Callback<H, ()>>,
     low: Option<Callback<H, ()>>,
+    pub(super) reports: Reports,
     pub(crate) has_input: bool,
     handlers: Handlers<H>,
     session: Option<Customize<H>>,
@@ -39,6 +41,7 @@ impl<H: Party> Talk<H> {
             error: None,
             flushed: None,
             low: None,
+            reports: Reports::default(),
             has_input: false,
             handlers: Handlers::new(),
             session: None,
