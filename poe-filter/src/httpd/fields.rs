@@ -129,30 +129,32 @@ impl Marks {
         self.0 |= mark.0;
     }
 
-    /// What it is with a header that may matter.
-    #[inline]
-    fn with(self, name: &[u8], value: &[u8]) -> Self {
-        if name == b"Host" {
-            self.with_host(value)
-        } else if name == b"Connection" && value == b"keep-alive" {
-            Self(self.0 | Self::KEEP_ALIVE.0)
-        } else {
-            self.with_any(name, value)
+    /// Notes a header if it matters. Its value may have white space around it. `None` if it has no name.
+    #[inline(always)]
+    pub(super) fn look_at(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
+        if NUMBERS >> number(*name.first()?, name.len()) & 1 != 0 {
+            if name == b"Connection" && value == b" keep-alive" {
+                self.add(Self::KEEP_ALIVE);
+            } else {
+                *self = self.with(name, value.trim_ascii());
+            }
         }
+        Some(())
     }
 
-    #[inline]
-    fn with_host(self, value: &[u8]) -> Self {
-        let bad = if is_host(value) { 0 } else { Self::BAD_HOST.0 };
-        Self(self.0 | bad | if self.has(Self::HOST) { Self::SECOND_HOST.0 } else { Self::HOST.0 })
+    /// Notes that there is a host, right or not.
+    #[inline(always)]
+    pub(super) fn add_host(&mut self, is_right: bool) {
+        let bad = if is_right { 0 } else { Self::BAD_HOST.0 };
+        self.0 |= bad | if self.has(Self::HOST) { Self::SECOND_HOST.0 } else { Self::HOST.0 };
     }
 
-    /// The same however it is spelled.
+    /// What it is with a header that may matter.
     #[inline(never)]
-    fn with_any(mut self, name: &[u8], value: &[u8]) -> Self {
+    fn with(mut self, name: &[u8], value: &[u8]) -> Self {
         let is = |lower: &str| name.eq_ignore_ascii_case(lower.as_bytes());
         if is("host") {
-            self = self.with_host(value);
+            self.add_host(is_host(value));
         } else if is("connection") {
             self.add(connection_marks(value));
         } else if is("content-length") || is("transfer-encoding") {
@@ -189,11 +191,7 @@ const NUMBERS: u64 = {
 pub(super) fn marks(version: Version, fields: &[httparse::Header<'_>]) -> Marks {
     let mut marks = Marks::of(version);
     for field in fields {
-        let name = field.name.as_bytes();
-        let Some(first) = name.first() else { continue };
-        if NUMBERS >> number(*first, name.len()) & 1 != 0 {
-            marks = marks.with(name, field.value);
-        }
+        marks.look_at(field.name.as_bytes(), field.value);
     }
     marks
 }

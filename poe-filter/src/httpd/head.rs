@@ -1,7 +1,5 @@
 //! The head of a message: its first line and its headers.
 
-use std::mem::MaybeUninit;
-
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
@@ -11,7 +9,6 @@ use super::error::HttpProblem;
 use super::fields::{Fields, body_length, marks};
 use super::framing::Framing;
 use super::request::{HttpdRequest, Parts};
-use super::verb::Verb;
 
 /// How much of a head there may be.
 #[derive(Debug, Clone, Copy)]
@@ -108,82 +105,6 @@ fn check_headers_length(length: usize, limits: &HeadLimits) -> Result<(), HttpPr
 pub(super) struct Parsed {
     pub(super) request: HttpdRequest,
     pub(super) body: Result<Framing, HttpProblem>,
-}
-
-/// How many headers are looked at in one go.
-const MANY: usize = 100;
-
-/// Parses the head of a request if it is all there and as most are: without looking for its end first.
-/// `None` says nothing about it.
-#[inline(always)]
-pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<(Verb, Parts)> {
-    let mut fields = [MaybeUninit::uninit(); MANY];
-    let fields = &mut fields[..limits.headers.min(MANY)];
-    let mut parsed = httparse::Request::new(&mut []);
-    let Ok(httparse::Status::Complete(end)) = parsed.parse_with_uninit_headers(octets, fields)
-    else {
-        return None;
-    };
-    let (method, target) = (parsed.method?, parsed.path?);
-    let version = if parsed.version? == 1 { Version::HTTP_11 } else { Version::HTTP_10 };
-    let verb = Verb::new(method);
-    // Without any, it has no host.
-    let first = parsed.headers.first()?.name;
-    let first_line = first.as_ptr().addr() - octets.as_ptr().addr();
-    let is_plain = is_plain_path(target.as_bytes())
-        && verb != Verb::Other
-        && first_line - 1 <= limits.first_line
-        && end - first_line <= limits.headers_length;
-    if !is_plain {
-        return None;
-    }
-    let marks = marks(version, parsed.headers);
-    // All of it is shorter.
-    let body = u32::try_from(end).ok()?;
-    let (target_len, fields) = (target.len() as u32, first_line as u32);
-    // The target has one space before it.
-    Some((verb, Parts::new(method.len() as u16 + 1, target_len, fields, body, marks)))
-}
-
-/// Whether a target that `httparse` has let pass is a path, with a query or not, for every parser of
-/// URIs. Eight octets are looked at in one go, as it is done for every request.
-#[inline(always)]
-fn is_plain_path(target: &[u8]) -> bool {
-    // Shorter than what the parser of URIs takes.
-    const MAX: usize = 32 * 1024;
-    if target.first() != Some(&b'/') || target.get(1) == Some(&b'/') || target.len() > MAX {
-        return false;
-    }
-    if let (Some(first), Some(last)) = (target.first_chunk::<8>(), target.last_chunk::<8>()) {
-        let mut is_plain = are_plain(u64::from_ne_bytes(*first));
-        is_plain &= are_plain(u64::from_ne_bytes(*last));
-        for word in target[8..].as_chunks::<8>().0 {
-            is_plain &= are_plain(u64::from_ne_bytes(*word));
-        }
-        return is_plain;
-    }
-    match (target.first_chunk::<4>(), target.last_chunk::<4>()) {
-        (Some(first), Some(last)) => {
-            let (first, last) = (u32::from_ne_bytes(*first), u32::from_ne_bytes(*last));
-            are_plain(u64::from(first) << 32 | u64::from(last))
-        }
-        _ => target.iter().all(|octet| are_plain(u64::from(*octet))),
-    }
-}
-
-/// Whether none of eight octets is `"`, `#`, `<`, `>`, a backtick, or beyond ASCII. What is not 0 gets its highest bit by
-/// the addition.
-#[inline(always)]
-fn are_plain(octets: u64) -> bool {
-    const HIGH: u64 = each(0x80);
-    const fn each(octet: u8) -> u64 {
-        u64::from_ne_bytes([octet; 8])
-    }
-    let low = octets & !HIGH;
-    let no_quote = ((low & !each(1)) ^ each(b'"')) + each(0x7f);
-    let no_bracket = ((low & !each(2)) ^ each(b'<')) + each(0x7f);
-    let no_backtick = (low ^ each(b'`')) + each(0x7f);
-    no_quote & no_bracket & no_backtick & !octets & HIGH == HIGH
 }
 
 /// Parses the head of a request, of which the scanner has found the end.

@@ -18,13 +18,7 @@ pub(super) enum Verb {
 
 impl Verb {
     /// The method of this name.
-    #[inline]
     pub(super) fn new(name: &str) -> Self {
-        if name == "GET" { Self::Get } else { Self::other(name) }
-    }
-
-    #[inline(never)]
-    fn other(name: &str) -> Self {
         match name {
             "GET" => Self::Get,
             "POST" => Self::Post,
