@@ -516,9 +516,12 @@ fn curl_gets_the_same() {
     assert_eq!(connects, b"hello\n1\nhello\n0\n404 Not Found\n0\n");
     let head = String::from_utf8(curl(&["-I"], &["/big.bin"])).unwrap();
     assert!(head.contains(&format!("content-length: {BIG}\r\n")), "{head}");
-    // It asks for leave to send so much.
-    let upload = curl(&["-w", "%{http_code}", "--data-binary", &"x".repeat(100_000)], &["/"]);
-    assert_eq!(upload, b"405 Method Not Allowed\n405");
+    // Nobody gives it leave to send this, and so it does not, however long it would wait.
+    let body = "x".repeat(100_000);
+    let waits = ["-H", "Expect: 100-continue", "--expect100-timeout", "20"];
+    let asks =
+        [&waits[..], &["-w", "%{http_code} %{size_upload}", "--data-binary", &body]].concat();
+    assert_eq!(curl(&asks, &["/"]), b"405 Method Not Allowed\n405 0");
     server.interrupt().well();
 }
 
