@@ -214,9 +214,11 @@ fn advice(code: u8) -> &'static str {
         AlertDescription::NoApplicationProtocol => {
             ": it speaks none of our application protocols (ALPN)"
         }
-        AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion => {
-            ": we have no version, cipher or signature in common"
+        // TLS 1.2 has no word of its own for a certificate that is missing.
+        AlertDescription::HandshakeFailure => {
+            ": we have no cipher or signature in common, or it wants a certificate of ours"
         }
+        AlertDescription::ProtocolVersion => ": we have no version in common",
         _ => "",
     }
 }
