@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use poe_session::prelude::*;
-use poe_wheel::{CodeIn, CodeIo, KillError, Run, RunExit};
+use poe_wheel::{CodeIn, CodeIo, KillError, Run, RunBuilder, RunExit};
 
 const A_WHILE: Duration = Duration::from_secs(15);
 const SOON: Duration = Duration::from_millis(20);
@@ -128,6 +128,35 @@ fn a_child_that_obeys_is_not_waited_for() {
     assert!(begun.elapsed() < A_WHILE, "the session waited for the time to be up");
 }
 
+/// What ignores `TERM`, and says so.
+const DEAF: &str = "trap '' TERM; echo ready; while :; do sleep 0.01; done";
+
+/// Its wheel is dropped at once.
+fn terminated_and_dropped(child: RunBuilder, group: bool) -> Pid {
+    let kernel = kernel();
+    let pid = Rc::new(Cell::new(Pid::from_raw(0)));
+    let p = pid.clone();
+    spawn(&kernel, child.stdout_event("out"), move |cx, event| {
+        let Event::Stdout(_) = event else { return };
+        let run = cx.heap.take().unwrap();
+        p.set(Pid::from_raw(run.pid().unwrap().cast_signed()));
+        if group { run.terminate_group(SOON) } else { run.terminate(SOON) }.unwrap();
+    });
+    run(&kernel);
+    pid.get()
+}
+
+#[test]
+fn a_child_without_a_wheel_is_killed_when_its_time_is_up() {
+    for group in [false, true] {
+        let pid = terminated_and_dropped(Run::build_shell(DEAF), group);
+        assert!(!is_there(pid) && is_reaped(pid.as_raw().cast_unsigned()));
+    }
+    let begun = Instant::now();
+    terminated_and_dropped(Run::build_shell("echo ready; exec sleep 1000"), false);
+    assert!(begun.elapsed() < A_WHILE);
+}
+
 #[test]
 fn a_child_that_is_stopped_goes_on_to_end() {
     let kernel = kernel();
@@ -182,24 +211,30 @@ fn a_group_ends_with_all_that_are_in_it() {
 
 #[test]
 fn what_is_left_of_a_group_is_killed_though_its_leader_has_ended() {
-    let (kernel, log) = (kernel(), Log::default());
-    let l = log.clone();
-    let script = "(trap '' TERM; echo $(sh -c 'echo $PPID'); while :; do sleep 0.01; done) & wait";
-    let pid = Rc::new(Cell::new(Pid::from_raw(0)));
-    let p = pid.clone();
-    spawn(&kernel, with_events(Run::build_shell(script)).stdout_event("out"), move |cx, event| {
-        match event {
+    // The leader obeys at once; the other one has the output open until it is killed.
+    let all: &[_] = &["start", "exit signal: 15 (SIGTERM)", "error read 0 STDOUT", "close"];
+    for (is_kept, expected) in [(true, all), (false, &all[..1])] {
+        let (kernel, log) = (kernel(), Log::default());
+        let l = log.clone();
+        let script =
+            "(trap '' TERM; echo $(sh -c 'echo $PPID'); while :; do sleep 0.01; done) & wait";
+        let pid = Rc::new(Cell::new(Pid::from_raw(0)));
+        let p = pid.clone();
+        let child = with_events(Run::build_shell(script)).stdout_event("out");
+        spawn(&kernel, child, move |cx, event| match event {
             Event::Stdout(record) => {
                 p.set(pid_of(&record));
                 own(cx).terminate_group(10 * SOON).unwrap();
+                if !is_kept {
+                    *cx.heap = None;
+                }
             }
             event => l.push(event),
-        }
-    });
-    run(&kernel);
-    // The leader obeys at once; the other one has the output open until it is killed.
-    assert_eq!(log.take(), ["start", "exit signal: 15 (SIGTERM)", "error read 0 STDOUT", "close"]);
-    until_gone(pid.get());
+        });
+        run(&kernel);
+        assert_eq!(log.take(), expected);
+        until_gone(pid.get());
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Signals to a child, and its end in two steps.
 
+use std::cell::Cell;
 use std::io;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
-use poe_kernel::{Kernel, Timeout};
+use poe_kernel::{ChildExit, Kernel, SessionId, Timeout, TimerId, WatchChild};
 use thiserror::Error;
 
 use super::running::Running;
@@ -62,16 +63,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
     }
 
     fn send(&self, whom: Whom, signal: Signal) -> Result<(), KillError> {
-        let &Process { pid, leads } = self.process().ok_or(KillError::Thread)?;
-        let pid = Pid::from_raw(pid.cast_signed());
-        let sent = match whom {
-            // The kernel waits for it even when nobody wants to be told any more.
-            Whom::Process if !is_child(pid) => return Err(KillError::Ended),
-            Whom::Process => signal::kill(pid, signal),
-            Whom::Group if leads => signal::killpg(pid, signal),
-            Whom::Group => return Err(KillError::NoGroup),
-        };
-        sent.map_err(|errno| KillError::Os { signal: signal.as_str(), source: errno.into() })
+        self.process().ok_or(KillError::Thread)?.send(whom, signal)
     }
 
     /// Asks politely now, and not any more after a while.
@@ -79,38 +71,31 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
         self.kill(whom, Signal::SIGTERM)?;
         // What is stopped would not learn of it.
         let _ = self.kill(whom, Signal::SIGCONT);
-        if let Some(kernel) = self.kernel.upgrade() {
-            let group =
-                if whom == Whom::Group { self.pid().and_then(GroupHandle::of) } else { None };
-            let late = Rc::new(Late { running: self.this.clone(), whom, group });
-            let timer = kernel.call_later(self.session, grace, late);
-            if let Some((_, earlier)) = self.killing.replace(Some((whom, timer))) {
-                kernel.cancel_call(earlier);
+        if let (Some(kernel), Some(&process)) = (self.kernel.upgrade(), self.process()) {
+            let late = Deadline::begin(&kernel, self.session, process, whom, grace);
+            if let Some(earlier) = self.deadline.replace(late) {
+                earlier.end(&kernel);
             }
         }
         Ok(())
     }
+}
 
-    /// The child has ended. Of its group others may be there, who still have their time.
-    pub(super) fn killed(&self) {
-        if let Some((whom, _)) = self.killing.get()
-            && !(whom == Whom::Group && self.is_group_there())
-        {
-            self.cancel_kill();
-        }
-    }
-
-    pub(super) fn cancel_kill(&self) {
-        if let Some((_, timer)) = self.killing.take()
-            && let Some(kernel) = self.kernel.upgrade()
-        {
-            kernel.cancel_call(timer);
-        }
+impl Process {
+    fn send(&self, whom: Whom, signal: Signal) -> Result<(), KillError> {
+        let pid = Pid::from_raw(self.pid.cast_signed());
+        let sent = match whom {
+            // The kernel waits for it even when nobody wants to be told any more.
+            Whom::Process if !is_child(pid) => return Err(KillError::Ended),
+            Whom::Process => signal::kill(pid, signal),
+            Whom::Group if self.leads => signal::killpg(pid, signal),
+            Whom::Group => return Err(KillError::NoGroup),
+        };
+        sent.map_err(|errno| KillError::Os { signal: signal.as_str(), source: errno.into() })
     }
 
     fn is_group_there(&self) -> bool {
-        matches!(self.process(), Some(&Process { pid, leads: true })
-            if signal::killpg(Pid::from_raw(pid.cast_signed()), None).is_ok())
+        self.leads && signal::killpg(Pid::from_raw(self.pid.cast_signed()), None).is_ok()
     }
 }
 
@@ -121,26 +106,67 @@ fn is_child(pid: Pid) -> bool {
     Pid::from_raw(pid.as_raw()).is_some_and(|pid| waitid(WaitId::Pid(pid), look).is_ok())
 }
 
-/// The time is up.
-struct Late<In: 'static, Out: 'static, Err: 'static> {
-    running: Weak<Running<In, Out, Err>>,
+/// When a child has to have ended. It stays when the wheel goes, and the session waits for it.
+#[derive(Debug)]
+pub(super) struct Deadline {
+    process: Process,
     whom: Whom,
     /// The group, whatever has its number by then, where the system has such a thing.
     group: Option<GroupHandle>,
+    timer: Cell<TimerId>,
+    has_exited: Cell<bool>,
 }
 
-impl<In: 'static, Out: 'static, Err: 'static> Timeout for Late<In, Out, Err> {
+impl Deadline {
+    /// None where the child cannot be watched: it has ended.
+    fn begin(
+        kernel: &Kernel,
+        session: SessionId,
+        process: Process,
+        whom: Whom,
+        grace: Duration,
+    ) -> Option<Rc<Self>> {
+        let is_group = whom == Whom::Group;
+        let deadline = Rc::new(Self {
+            process,
+            whom,
+            group: is_group.then(|| GroupHandle::of(process.pid)).flatten(),
+            timer: Cell::new(TimerId::NONE),
+            has_exited: Cell::new(false),
+        });
+        kernel.watch_child(session, process.pid, deadline.clone()).ok()?;
+        deadline.timer.set(kernel.call_later(session, grace, deadline.clone()));
+        Some(deadline)
+    }
+
+    /// There is none any more.
+    pub(super) fn end(self: Rc<Self>, kernel: &Kernel) {
+        kernel.cancel_call(self.timer.replace(TimerId::NONE));
+        let (pid, this): (u32, Rc<dyn WatchChild>) = (self.process.pid, self);
+        kernel.unwatch_child(pid, &this);
+    }
+}
+
+impl WatchChild for Deadline {
+    /// Of its group others may be there, who still have their time.
+    fn child_ended(&self, kernel: &Kernel, _: ChildExit) {
+        self.has_exited.set(true);
+        if !(self.whom == Whom::Group && self.process.is_group_there()) {
+            kernel.cancel_call(self.timer.replace(TimerId::NONE));
+        }
+    }
+}
+
+impl Timeout for Deadline {
     fn timed_out(&self, _: &Kernel) {
-        let Some(running) = self.running.upgrade() else { return };
-        running.killing.set(None);
         if let Some(group) = &self.group
             && group.kill()
         {
             return;
         }
-        if !running.has_exited() || (self.whom == Whom::Group && running.is_group_there()) {
+        if !self.has_exited.get() || (self.whom == Whom::Group && self.process.is_group_there()) {
             // It may have gone at this very moment.
-            let _ = running.send(self.whom, Signal::SIGKILL);
+            let _ = self.process.send(self.whom, Signal::SIGKILL);
         }
     }
 }

@@ -48,8 +48,8 @@ use crate::{ReadWriteEvent, WheelError, WheelId};
 ///
 /// The wheel belongs to the session that was active when it was built, and keeps it alive while the child runs and its outputs
 /// are open. It ends when it is dropped: no event comes any more, output still queued is discarded, and the child's streams
-/// are closed. The child goes on then, unless [`kill_on_drop`](RunBuilder::kill_on_drop) was asked for; the kernel waits for
-/// it, so that it does not stay a zombie while the kernel runs.
+/// are closed. The child goes on then, unless [`kill_on_drop`](RunBuilder::kill_on_drop) was asked for, or its time is up after
+/// [`terminate`](Self::terminate); the kernel waits for it, so that it does not stay a zombie while the kernel runs.
 ///
 /// # The child's end
 ///
@@ -414,7 +414,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Run<In, Out, Err> {
     }
 
     /// Sends the child `TERM` now, and `KILL` if it has not ended by the end of `grace`. One that is stopped goes on, to learn of
-    /// it. The wheel has to be kept until then.
+    /// it. Should the wheel be dropped meanwhile, the session waits for that nonetheless.
     ///
     /// # Errors
     ///

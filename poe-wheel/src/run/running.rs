@@ -17,7 +17,7 @@ use poe_kernel::{
 };
 
 use super::RunExit;
-use super::kill::Whom;
+use super::kill::{Deadline, Whom};
 use super::start::{Child, Process, Thread};
 use crate::read_write::Whole;
 use crate::{ReadWrite, WheelError, WheelId};
@@ -49,7 +49,7 @@ pub(super) struct Running<In: 'static, Out: 'static, Err: 'static> {
     state: State,
     exit_timer: Cell<TimerId>,
     close_timer: Cell<TimerId>,
-    pub(super) killing: Cell<Option<(Whom, TimerId)>>,
+    pub(super) deadline: Cell<Option<Rc<Deadline>>>,
 }
 
 /// Where it stands.
@@ -100,7 +100,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
             state: State::default(),
             exit_timer: Cell::new(TimerId::NONE),
             close_timer: Cell::new(TimerId::NONE),
-            killing: Cell::new(None),
+            deadline: Cell::new(None),
         })
     }
 
@@ -163,7 +163,6 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
             return;
         }
         self.let_go();
-        self.cancel_kill();
         let Some(kernel) = self.kernel.upgrade() else { return };
         if let Some(watch) = self.thread_watch.take() {
             kernel.unwatch(watch);
@@ -171,6 +170,9 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
         if let (Some(pid), false, Some(this)) = (self.pid(), self.has_exited(), self.this.upgrade())
         {
             if self.kill_on_drop {
+                if let Some(deadline) = self.deadline.take() {
+                    deadline.end(&kernel);
+                }
                 // The session waits for it, as it is about to end, so that it does not stay a zombie.
                 let _ = self.kill(Whom::Process, Signal::SIGKILL);
             } else {
@@ -211,7 +213,6 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
 
     fn exited(&self, kernel: &Kernel, status: Option<ExitStatus>) {
         self.state.exit.set(Some(status));
-        self.killed();
         self.settle(kernel);
         if self.state.ended.get() || self.state.closed.get() {
             return;
