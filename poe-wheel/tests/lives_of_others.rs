@@ -1,5 +1,5 @@
-//! As `lives`, for the wheels that make sockets, send datagrams and follow files: they are made, handed around and dropped at any
-//! time, in their own handlers too.
+//! As `lives`, for the wheels that make sockets, send datagrams, follow files and run programs: they are made, handed around and
+//! dropped at any time, in their own handlers too.
 //!
 //! The descriptors of the process are counted, and so this has a process to itself.
 
@@ -8,7 +8,7 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
@@ -17,11 +17,13 @@ use std::time::Duration;
 
 use common::run;
 use common::tails::{Directory, append};
+use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use poe_session::prelude::*;
 use poe_wheel::udp::Datagram;
 use poe_wheel::{
-    Address, Connection, FollowTail, Input, IoError, ListenAccept, SocketFactory,
-    SocketFactoryBuilder, SocketType, Udp, WheelId,
+    Address, CodeIn, Conduit, Connection, FollowTail, Input, IoError, ListenAccept, Run,
+    RunBuilder, RunExit, SocketFactory, SocketFactoryBuilder, SocketType, Udp, WheelId,
 };
 use proptest::prelude::*;
 
@@ -41,6 +43,11 @@ enum Kind {
     Udp,
     File,
     Handle,
+    /// By the shell, with its streams on conduits of a kind.
+    Program(&'static str, Conduit),
+    /// One that is killed with its wheel.
+    Doomed,
+    Thread,
 }
 
 /// What a session does about whatever happens to it, with the wheel it happened to or another one.
@@ -49,7 +56,9 @@ enum Deed {
     Make(Kind),
     Drop,
     DropAll,
-    Pass { to: usize },
+    Pass {
+        to: usize,
+    },
     Pause,
     Resume,
     Put,
@@ -57,10 +66,17 @@ enum Deed {
     Rotate,
     Truncate,
     Remove,
+    /// No more input for a child.
+    End,
+    Kill,
+    Terminate,
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
-    use Kind::{Accept, ConnectByName, ConnectTcp, ConnectUnix, File, HandOver, Handle, Tcp, Unix};
+    use Kind::{
+        Accept, ConnectByName, ConnectTcp, ConnectUnix, Doomed, File, HandOver, Handle, Program,
+        Tcp, Thread, Unix,
+    };
     let kinds = [
         Tcp,
         Unix,
@@ -76,6 +92,12 @@ fn deed() -> impl Strategy<Value = Deed> {
         File,
         File,
         Handle,
+        Program("echo out; echo err >&2; read -r line; echo \"$line\"", Conduit::Pipe),
+        Program("cat; exit 3", Conduit::SocketPair),
+        Program("exec <&- >&- 2>&-", Conduit::Inet),
+        Program("echo words; cat", Conduit::PtyPipe),
+        Doomed,
+        Thread,
     ];
     prop_oneof![
         8 => prop::sample::select(kinds.to_vec()).prop_map(Deed::Make),
@@ -89,6 +111,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::Rotate),
         1 => Just(Deed::Truncate),
         1 => Just(Deed::Remove),
+        2 => Just(Deed::End),
+        1 => Just(Deed::Kill),
+        1 => Just(Deed::Terminate),
     ]
 }
 
@@ -102,6 +127,9 @@ struct World {
     server: Address,
     /// Where the last datagram socket is.
     receiver: Address,
+    /// Of children: those whose outputs are over, and those that have ended.
+    closed: HashSet<WheelId>,
+    exited: HashSet<WheelId>,
     directory: Directory,
     made: u32,
     events: usize,
@@ -123,6 +151,7 @@ enum Wheel {
     Accept(ListenAccept),
     Udp(Udp),
     Tail(FollowTail),
+    Run(Run),
 }
 
 impl Wheel {
@@ -132,6 +161,7 @@ impl Wheel {
             Self::Accept(wheel) => wheel.id(),
             Self::Udp(wheel) => wheel.id(),
             Self::Tail(wheel) => wheel.id(),
+            Self::Run(wheel) => wheel.id(),
         }
     }
 
@@ -141,6 +171,7 @@ impl Wheel {
             Self::Accept(wheel) => wheel.pause_accept(),
             Self::Udp(wheel) => wheel.pause_input(),
             Self::Tail(wheel) => wheel.pause_input(),
+            Self::Run(wheel) => wheel.pause_stdout(),
         }
     }
 
@@ -150,6 +181,7 @@ impl Wheel {
             Self::Accept(wheel) => wheel.resume_accept(),
             Self::Udp(wheel) => wheel.resume_input(),
             Self::Tail(wheel) => wheel.resume_input(),
+            Self::Run(wheel) => wheel.resume_stdout(),
         }
     }
 }
@@ -221,12 +253,25 @@ fn make(cx: &Cx<'_, Heap>, kind: Kind) -> Wheel {
             let builder = Udp::build(socket).input_event("datagram").flushed_event("told");
             Wheel::Udp(builder.error_event("error").spawn(cx.kernel).unwrap())
         }
+        Kind::Program(command, conduit) => child(cx, Run::build_shell(command).conduit(conduit)),
+        Kind::Doomed => child(cx, Run::build("sleep").program_args(["1000"]).kill_on_drop(true)),
+        Kind::Thread => {
+            let copy = Run::build_code(|mut io| _ = std::io::copy(&mut io.stdin, &mut io.stdout));
+            child(cx, copy.code_in(CodeIn::Thread))
+        }
         Kind::File => tail(FollowTail::build(world.log())),
         Kind::Handle => {
             append(world.log(), "");
             tail(FollowTail::build_handle(fs::File::open(world.log()).unwrap()))
         }
     }
+}
+
+fn child(cx: &Cx<'_, Heap>, builder: RunBuilder) -> Wheel {
+    let builder = builder.stdin_event("told").stdout_event("input").stderr_event("input");
+    let builder = builder.stdout_partial_event("input").error_event("error");
+    let builder = builder.close_event("closed").exit_event("exited");
+    Wheel::Run(builder.spawn(cx.kernel).unwrap())
 }
 
 /// Something has happened, to a wheel perhaps.
@@ -266,8 +311,10 @@ fn happens(cx: &mut Cx<'_, Heap>, id: Option<WheelId>) {
         Deed::Resume => wheel.into_iter().for_each(Wheel::resume),
         Deed::Put => {
             let receiver = world.borrow().receiver.clone();
-            if let Some(Wheel::Udp(wheel)) = wheel {
-                wheel.put("datagram", &receiver).unwrap();
+            match wheel {
+                Some(Wheel::Udp(wheel)) => wheel.put("datagram", &receiver).unwrap(),
+                Some(Wheel::Run(wheel)) => _ = wheel.put("some words"),
+                _ => {}
             }
         }
         Deed::Append(text) => append(log, text),
@@ -278,8 +325,24 @@ fn happens(cx: &mut Cx<'_, Heap>, id: Option<WheelId>) {
         }
         Deed::Truncate => fs::write(log, "new\n").unwrap(),
         Deed::Remove => drop(fs::remove_file(log)),
+        Deed::End | Deed::Kill | Deed::Terminate => {
+            if let Some(Wheel::Run(wheel)) = wheel {
+                // It may have ended, or be a thread.
+                match deed {
+                    Deed::End => wheel.shutdown_stdin(),
+                    Deed::Kill => _ = wheel.kill("TERM"),
+                    _ => _ = wheel.terminate_group(Duration::from_millis(5)),
+                }
+            }
+        }
         Deed::Drop | Deed::Pass { .. } => {}
     }
+}
+
+/// The outputs of a child are over, or it has ended; each is told of once.
+fn ends(cx: &mut Cx<'_, Heap>, id: WheelId, which: fn(&mut World) -> &mut HashSet<WheelId>) {
+    assert!(which(&mut cx.heap.world.borrow_mut()).insert(id), "told of twice");
+    happens(cx, Some(id));
 }
 
 fn session(world: &Rc<RefCell<World>>) -> Session<Heap> {
@@ -300,18 +363,26 @@ fn session(world: &Rc<RefCell<World>>) -> Session<Heap> {
         })
         .on("success", |cx, connection: Connection| happens(cx, Some(connection.wheel)))
         .on("error", |cx, error: IoError| happens(cx, Some(error.wheel)))
-        .on("input", |cx, input: Input| happens(cx, Some(input.wheel)))
+        .on("input", |cx, input: Input| {
+            assert!(!cx.heap.world.borrow().closed.contains(&input.wheel), "input after its end");
+            happens(cx, Some(input.wheel));
+        })
+        .on("closed", |cx, wheel: WheelId| ends(cx, wheel, |world| &mut world.closed))
+        .on("exited", |cx, exit: RunExit| ends(cx, exit.wheel, |world| &mut world.exited))
         .on("datagram", |cx, datagram: Datagram| happens(cx, Some(datagram.wheel)))
         .on("told", |cx, wheel: WheelId| happens(cx, Some(wheel)))
 }
 
-fn live(kernel: &Kernel, deeds: Vec<Deed>) -> usize {
+/// How many events wheels had, and how many children were told to have ended.
+fn live(kernel: &Kernel, deeds: Vec<Deed>) -> (usize, usize) {
     let world = Rc::new(RefCell::new(World {
         deeds: deeds.into(),
         sessions: Vec::new(),
         wheels: HashMap::new(),
         server: Address::Nobody,
         receiver: Address::Nobody,
+        closed: HashSet::new(),
+        exited: HashSet::new(),
         directory: Directory::new(),
         made: 0,
         events: 0,
@@ -321,13 +392,29 @@ fn live(kernel: &Kernel, deeds: Vec<Deed>) -> usize {
         world.borrow_mut().sessions.push(id);
     }
     run(kernel);
+    wait_for_children(kernel);
     let world = Rc::into_inner(world).expect("a heap is left").into_inner();
     assert!(world.wheels.is_empty(), "a wheel is left");
     let entries = fs::read_dir(world.log().parent().unwrap()).unwrap().flatten();
     let is_socket =
         |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with("socket");
     assert_eq!(entries.filter(is_socket).count(), 0, "a path is left");
-    world.events
+    (world.events, world.exited.len())
+}
+
+/// Children whose wheels are gone are waited for by the kernel.
+fn wait_for_children(kernel: &Kernel) {
+    Session::build(())
+        .on_start(|cx| cx.yield_event("look", ()))
+        .on("look", |cx, ()| {
+            let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
+            if waitid(Id::All, flags) != Err(Errno::ECHILD) {
+                cx.delay("look", Duration::from_millis(1), ());
+            }
+        })
+        .spawn(kernel)
+        .unwrap();
+    run(kernel);
 }
 
 fn descriptors() -> usize {
@@ -336,18 +423,25 @@ fn descriptors() -> usize {
 
 #[test]
 fn wheels_are_made_passed_and_dropped_anywhere_and_nothing_is_left() {
-    let events = Cell::new(0);
+    let (events, exits) = (Cell::new(0), Cell::new(0));
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let kernel = common::kernel();
     runner
         .run(&prop::collection::vec(deed(), 1..150), |deeds| {
             let before = descriptors();
-            events.set(events.get() + live(&kernel, deeds));
+            let (more, ended) = live(&kernel, deeds);
+            events.set(events.get() + more);
+            exits.set(exits.get() + ended);
+            // Threads close theirs when they find that nobody is there.
+            let _watchdog = common::Watchdog::new();
+            while descriptors() > before {
+                std::thread::yield_now();
+            }
             prop_assert_eq!(descriptors(), before);
             Ok(())
         })
         .unwrap_or_else(|error| panic!("{error}"));
     // It is about wheels that something happens to.
-    assert!(events.get() > 500, "{}", events.get());
+    assert!(events.get() > 500 && exits.get() > 20, "{events:?} {exits:?}");
 }

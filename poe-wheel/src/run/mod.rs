@@ -51,6 +51,10 @@ use crate::{ReadWriteEvent, WheelError, WheelId};
 /// are closed. The child goes on then, unless [`kill_on_drop`](RunBuilder::kill_on_drop) was asked for, or its time is up after
 /// [`terminate`](Self::terminate); the kernel waits for it, so that it does not stay a zombie while the kernel runs.
 ///
+/// A child that outlives the kernel is waited for by nobody, and when it ends stays a zombie until this process ends, too. Where that
+/// is long, have it killed with its wheel, keep the session until it has ended, or wait for it by its pid: by the system's `waitpid`,
+/// or in another kernel by [`sig_child`](poe_kernel::Kernel::sig_child).
+///
 /// # The child's end
 ///
 /// The events of a child's end come in this order: an [`IoError`](crate::IoError) for each output, as it ends, which is
