@@ -8,6 +8,10 @@ use crate::failure::Result;
 
 const MANIFEST: &str = "xtask/bench/Cargo.toml";
 
+/// Programs of the product that are measured; the variables that say where they are; and the benchmarks that do so.
+const PROGRAMS: [(&str, &str, &[&str]); 2] =
+    [("echo-server", "ECHO_SERVER", &["echo", "idle"]), ("log-monitor", "LOG_MONITOR", &["log"])];
+
 /// Builds the benchmarks in release and runs them. The arguments are theirs; `--peers` leaves our own
 /// side out.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -19,30 +23,25 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         command.args(features).env("CARGO_TARGET_DIR", target.join("bench"));
         command
     };
-    if ours && needs_server(arguments) {
-        // Measured as it is shipped: the program that the README runs.
-        execute(&mut cargo([
-            "build",
-            "--release",
-            "--package",
-            "examples",
-            "--bin",
-            "echo-server",
-        ]))?;
+    for (program, _, _) in PROGRAMS.iter().filter(|(_, _, of)| ours && are_chosen(arguments, of)) {
+        // Measured as it is shipped.
+        execute(&mut cargo(["build", "--release", "--package", "examples", "--bin", program]))?;
     }
     // All of its programs, for one starts another.
     execute(nested("build").arg("--bins"))?;
     let mut bench = nested("run");
-    bench.env("ECHO_SERVER", target.join("release").join("echo-server"));
+    for (program, variable, _) in PROGRAMS {
+        bench.env(variable, target.join("release").join(program));
+    }
     bench.args(["--bin", "poe-bench", "--"]);
     bench.args(arguments.iter().filter(|argument| *argument != "--peers"));
     execute(&mut bench)
 }
 
-/// Whether one of the benchmarks asked for measures the product's server.
-fn needs_server(arguments: &[String]) -> bool {
+/// Whether one of these benchmarks is asked for.
+fn are_chosen(arguments: &[String], these: &[&str]) -> bool {
     let is_name = |argument: &&String| argument.starts_with(|c: char| c.is_ascii_alphabetic());
     let mut names = arguments.iter().filter(is_name).peekable();
     let all = names.peek().is_none() && !arguments.iter().any(|argument| argument == "--list");
-    all || names.any(|name| matches!(name.as_str(), "echo" | "idle"))
+    all || names.any(|name| these.contains(&name.as_str()))
 }

@@ -13,6 +13,7 @@ pub mod http;
 pub mod idle;
 pub mod line_echo;
 pub mod load;
+pub mod log_monitor;
 #[cfg(feature = "ours")]
 pub mod ours;
 pub mod peers;

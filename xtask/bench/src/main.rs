@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use poe_bench::contest::Rounds;
 use poe_bench::report::Report;
 use poe_bench::{
-    anyevent_bench2, call, filters, follow_tail, http, idle, line_echo, sessions, spawn, storable,
-    system, timers, udp_echo, yield_event,
+    anyevent_bench2, call, filters, follow_tail, http, idle, line_echo, log_monitor, sessions,
+    spawn, storable, system, timers, udp_echo, yield_event,
 };
 
 /// A benchmark: it measures, and adds what it found to the report.
@@ -25,6 +25,7 @@ const BENCHMARKS: &[(&str, &str, Benchmark)] = &[
     ("bench2", "AnyEvent's bench2, large and small", anyevent_bench2::run),
     ("filters", "lines and blocks cut out of a chunk", filters::run),
     ("follow", "the lines of a file, followed from its start", follow_tail::run),
+    ("log", "the lines of a log, matched with a hundred patterns", log_monitor::run),
     ("spawn", "programs run to their end", spawn::run),
     ("storable", "data in the format of Perl's Storable, read and written", storable::run),
 ];
