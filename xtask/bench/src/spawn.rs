@@ -17,10 +17,10 @@ use crate::contest::{Contest, Rounds, nanoseconds_each};
 use crate::peers::epoll_spawn;
 use crate::report::{Report, Unit};
 
-const CHILDREN: u64 = 200;
+const CHILDREN: u64 = 50;
 
 /// Turns in a round.
-const TURNS: usize = 5;
+const TURNS: usize = 20;
 
 /// As many in a second as a loop around `std::process::Command`, with and without pipes for the three streams; and, to tell what
 /// waiting for several things costs, as a loop that waits by epoll.
