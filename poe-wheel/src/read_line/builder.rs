@@ -11,6 +11,7 @@ use poe_kernel::{EventFor, Kernel};
 use super::ReadLine;
 use super::editor::{Completion, Exception};
 use super::events::PutMode;
+use super::inputrc::InitFile;
 use super::wheel::{Completer, Events, Wheel};
 use crate::{Input, IoError, WheelError, WheelId};
 
@@ -25,14 +26,13 @@ pub(super) struct Plan {
     pub(super) idle_time: Duration,
     pub(super) escape_time: Duration,
     pub(super) completer: Option<Completer>,
+    pub(super) init_file: InitFile,
 }
 
 /// Builds a [`ReadLine`] wheel (POE: the parameters of `POE::Wheel::ReadLine->new`).
 #[must_use = "a wheel begins when it is spawned"]
 pub struct ReadLineBuilder {
     plan: Plan,
-    init_file: Option<PathBuf>,
-    reads_init_file: bool,
 }
 
 impl ReadLineBuilder {
@@ -47,8 +47,9 @@ impl ReadLineBuilder {
             idle_time: Duration::from_secs(2),
             escape_time: Duration::from_millis(100),
             completer: None,
+            init_file: InitFile::default(),
         };
-        Self { plan, init_file: None, reads_init_file: true }
+        Self { plan }
     }
 
     /// The event for what was typed: a line, or how it ended without one (POE: `InputEvent`).
@@ -95,14 +96,13 @@ impl ReadLineBuilder {
 
     /// The init file, instead of `$INPUTRC` or `~/.inputrc`.
     pub fn init_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.init_file = Some(path.into());
-        self.reads_init_file = true;
+        self.plan.init_file = InitFile::Named(path.into());
         self
     }
 
-    /// Reads no init file, unless one is named after this.
+    /// Reads no init file, unless one is named after this. `re-read-init-file` rings the bell.
     pub fn no_init_file(mut self) -> Self {
-        self.reads_init_file = false;
+        self.plan.init_file = InitFile::No;
         self
     }
 
@@ -121,8 +121,8 @@ impl ReadLineBuilder {
     /// [`WheelError::NoActiveSession`] outside a handler.
     pub fn spawn(self, kernel: &Kernel) -> Result<ReadLine, WheelError> {
         let wheel = Wheel::begin(kernel, self.plan)?;
-        if self.reads_init_file && wheel.is_edited {
-            wheel.read_init_file(self.init_file.as_deref());
+        if wheel.is_edited {
+            wheel.read_init_file();
         }
         Ok(ReadLine { wheel })
     }

@@ -7,7 +7,32 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
+use super::function::Function;
 use super::key::{self, Key};
+
+/// Which init file is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum InitFile {
+    /// None, neither at first nor when it is asked for again.
+    No,
+    #[default]
+    Usual,
+    Named(PathBuf),
+}
+
+impl InitFile {
+    /// Where it is (POE: `$INPUTRC`, or `.inputrc` in the home directory).
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        let var = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        match self {
+            Self::No => None,
+            Self::Usual => var("INPUTRC")
+                .map(PathBuf::from)
+                .or_else(|| Some(PathBuf::from(var("HOME")?).join(".inputrc"))),
+            Self::Named(path) => Some(path.clone()),
+        }
+    }
+}
 
 /// What a line of an init file asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,21 +71,16 @@ pub(super) struct Parsed {
     pub(super) complaints: Vec<String>,
 }
 
-/// The init file that there is if none is named (POE: `$INPUTRC`, or `.inputrc` in the home directory).
-pub(super) fn default_path() -> Option<PathBuf> {
-    let named = std::env::var_os("INPUTRC").filter(|name| !name.is_empty()).map(PathBuf::from);
-    named.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".inputrc")))
-}
-
-/// Reads a file; one that is not there asks for nothing.
-pub(super) fn read(path: &Path, about: &About<'_>) -> Parsed {
-    let mut parser = Parser::new(about);
+/// Reads a file; one that is not there asks for nothing. Keys are bound to functions that everybody has, or this program.
+pub(super) fn read(path: &Path, about: &About<'_>, is_added: &dyn Fn(&str) -> bool) -> Parsed {
+    let mut parser = Parser::new(about, is_added);
     parser.include(path, 0);
     parser.parsed
 }
 
 struct Parser<'a> {
     about: &'a About<'a>,
+    is_added: &'a dyn Fn(&str) -> bool,
     /// What it is set to so far.
     editing_mode: String,
     files: usize,
@@ -68,9 +88,9 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(about: &'a About<'a>) -> Self {
+    fn new(about: &'a About<'a>, is_added: &'a dyn Fn(&str) -> bool) -> Self {
         let editing_mode = about.editing_mode.to_owned();
-        Self { about, editing_mode, files: 0, parsed: Parsed::default() }
+        Self { about, is_added, editing_mode, files: 0, parsed: Parsed::default() }
     }
 
     fn include(&mut self, path: &Path, depth: usize) {
@@ -135,10 +155,16 @@ impl<'a> Parser<'a> {
         let Some(directive) = directive(line) else {
             return Some("neither a variable nor a binding".to_owned());
         };
-        if let Directive::Set { name, value } = &directive
-            && name == "editing-mode"
-        {
-            self.editing_mode.clone_from(value);
+        match &directive {
+            Directive::Set { name, value } if name == "editing-mode" => {
+                self.editing_mode.clone_from(value);
+            }
+            Directive::Bind { to: Target::Function(name), .. }
+                if Function::named(name).is_none() && !(self.is_added)(name) =>
+            {
+                return Some(format!("no function is called {name}"));
+            }
+            _ => {}
         }
         self.parsed.directives.push(directive);
         None
@@ -231,7 +257,7 @@ mod tests {
     fn parsed(text: &str) -> Parsed {
         let about =
             About { application: "client", terminal: "xterm-256color", editing_mode: "emacs" };
-        let mut parser = Parser::new(&about);
+        let mut parser = Parser::new(&about, &|name| name == "added");
         parser.parse(text, 0, "f");
         parser.parsed
     }
@@ -282,10 +308,17 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_and_the_rest_counts() {
-        let parsed = parsed("nonsense\n$fi\nC-a: undo\n$endif\n$if x\n");
-        assert_eq!(parsed.directives.len(), 1);
+        let parsed =
+            parsed("nonsense\n$fi\nC-a: undo\n$endif\nC-b: no-such-thing\nC-c: added\n$if x\n");
+        assert_eq!(parsed.directives.len(), 2);
         let said = parsed.complaints.join("\n");
-        for part in ["f:1: neither", "f:2: $fi", "f:4: $endif", "$if without $endif"] {
+        for part in [
+            "f:1: neither",
+            "f:2: $fi",
+            "f:4: $endif",
+            "f:5: no function is called no-such-thing",
+            "$if without $endif",
+        ] {
             assert!(said.contains(part), "{said}");
         }
     }
@@ -319,24 +352,24 @@ mod tests {
     fn files_include_files_but_not_for_ever() {
         let once = |path: &Path| format!("set a 1\n$include {}\n", path.display());
         let file = Temporary::new("inputrc-once", once);
-        let parsed = read(&file.0, &About::default());
+        let parsed = read(&file.0, &About::default(), &|_| false);
         assert_eq!(parsed.directives.len(), DEPTH + 1);
         assert_eq!(parsed.complaints.len(), 1, "{:?}", parsed.complaints);
         let path = file.0.clone();
         drop(file);
-        assert!(read(&path, &About::default()).complaints.is_empty());
+        assert!(read(&path, &About::default(), &|_| false).complaints.is_empty());
 
         let often = |path: &Path| format!("$include {}\n", path.display()).repeat(20);
         let file = Temporary::new("inputrc-often", often);
-        let parsed = read(&file.0, &About::default());
+        let parsed = read(&file.0, &About::default(), &|_| false);
         assert!((1..20 * FILES).contains(&parsed.complaints.len()), "{}", parsed.complaints.len());
     }
 
     #[test]
     fn what_is_no_file_is_not_read_for_ever() {
-        let parsed = read(Path::new("/dev/zero"), &About::default());
+        let parsed = read(Path::new("/dev/zero"), &About::default(), &|_| false);
         assert_eq!(parsed.complaints.len(), 1);
-        let parsed = read(Path::new("/"), &About::default());
+        let parsed = read(Path::new("/"), &About::default(), &|_| false);
         assert!(parsed.complaints[0].starts_with("/: "), "{:?}", parsed.complaints);
     }
 }

@@ -37,6 +37,7 @@ pub use self::editor::{Completion, Exception};
 pub use self::events::{PutMode, ReadLineEvent};
 use self::function::Function;
 pub use self::history::HistoryError;
+use self::inputrc::InitFile;
 pub use self::key::{Key, KeyCode};
 use self::keymap::{Binding, MapName};
 use self::wheel::Wheel;
@@ -355,7 +356,8 @@ impl ReadLine {
 
     /// Binds all keys as at first, and reads an init file, the usual one if none is named (POE: `rl_re_read_init_file`).
     pub fn read_init_file(&self, path: Option<&Path>) {
-        self.wheel.reread_init_file(path);
+        let named = path.map(|path| InitFile::Named(path.to_owned()));
+        self.wheel.reread_init_file(named.unwrap_or_default());
     }
 }
 

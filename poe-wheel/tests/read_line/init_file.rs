@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use poe_session::prelude::*;
-use poe_wheel::ReadLine;
+use poe_wheel::{ReadLine, ReadLineBuilder};
 
 use crate::common::tails::Directory;
 use crate::common::{Log, kernel, once, run};
@@ -22,7 +22,8 @@ fn an_init_file_binds_keys_and_what_is_wrong_in_it_is_shown() {
     let program =
         Program::sized(200, 10, move |builder| builder.init_file(&path).app_name("client"));
     let complaint = format!("{}:1: neither a variable nor a binding", shown.display());
-    program.until_seen(&format!("{complaint}\nno function is called no-such-thing\n>"));
+    let unknown = format!("{}:3: no function is called no-such-thing", shown.display());
+    program.until_seen(&format!("{complaint}\n{unknown}\n>"));
     program.person.types("abc\x0Fd\x14!\r\x04");
     assert_eq!(program.end(), ["line dtx!a", "eot"]);
 }
@@ -56,6 +57,15 @@ fn an_init_file_is_read_again() {
     fs::write(directory.path("other"), "C-o: unix-line-discard\n").unwrap();
     program.person.types("\x18\x12\x0Fz\r\x04");
     assert_eq!(program.end(), ["line z", "eot"]);
+}
+
+#[test]
+fn keys_stay_bound_where_there_is_no_file_to_read_again() {
+    let program = Program::new(|builder| builder.no_init_file());
+    program.act(|wheel| wheel.bind_key("C-o", "kill-whole-line").unwrap());
+    program.until_seen(">");
+    program.person.types("ab\x18\x12\x0Fc\r\x04");
+    assert_eq!(program.end(), ["line c", "eot"]);
 }
 
 #[test]
@@ -102,12 +112,16 @@ fn the_environment_names_the_init_file() {
     for inputrc in [None, Some(Path::new(""))] {
         runs(bound, inputrc, &directory.path(""));
     }
+    runs("init_file::a_file_that_nobody_wants_is_not_read", Some(&file), &directory.path(""));
     let unbound = "init_file::a_key_is_bound_by_nothing";
     runs(unbound, Some(&directory.path("not there")), &directory.path(""));
 }
 
 /// What is typed at a wheel that was not told which file to read.
-fn typed(keys: &str) -> Vec<String> {
+fn typed(
+    keys: &str,
+    configure: impl Fn(ReadLineBuilder) -> ReadLineBuilder + 'static,
+) -> Vec<String> {
     let (person, terminal) = Person::new(40, 10);
     let kernel = kernel();
     let log = Log::default();
@@ -116,7 +130,7 @@ fn typed(keys: &str) -> Vec<String> {
         .on_start(move |cx| {
             let terminal = terminal();
             let build = ReadLine::build_pair(std::rc::Rc::clone(&terminal), terminal);
-            let wheel = build.input_event("typed").spawn(cx.kernel).unwrap();
+            let wheel = configure(build.input_event("typed")).spawn(cx.kernel).unwrap();
             wheel.get("> ");
             *cx.heap = Some(wheel);
         })
@@ -134,11 +148,19 @@ fn typed(keys: &str) -> Vec<String> {
 #[test]
 #[ignore = "is about the environment that another test runs it in"]
 fn a_key_is_bound_by_the_environments_file() {
-    assert_eq!(typed("a\x0F\r"), ["Ok(\"abound\")"]);
+    assert_eq!(typed("a\x0F\r", |builder| builder), ["Ok(\"abound\")"]);
 }
 
 #[test]
 #[ignore = "is about the environment that another test runs it in"]
 fn a_key_is_bound_by_nothing() {
-    assert_eq!(typed("a\x0Fb\r"), ["Ok(\"ab\")"]);
+    assert_eq!(typed("a\x0Fb\r", |builder| builder), ["Ok(\"ab\")"]);
+}
+
+#[test]
+#[ignore = "is about the environment that another test runs it in"]
+fn a_file_that_nobody_wants_is_not_read() {
+    // It binds C-o, and is not read when it is asked for again, either.
+    let typed = typed("a\x18\x12\x0Fb\r", |builder| builder.no_init_file());
+    assert_eq!(typed, ["Ok(\"ab\")"]);
 }

@@ -17,7 +17,7 @@ use self::undo::Undo;
 use self::vi::Operator;
 use super::function::Function as F;
 use super::history::History;
-use super::inputrc::{About, Directive, Parsed, Target};
+use super::inputrc::{About, Directive, Target};
 use super::key::Key;
 use super::keymap::{Binding, Found, Keymaps, MapName};
 use super::kill_ring::{KillRing, Side};
@@ -425,10 +425,9 @@ impl Editor {
         About { application: &self.application, terminal, editing_mode }
     }
 
-    /// Does what an init file asks for; what cannot be done is said.
-    pub(super) fn apply(&mut self, parsed: Parsed, is_added: impl Fn(&str) -> bool) -> Vec<String> {
-        let mut complaints = parsed.complaints;
-        for directive in parsed.directives {
+    /// Does what an init file asks for.
+    pub(super) fn apply(&mut self, directives: Vec<Directive>) {
+        for directive in directives {
             match directive {
                 Directive::Set { name, value } => self.set(&name, &value),
                 Directive::Bind { keys, to } => {
@@ -436,18 +435,13 @@ impl Editor {
                         Target::Macro(octets) => Binding::Macro(stroke::keys(&octets).into()),
                         Target::Function(name) => match F::named(&name) {
                             Some(function) => Binding::Function(function),
-                            None if is_added(&name) => Binding::Added(name.into()),
-                            None => {
-                                complaints.push(format!("no function is called {name}"));
-                                continue;
-                            }
+                            None => Binding::Added(name.into()),
                         },
                     };
                     self.maps.bind(self.bound_map(), keys, binding);
                 }
             }
         }
-        complaints
     }
 }
 

@@ -7,7 +7,6 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ use super::decode::{Decoded, Decoder};
 use super::edited::EditedLine;
 use super::editor::{Completion, Editor, Effect, Exception};
 use super::events::{PutMode, ReadLineEvent};
-use super::inputrc;
+use super::inputrc::{self, InitFile};
 use super::keymap::Keymaps;
 use super::output::Output;
 use super::plain::Plain;
@@ -55,8 +54,8 @@ pub(super) struct Wheel {
     pub(super) editor: RefCell<Editor>,
     pub(super) functions: RefCell<HashMap<String, Added>>,
     pub(super) completer: RefCell<Option<Completer>>,
-    /// The one that was read last, if it was named.
-    init_file: RefCell<Option<PathBuf>>,
+    /// The one that was read last.
+    init_file: RefCell<InitFile>,
     screen: RefCell<Screen>,
     decoder: RefCell<Decoder>,
     strokes: RefCell<VecDeque<Stroke>>,
@@ -118,7 +117,7 @@ impl Wheel {
             editor: RefCell::new(Editor::new(&plan.application)),
             functions: RefCell::default(),
             completer: RefCell::new(plan.completer),
-            init_file: RefCell::default(),
+            init_file: RefCell::new(plan.init_file),
             screen: RefCell::default(),
             decoder: RefCell::default(),
             strokes: RefCell::default(),
@@ -253,22 +252,21 @@ impl Wheel {
     }
 
     /// Binds all keys as at first before.
-    pub(super) fn reread_init_file(&self, path: Option<&Path>) {
+    pub(super) fn reread_init_file(&self, file: InitFile) {
         self.editor.borrow_mut().maps = Keymaps::default();
-        self.read_init_file(path);
+        self.init_file.replace(file);
+        self.read_init_file();
     }
 
-    pub(super) fn read_init_file(&self, path: Option<&Path>) {
-        self.init_file.replace(path.map(Path::to_owned));
-        let path = path.map(Path::to_owned).or_else(inputrc::default_path);
-        let Some(path) = path else { return };
+    pub(super) fn read_init_file(&self) {
+        let Some(path) = self.init_file.borrow().path() else { return };
         let terminal = std::env::var("TERM").unwrap_or_default();
         let mut editor = self.editor.borrow_mut();
-        let parsed = inputrc::read(&path, &editor.about(&terminal));
-        let functions = self.functions.borrow();
-        let complaints = editor.apply(parsed, |name| functions.contains_key(name));
-        drop((editor, functions));
-        complaints.iter().for_each(|line| self.put(line));
+        let is_added = |name: &str| self.functions.borrow().contains_key(name);
+        let parsed = inputrc::read(&path, &editor.about(&terminal), &is_added);
+        editor.apply(parsed.directives);
+        drop(editor);
+        parsed.complaints.iter().for_each(|line| self.put(line));
     }
 
     pub(super) fn end(&self) {
@@ -456,8 +454,12 @@ impl Wheel {
                 }
             }
             Effect::ReadInitFile => {
-                let path = self.init_file.borrow().clone();
-                self.reread_init_file(path.as_deref());
+                let file = self.init_file.borrow().clone();
+                if file == InitFile::No {
+                    self.do_effect(kernel, Effect::Bell);
+                } else {
+                    self.reread_init_file(file);
+                }
             }
         }
     }
