@@ -94,8 +94,12 @@ use crate::WheelId;
 ///
 /// [`Self::draw`] has a frame drawn at once, and what is different from before is sent at the end of the turn. The wheel never
 /// waits for its terminal: while that takes nothing, nothing is sent, and when it takes more again it gets the frame that was
-/// drawn last. Those between are left out. Colours are left out when `NO_COLOR` is set, as crossterm has it. Only when the terminal is given back is it waited for, for a fifth of a second at
-/// most.
+/// drawn last. Those between are left out. Colours are left out when `NO_COLOR` is set, as crossterm has it. Only when the
+/// terminal is given back is it waited for, for a fifth of a second at most.
+///
+/// Texts of others do no harm: of a letter with accents without end, the first 64 octets are sent, and where a cell has a control
+/// character, which only [`Cell::set_symbol`](ratatui::buffer::Cell::set_symbol) lets in, a question mark is: nothing that is
+/// drawn gives the terminal orders.
 ///
 /// # Signals
 ///

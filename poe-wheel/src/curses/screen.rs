@@ -3,13 +3,16 @@
 use std::io;
 
 use ratatui::backend::{Backend, CrosstermBackend};
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::cursor::{Hide, MoveTo, Show};
 use ratatui::crossterm::queue;
 use ratatui::crossterm::style::{Attribute, SetAttribute};
 use ratatui::crossterm::terminal::{Clear, ClearType};
 use ratatui::layout::{Position, Rect, Size};
 use unicode_width::UnicodeWidthStr;
+
+/// Of what is in one place no more is sent, in octets. A family of four with the colours of their skins takes 41.
+const LONGEST_SYMBOL: usize = 64;
 
 /// The last frame that was drawn, and the last that the terminal was sent. Frames between the two are never sent: a terminal
 /// that is slow misses some, and no more than one waits for it.
@@ -50,6 +53,7 @@ impl Screen {
         let is_shown = cells.area == self.wanted.area;
         if is_shown {
             self.wanted.clone_from(cells);
+            self.wanted.content.iter_mut().for_each(tame);
             self.is_due = true;
         }
         is_shown
@@ -94,6 +98,17 @@ impl Screen {
             self.shown_cursor = self.wanted_cursor;
         }
         Ok(())
+    }
+}
+
+/// Has a place hold what a terminal can be sent, whatever text was put there.
+fn tame(cell: &mut Cell) {
+    let symbol = cell.symbol();
+    if symbol.contains(char::is_control) {
+        cell.set_symbol("?");
+    } else if symbol.len() > LONGEST_SYMBOL {
+        let cut = symbol[..symbol.floor_char_boundary(LONGEST_SYMBOL)].to_owned();
+        cell.set_symbol(&cut);
     }
 }
 
@@ -180,6 +195,37 @@ mod tests {
         assert_eq!(screen.size(), Size::new(2, 2));
         let mut nothing = Screen::new(Size::ZERO);
         nothing.update(&mut Vec::new());
+    }
+
+    #[test]
+    fn a_letter_with_accents_without_end_is_cut() {
+        let accents = |count| format!("xe{}y", "\u{301}".repeat(count));
+        let mut screen = Screen::new(Size::new(8, 3));
+        screen.show(&cells(&[&accents(1_000_000)]));
+        let mut out = Vec::new();
+        screen.update(&mut out);
+        let sent = String::from_utf8(out).unwrap();
+        assert!(sent.contains(&accents(31)), "{}", sent.len());
+        assert!(sent.len() < 200, "{}", sent.len());
+        // Letters that some language has are whole.
+        let family = "👨🏽\u{200D}👩🏽\u{200D}👧🏽\u{200D}👦🏽";
+        screen.show(&cells(&[family]));
+        let mut out = Vec::new();
+        screen.update(&mut out);
+        assert!(String::from_utf8(out).unwrap().contains(family));
+    }
+
+    #[test]
+    fn what_is_drawn_gives_a_terminal_no_orders() {
+        let mut screen = Screen::new(Size::new(8, 3));
+        let mut terminal = vt100::Parser::new(3, 8, 0);
+        let mut frame = cells(&["abcdef", "two"]);
+        let orders = ["\x1B[2J", "\x1B]0;title\x07", "\u{9B}2J", "\r\n", "\x7F"];
+        for (order, at) in orders.iter().zip(0..) {
+            frame[(at, 0)].set_symbol(order);
+        }
+        screen.show(&frame);
+        assert_eq!(seen(&mut screen, &mut terminal), format!("{}f\ntwo", "?".repeat(5)));
     }
 
     proptest! {
