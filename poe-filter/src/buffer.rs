@@ -240,7 +240,11 @@ impl InputBuffer {
         if self.head.is_empty() && self.later.is_empty() {
             return self.chunk.to_bytes();
         }
-        self.octets().collect()
+        let mut all = Vec::with_capacity(self.len());
+        all.extend_from_slice(&self.head);
+        all.extend_from_slice(&self.chunk);
+        self.later.iter().for_each(|chunk| all.extend_from_slice(chunk));
+        all.into()
     }
 
     fn octets(&self) -> impl Iterator<Item = u8> {

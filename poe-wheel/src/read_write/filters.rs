@@ -27,6 +27,7 @@ pub(super) trait Decode<In> {
     fn decode(&mut self) -> Result<Option<In>, FilterError>;
     fn decode_rest(&mut self) -> Result<Option<In>, FilterError>;
     fn pending(&self) -> Bytes;
+    fn count_pending(&self) -> usize;
     fn take_rest(&mut self) -> Bytes;
     fn decoder(&mut self) -> &mut dyn Any;
 }
@@ -52,6 +53,10 @@ impl<F: Filter + ?Sized> Decode<F::In> for F {
 
     fn pending(&self) -> Bytes {
         self.get_pending()
+    }
+
+    fn count_pending(&self) -> usize {
+        self.pending_len()
     }
 
     fn take_rest(&mut self) -> Bytes {
@@ -98,6 +103,10 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
 
     pub(super) fn get_pending(&self) -> Bytes {
         input!(self, filter => filter.pending(), Bytes::new())
+    }
+
+    pub(super) fn pending_len(&self) -> usize {
+        input!(self, filter => filter.count_pending(), 0)
     }
 
     pub(super) fn take_pending(&mut self) -> Bytes {

@@ -172,7 +172,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         pumping.done();
         self.state.peer_ended.set(true);
         self.stop_input();
-        let unfinished = self.pending().len();
+        let unfinished = self.pending_len();
         self.fail(kernel, Side::Input, "read", IoCause::Eof { unfinished });
     }
 

@@ -205,6 +205,12 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         })
     }
 
+    /// How many octets are pending, of which no copy is made.
+    pub(super) fn pending_len(&self) -> usize {
+        self.catch_up();
+        self.guarded(|| self.filters.try_borrow_mut().map_or(0, |filters| filters.pending_len()))
+    }
+
     pub(super) fn out_octets(&self) -> usize {
         self.catch_up();
         self.driver.try_borrow_mut().map_or(0, |driver| driver.get_out_octets())
@@ -403,7 +409,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             self.say_goodbye();
         }
         let is_sending = self.driver.try_borrow().is_ok_and(|driver| driver.has_input())
-            || !self.pending().is_empty()
+            || self.pending_len() > 0
             || linger::has_unread(input);
         let may_send = !state.peer_ended.get();
         let kernel = self.kernel.upgrade()?;
