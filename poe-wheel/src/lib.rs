@@ -309,7 +309,7 @@ pub mod prelude {
         Address, Conduit, Connection, Domain, Exception, FollowTail, FollowTailEvent, Input,
         IoCause, IoError, ListenAccept, Listening, Position, PutMode, ReadLine, ReadLineEvent,
         ReadWrite, ReadWriteEvent, Redirect, Run, RunEvent, RunExit, Socket, SocketFactory,
-        SocketType, Udp, WheelId,
+        SocketType, Udp, UdpEvent, WheelId,
     };
     #[cfg(feature = "curses")]
     pub use crate::{Curses, CursesEvent, TerminalInput};

@@ -342,6 +342,31 @@ fn a_name_is_looked_up_while_others_have_their_turn() {
     assert_eq!(log.take(), ["others have had their turn", "127.0.0.1"]);
 }
 
+// Elsewhere a machine has but one address of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_name_of_this_end_is_looked_up_while_others_have_their_turn() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (kernel, let_go) = kernel_with_a_busy_thread(1);
+    let (log, let_go) = (Log::default(), Cell::new(Some(let_go)));
+    let l = log.clone();
+    // What only the resolver understands, though it needs to ask nobody.
+    let builder = to(listener.local_addr().unwrap()).bind_address("127.2");
+    spawn(&kernel, builder, move |cx, event| match event {
+        Event::Start => cx.yield_event("do", "begin"),
+        Event::Do(_) => {
+            l.push("others have had their turn");
+            drop(let_go.take());
+        }
+        Event::Success(connection) => {
+            l.push(connection.socket.local_address().unwrap().ip().unwrap());
+        }
+        other => panic!("{other:?}"),
+    });
+    run(&kernel);
+    assert_eq!(log.take(), ["others have had their turn", "127.0.0.2"]);
+}
+
 #[test]
 fn a_wheel_that_is_dropped_looks_up_nothing_any_more() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
