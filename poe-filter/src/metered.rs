@@ -62,6 +62,7 @@ impl Meter {
         }
     }
 
+    #[inline]
     pub(crate) fn spend<E: Error>(&self, octets: usize) -> Result<(), E> {
         match self.rest.get().checked_sub(octets) {
             Some(rest) => {
@@ -108,6 +109,7 @@ impl<'m, T> Metered<'m, T> {
 
 macro_rules! deserialize {
     ($($method:ident($($argument:ident: $type:ty),*))*) => {$(
+        #[inline]
         fn $method<V: Visitor<'d>>(
             self,
             $($argument: $type,)*
@@ -144,6 +146,7 @@ impl<'d, D: Deserializer<'d>> Deserializer<'d> for Metered<'_, D> {
 
 macro_rules! visit {
     (scalars: $($method:ident: $type:ty),*) => {$(
+        #[inline]
         fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
             self.inner.$method(value)
         }
@@ -210,6 +213,7 @@ impl<'d, V: Visitor<'d>> Visitor<'d> for Metered<'_, V> {
 impl<'d, S: DeserializeSeed<'d>> DeserializeSeed<'d> for Metered<'_, S> {
     type Value = S::Value;
 
+    #[inline]
     fn deserialize<D: Deserializer<'d>>(self, data: D) -> Result<S::Value, D::Error> {
         let data = self.with(data);
         self.inner.deserialize(data)
@@ -225,6 +229,7 @@ struct Parts<'m, A> {
 
 impl<A> Parts<'_, A> {
     /// Counts another part, or two.
+    #[inline]
     fn another<E: Error>(&mut self, values: usize) -> Result<(), E> {
         match self.paid.checked_sub(1) {
             Some(rest) => {
@@ -239,6 +244,7 @@ impl<A> Parts<'_, A> {
 impl<'d, A: SeqAccess<'d>> SeqAccess<'d> for Parts<'_, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_element_seed<S: DeserializeSeed<'d>>(
         &mut self,
         seed: S,
@@ -257,6 +263,7 @@ impl<'d, A: SeqAccess<'d>> SeqAccess<'d> for Parts<'_, A> {
 impl<'d, A: MapAccess<'d>> MapAccess<'d> for Parts<'_, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_key_seed<S: DeserializeSeed<'d>>(
         &mut self,
         seed: S,
@@ -267,6 +274,7 @@ impl<'d, A: MapAccess<'d>> MapAccess<'d> for Parts<'_, A> {
         Ok(Some(key))
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'d>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let seed = self.of.with(seed);
         self.of.inner.next_value_seed(seed)

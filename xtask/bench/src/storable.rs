@@ -17,31 +17,37 @@ const PERL: f64 = 1.0;
 pub const OCTETS: usize = 1 << 20;
 const TURNS: usize = 10;
 
-/// The work of Perl's program, in its order.
-const WORK: [(&str, Option<f64>); 4] = [
-    ("thaw", Some(PERL)),
-    ("nfreeze", Some(PERL)),
-    ("get with zlib", None),
-    ("put with zlib", None),
+/// Ours, and what Perl's program does in its place, by the place in its line.
+const WORK: [(&str, usize, Option<f64>); 6] = [
+    ("thaw", THAW, Some(PERL)),
+    ("nfreeze", NFREEZE, Some(PERL)),
+    ("thaw as any data", THAW, None),
+    ("nfreeze of any data", NFREEZE, None),
+    ("get with zlib", 2, None),
+    ("put with zlib", 3, None),
 ];
+const THAW: usize = 0;
+const NFREEZE: usize = 1;
 
 /// Data of several shapes.
 pub fn run(rounds: Rounds, report: &mut Report) {
     let shapes = shapes();
     let perl = perl(&shapes);
     for (index, shape) in shapes.iter().enumerate() {
-        for (number, (work, target)) in WORK.iter().enumerate() {
+        for (number, &(work, theirs, target)) in WORK.iter().enumerate() {
             let contest =
                 Contest::new(Unit::Nanoseconds).case(format!("{work}: {}", shape.name), None);
             #[cfg(feature = "ours")]
             let contest = contest.ours(|| crate::ours::storable::WORK[number](&shape.image));
-            let (peer, target) = match number {
-                0 | 1 => ("Perl's Storable", *target),
-                _ => ("Perl's POE and zlib", *target),
+            #[cfg(not(feature = "ours"))]
+            let _ = number;
+            let peer = match theirs {
+                THAW | NFREEZE => "Perl's Storable",
+                _ => "Perl's POE and zlib",
             };
             contest
                 .peer(peer, target, || match &perl {
-                    Ok(figures) => figures[index][number]
+                    Ok(figures) => figures[index][theirs]
                         .map(|figure| vec![figure])
                         .ok_or_else(|| io::Error::other("SKIPPED: POE is not installed")),
                     Err(why) => Err(io::Error::other(format!("SKIPPED: {why}"))),

@@ -6,17 +6,20 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use poe_filter::prelude::*;
-use poe_filter::reference::{Reference, Storable};
-use poe_filter::storable::Value;
+use poe_filter::reference::{Codec, Reference, Storable, StorableOf};
+use poe_filter::storable::{Value, to_value};
 
 use crate::contest::nanoseconds_each;
 use crate::storable::OCTETS;
 
+/// Data of any shape.
+type Data = serde_json::Value;
+
 /// Work with an image, in nanoseconds.
 pub type Work = fn(&[u8]) -> io::Result<Vec<f64>>;
 
-/// Read, written, and both with compression, through the filter.
-pub const WORK: [Work; 4] = [thaw, nfreeze, get, put];
+/// Read and written, as values and as data of any type, and with compression, through the filter.
+pub const WORK: [Work; 6] = [thaw, nfreeze, thaw_data, nfreeze_data, get, put];
 
 fn thaw(image: &[u8]) -> io::Result<Vec<f64>> {
     let image = Bytes::copy_from_slice(image);
@@ -26,6 +29,20 @@ fn thaw(image: &[u8]) -> io::Result<Vec<f64>> {
 fn nfreeze(image: &[u8]) -> io::Result<Vec<f64>> {
     let value = Value::thaw(image.to_vec()).map_err(io::Error::other)?;
     each(image.len(), || value.nfreeze().map_err(io::Error::other))
+}
+
+fn thaw_data(image: &[u8]) -> io::Result<Vec<f64>> {
+    let (codec, image) = (StorableOf::<Data>::new(), Bytes::copy_from_slice(image));
+    each(image.len(), || codec.thaw(image.clone()).map_err(io::Error::other))
+}
+
+/// What the codec does, but that it takes the data.
+fn nfreeze_data(image: &[u8]) -> io::Result<Vec<f64>> {
+    let data = StorableOf::<Data>::new().thaw(image.to_vec().into()).map_err(io::Error::other)?;
+    each(image.len(), || {
+        let value = to_value(&data).map_err(io::Error::other)?;
+        value.nfreeze().map_err(io::Error::other)
+    })
 }
 
 fn get(image: &[u8]) -> io::Result<Vec<f64>> {
