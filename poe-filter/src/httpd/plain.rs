@@ -11,8 +11,8 @@ use super::words::{Word, split};
 /// Parses the head of a request if it is all there and as most are. `None` says nothing about it.
 ///
 /// `httparse` would do the same with what is let pass, and put all headers into a list, which nobody has asked for yet.
-/// That is: one space between the words of the first line, a path for a target, names of letters, digits and dashes,
-/// and no control characters but CR LF at the end of each line.
+/// That is: one space between the words of the first line, a path for a target, names of letters, digits, dashes and
+/// underscores, and no control characters but CR LF, or LF alone, at the end of each line.
 #[inline(always)]
 pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<(Verb, Parts)> {
     let (verb, rest) = verb(octets)?;
@@ -25,7 +25,7 @@ pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<(Verb, P
     let fields = octets.len() - rest.len();
     let mut marks = Marks::of(version);
     let mut left = limits.headers;
-    while !rest.starts_with(b"\r\n") {
+    while rest.first().is_some_and(|first| *first > b'\r') {
         left = left.checked_sub(1)?;
         if let Some(behind) = host(rest) {
             marks.add_host(true);
@@ -35,10 +35,10 @@ pub(super) fn parse_plain(octets: &[u8], limits: &HeadLimits) -> Option<(Verb, P
         let (name, behind) = split(rest, Word::outside_name)?;
         let behind = behind.strip_prefix(b":")?;
         let (value, behind) = split_value(behind)?;
-        rest = behind.strip_prefix(b"\r\n")?;
+        rest = line_end(behind)?;
         marks.look_at(name, value)?;
     }
-    let body = octets.len() - rest.len() + 2;
+    let body = octets.len() - line_end(rest)?.len();
     if fields - 1 > limits.first_line || body - fields > limits.headers_length {
         return None;
     }
@@ -71,14 +71,27 @@ fn other_verb(octets: &[u8]) -> Option<(Verb, &[u8])> {
 /// The version with the space before it, and what is behind its line.
 #[inline(always)]
 fn version(octets: &[u8]) -> Option<(Version, &[u8])> {
-    let (words, rest) = octets.split_first_chunk::<11>()?;
-    if words == b" HTTP/1.1\r\n" {
-        Some((Version::HTTP_11, rest))
-    } else if words == b" HTTP/1.0\r\n" {
-        Some((Version::HTTP_10, rest))
+    let (words, rest) = octets.split_first_chunk::<9>()?;
+    let version = if words == b" HTTP/1.1" {
+        Version::HTTP_11
+    } else if words == b" HTTP/1.0" {
+        Version::HTTP_10
     } else {
-        None
-    }
+        return None;
+    };
+    Some((version, line_end(rest)?))
+}
+
+/// What is behind the end of a line.
+#[inline(always)]
+fn line_end(octets: &[u8]) -> Option<&[u8]> {
+    octets.strip_prefix(b"\r\n").or_else(|| bare_line_end(octets))
+}
+
+#[cold]
+#[inline(never)]
+fn bare_line_end(octets: &[u8]) -> Option<&[u8]> {
+    octets.strip_prefix(b"\n")
 }
 
 /// What is behind a line that names a host as most do: with letters, digits, dots and dashes, and with a port or not.
@@ -95,7 +108,7 @@ fn host(octets: &[u8]) -> Option<&[u8]> {
     if let Some(port) = rest.strip_prefix(b":") {
         (_, rest) = split(port, Word::outside_number)?;
     }
-    rest.strip_prefix(b"\r\n")
+    line_end(rest)
 }
 
 /// The value of a header, and what is behind it. Values are long, and so sixteen octets are looked at in one go.
@@ -122,7 +135,8 @@ mod tests {
     use crate::httpd::request::HttpdRequest;
     use crate::shared::Shared;
 
-    const PLAIN: [&str; 7] = [
+    const PLAIN: [&str; 8] = [
+        "PATCH /a HTTP/1.1\nHost: a\nX_Y: \"z\"\r\n\n",
         "DELETE / HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /a?b=c HTTP/1.0\r\nhost:  127.0.0.1:80 \r\nConnection: keep-alive\r\n\r\n",
@@ -197,9 +211,10 @@ mod tests {
     #[test]
     fn what_is_unusual_is_left_to_others() {
         for head in [
-            "GET / HTTP/1.1\nHost: a\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            "GET / HTTP/1.1\rHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n",
             "GET / HTTP/1.1\r\nHost : a\r\n\r\n",
             "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
@@ -227,7 +242,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_of_others() {
-        let octets = PLAIN[3].as_bytes();
+        let octets = PLAIN[4].as_bytes();
         for less in 0..octets.len() {
             let headers_length = octets.len() - less;
             for limits in [

@@ -63,14 +63,15 @@ impl Word {
         (low | delete | quotes | brackets | backtick | self.0) & HIGH
     }
 
-    /// Which are not of a plain name: all but letters, digits and dashes.
+    /// Which are not of a plain name: all but letters, digits, dashes and underscores.
     #[inline(always)]
     pub(super) fn outside_name(self) -> u64 {
         let low = self.0 & !HIGH;
         let letter = within(low | each(0x20), b'a', b'z');
         let digit = within(low, b'0', b'9');
         let no_dash = (low ^ each(b'-')) + each(0x7f);
-        (!(letter | digit) & no_dash | self.0) & HIGH
+        let no_underscore = (low ^ each(b'_')) + each(0x7f);
+        (!(letter | digit) & no_dash & no_underscore | self.0) & HIGH
     }
 
     /// Which are not of a plain name of a host: all but letters, digits, dots and dashes.
@@ -116,7 +117,7 @@ mod tests {
         let questions: Questions = [
             (Word::controls, |octet| octet.is_ascii_control()),
             (Word::outside_target, |octet| !octet.is_ascii_graphic() || b"\"#<>`".contains(&octet)),
-            (Word::outside_name, |octet| !octet.is_ascii_alphanumeric() && octet != b'-'),
+            (Word::outside_name, |octet| !octet.is_ascii_alphanumeric() && !b"-_".contains(&octet)),
             (Word::outside_host, |octet| !octet.is_ascii_alphanumeric() && !b"-.".contains(&octet)),
             (Word::outside_number, |octet| !octet.is_ascii_digit()),
         ];
