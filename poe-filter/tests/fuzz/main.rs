@@ -57,3 +57,28 @@ fn octets_are_listed_as_they_are() {
     let all: Vec<u8> = (0..=255).collect();
     assert_eq!(inputs(&all.escape_ascii().to_string()).next().unwrap(), all);
 }
+
+/// Structures as large as the fuzzer may make them, which no seed has: each parser is asked in several of its modes.
+#[test]
+fn long_inputs_pass() {
+    let long: [(&[u8], &[u8]); 5] = [
+        (b"", b"x"),
+        (b"", b"\0"),
+        (b"", b"\r\n"),
+        (b"GET / HTTP/1.1\r\n", b"X: y\r\n"),
+        // A frame whose length needs 64 bits.
+        (b"\x82\x7f\0\0\0\0\0\x01\x10\0", b"a"),
+    ];
+    for (name, check) in checks::TARGETS {
+        let length = match *name {
+            "websocket" | "httpd" | "http_client" | "handshake" => 72 << 10,
+            _ => 4 << 10,
+        };
+        for (start, step) in long {
+            let octets = [start, &step.repeat(length / step.len())].concat();
+            for mode in 0..4 {
+                check(&[&[mode; 4][..], &octets].concat());
+            }
+        }
+    }
+}

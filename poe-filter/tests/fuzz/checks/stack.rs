@@ -225,11 +225,13 @@ fn change(stream: &[u8], chunks: &[&[u8]], changes: usize) {
         if turn % 3 == 0 {
             while let Some(line) = stack.get_one().unwrap() {
                 told.push(line);
+                assert!(told.len() <= stream.len() + 1, "lines without end");
             }
         }
     }
     while let Some(line) = stack.get_one().unwrap() {
         told.push(line);
+        assert!(told.len() <= stream.len() + 1, "lines without end");
     }
     told.push(stack.take_pending());
     assert_eq!(told.join(&b'\n').escape_ascii().to_string(), stream.escape_ascii().to_string());
