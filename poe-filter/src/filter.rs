@@ -146,7 +146,8 @@ pub trait Filter: Debug + AsAny {
 
     /// Takes the input that no record was made of yet out of the filter.
     ///
-    /// Fed to another filter, it lets that one go on exactly behind the last record.
+    /// Fed to another filter, it lets that one go on exactly behind the last record. Another filter knows nothing of what
+    /// this one was about to skip, such as the rest of a block that was too long.
     ///
     /// ```
     /// use poe_filter::{Block, Filter, Line};

@@ -415,6 +415,7 @@ proptest! {
 
     #[test]
     fn stacks_of_filters(input in chunks(b"ab,\n\n", 80), period in 1..5_usize) {
+        let _watchdog = common::Watchdog::new();
         let whole = input.concat();
         let mut lines: Vec<_> = lines(&whole, b"\n", 100).into_iter().map(Result::unwrap).collect();
         lines.retain(wanted);
@@ -436,6 +437,7 @@ proptest! {
         input in chunks(b"ab\n\n", 80),
         turns in prop::collection::vec(0..4_u8, 1..10),
     ) {
+        let _watchdog = common::Watchdog::new();
         let expected = records_to_end(&mut *stacks()[1](), &input);
         let mut stack: Stackable = Stackable::new();
         stack.push(Line::literal("\n").unwrap()).unwrap();
@@ -470,6 +472,7 @@ proptest! {
         input in chunks(b"ab\r\n\r\n0123\0", 80),
         turns in prop::collection::vec(0..4_u8, 1..10),
     ) {
+        let _watchdog = common::Watchdog::new();
         let make: [fn() -> Box<Octets>; 6] = [
             || Box::new(Line::new()),
             || Box::new(Line::builder().autodetect().build().unwrap()),
@@ -494,6 +497,7 @@ proptest! {
                     _ => {
                         while let Some(told) = stack.get_one().transpose() {
                             got.push(told.map_err(|error| error.to_string()));
+                            prop_assert!(got.len() < common::MANY, "records without end");
                         }
                     }
                 }
@@ -502,6 +506,7 @@ proptest! {
             for (filter, told) in [(&mut *alone, &mut expected), (&mut stack as &mut Octets, &mut got)] {
                 while let Some(record) = filter.get_one().transpose() {
                     told.push(record.map_err(|error| error.to_string()));
+                    prop_assert!(told.len() < common::MANY, "records without end");
                 }
             }
             prop_assert_eq!(&got, &expected);
@@ -517,6 +522,7 @@ proptest! {
         sizes in prop::collection::vec(1..9_usize, 1..20),
         period in 1..5_usize,
     ) {
+        let _watchdog = common::Watchdog::new();
         let whole = input.concat();
         let blocks: Vec<Bytes> = input.iter().map(chunk).collect();
         let wire = put(&mut Block::new(), &blocks);

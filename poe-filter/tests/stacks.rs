@@ -3,7 +3,7 @@
 mod common;
 
 use bytes::Bytes;
-use common::chunk;
+use common::{MANY, Watchdog, chunk};
 use poe_filter::{
     Block, ConfigError, Filter, FilterError, FilterLayer, Grep, IntoLayer, IntoRecord, Line, Map,
     RecordBlock, Stackable, Stream,
@@ -37,6 +37,7 @@ fn typed() -> impl Filter<In = Vec<Bytes>, Out = Vec<Bytes>> {
 // Conformance: FST-04, FST-06
 #[test]
 fn a_stack_of_four() {
+    let _watchdog = Watchdog::new();
     for mut stack in [stack().boxed(), typed().boxed(), stack().fresh(), typed().fresh()] {
         assert!(stack.get("test one (1)!test two (2)!".into()).unwrap().is_empty());
         let blocks = stack.get("test three (3)!test four (100)!".into()).unwrap();
@@ -52,6 +53,7 @@ fn a_stack_of_four() {
 // Conformance: FST-07, FST-08
 #[test]
 fn layers_are_taken_off_and_put_on() {
+    let _watchdog = Watchdog::new();
     let types = ["Line", "Map", "Grep", "RecordBlock"];
     let mut stack = stack();
     assert_eq!(stack.filter_types(), types);
@@ -70,6 +72,7 @@ fn layers_are_taken_off_and_put_on() {
 
 #[test]
 fn a_layer_that_does_not_fit_is_refused() {
+    let _watchdog = Watchdog::new();
     let mut stack = Stackable::<Bytes, Bytes>::new();
     stack.push(Line::new()).unwrap();
     let numbers = || Map::both(|number: u32| number);
@@ -84,6 +87,7 @@ fn a_layer_that_does_not_fit_is_refused() {
 
 #[test]
 fn a_stack_whose_ends_do_not_fit_fails_and_loses_nothing() {
+    let _watchdog = Watchdog::new();
     let mut stack = stack();
     let block = stack.pop().unwrap();
     assert!(stack.check().is_err());
@@ -108,6 +112,7 @@ fn a_stack_whose_ends_do_not_fit_fails_and_loses_nothing() {
 // Conformance: FST-10
 #[test]
 fn fresh_is_another_stack_of_the_same_layers() {
+    let _watchdog = Watchdog::new();
     let mut one = stack();
     one.get("1!pend".into()).unwrap();
     let mut other = one.fresh();
@@ -120,6 +125,7 @@ fn fresh_is_another_stack_of_the_same_layers() {
 
 #[test]
 fn an_empty_stack_passes_octets() {
+    let _watchdog = Watchdog::new();
     let mut stack: Stackable = Stackable::default();
     assert_eq!(stack.get("ab".into()).unwrap(), ["ab"]);
     let mut out = Vec::<u8>::new();
@@ -135,6 +141,7 @@ fn an_empty_stack_passes_octets() {
 
 #[test]
 fn what_layers_hold_goes_through_the_changed_stack() {
+    let _watchdog = Watchdog::new();
     let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
     stack.push(Line::literal("\n").unwrap()).unwrap();
     stack.push(RecordBlock::<Bytes>::new(3).unwrap()).unwrap();
@@ -157,6 +164,7 @@ fn what_layers_hold_goes_through_the_changed_stack() {
 
 #[test]
 fn filters_on_filters() {
+    let _watchdog = Watchdog::new();
     let mut stack: Stackable = Stackable::new();
     stack.push(Block::new()).unwrap();
     stack.push(Line::literal("\n").unwrap()).unwrap();
@@ -179,6 +187,7 @@ fn filters_on_filters() {
 
 #[test]
 fn errors_come_through_a_stack_and_it_goes_on() {
+    let _watchdog = Watchdog::new();
     let line = || Line::builder().literal("\n").max_length(2).build().unwrap();
     let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
     stack.push(line()).unwrap();
@@ -194,6 +203,7 @@ fn errors_come_through_a_stack_and_it_goes_on() {
 
 #[test]
 fn limits_of_a_lower_filter_hold() {
+    let _watchdog = Watchdog::new();
     let mut stack: Stackable = Stackable::new();
     stack.push(Line::builder().max_length(4).max_buffer(4).build().unwrap()).unwrap();
     let refused = stack.get_one_start("a\nb\nc\n".into());
@@ -204,6 +214,7 @@ fn limits_of_a_lower_filter_hold() {
 /// A stack that gathers nothing keeps nothing but what its filter keeps.
 #[test]
 fn a_starved_stack_lets_the_chunk_go() {
+    let _watchdog = Watchdog::new();
     let input = chunk("one\ntwo\nthr");
     let mut typed = Line::new().then(Grep::both(|_: &Bytes| true));
     drop(typed.get(input.clone()).unwrap());
@@ -218,6 +229,7 @@ fn a_starved_stack_lets_the_chunk_go() {
 
 #[test]
 fn a_record_of_a_stack_is_not_copied() {
+    let _watchdog = Watchdog::new();
     let input = chunk("one\ntwo\n");
     let mut typed = Line::new().then(RecordBlock::new(2).unwrap());
     let blocks = typed.get(input.clone()).unwrap();
@@ -226,6 +238,7 @@ fn a_record_of_a_stack_is_not_copied() {
 
 #[test]
 fn boxes_are_filters_and_layers() {
+    let _watchdog = Watchdog::new();
     let boxed: Box<dyn Filter<In = Bytes, Out = Bytes>> = Line::new().boxed();
     let mut stack: Stackable = Stackable::new();
     stack.push(boxed.into_layer()).unwrap();
@@ -237,6 +250,7 @@ fn boxes_are_filters_and_layers() {
 /// A record without octets is one, too, though the filter above takes no notice of it.
 #[test]
 fn empty_records_do_not_shift_what_is_pending() {
+    let _watchdog = Watchdog::new();
     let typed = Line::literal("\n").unwrap().then(FilterLayer::new(Block::fixed(4).unwrap()));
     let mut stack: Stackable = Stackable::new();
     stack.push(Line::literal("\n").unwrap()).unwrap();
@@ -252,6 +266,7 @@ fn empty_records_do_not_shift_what_is_pending() {
 /// Time is linear in the number of chunks: by its square, this would take minutes.
 #[test]
 fn a_stack_waits_for_a_long_record_without_going_through_all_of_it_each_time() {
+    let _watchdog = Watchdog::new();
     let many = 200_000;
     let mut typed = Line::literal("\n").unwrap().then(FilterLayer::new(Block::new())).boxed();
     let mut stack: Stackable = Stackable::new();
@@ -269,6 +284,7 @@ fn a_stack_waits_for_a_long_record_without_going_through_all_of_it_each_time() {
 
 #[test]
 fn nothing_is_pending_behind_the_last_record() {
+    let _watchdog = Watchdog::new();
     let filter =
         || Line::literal("\n").unwrap().then(FilterLayer::new(Line::literal("!").unwrap()));
     let mut stack: Stackable = Stackable::new();
@@ -286,6 +302,7 @@ fn nothing_is_pending_behind_the_last_record() {
 #[cfg(feature = "http")]
 #[test]
 fn a_filter_stays_where_it_is_when_a_layer_is_taken_off() {
+    let _watchdog = Watchdog::new();
     use poe_filter::{Httpd, HttpdRecord, HttpdResponse};
 
     let mut stack = Stackable::<HttpdRecord, HttpdResponse>::new();
@@ -305,6 +322,7 @@ fn a_filter_stays_where_it_is_when_a_layer_is_taken_off() {
 #[cfg(feature = "websocket")]
 #[test]
 fn what_came_before_a_record_stays_pending() {
+    let _watchdog = Watchdog::new();
     use WebSocketMessage::{Ping, Text};
     use poe_filter::{WebSocket, WebSocketMessage};
 
@@ -338,6 +356,7 @@ fn what_came_before_a_record_stays_pending() {
 
 #[test]
 fn what_a_layer_held_is_given_when_it_is_taken_off() {
+    let _watchdog = Watchdog::new();
     let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
     stack.push(Line::literal("\n").unwrap()).unwrap();
     stack.push(RecordBlock::<Bytes>::new(3).unwrap()).unwrap();
@@ -368,6 +387,7 @@ fn what_a_layer_held_is_given_when_it_is_taken_off() {
 /// Its octets are written anew: half of the packet that they were has been used.
 #[test]
 fn what_is_left_of_a_packet_is_not_lost_when_the_stack_changes() {
+    let _watchdog = Watchdog::new();
     let stack = || {
         let mut stack: Stackable = Stackable::new();
         stack.push(Block::new()).unwrap();
@@ -406,6 +426,7 @@ fn what_is_left_of_a_packet_is_not_lost_when_the_stack_changes() {
 /// Blocks of one size can not be written with less in them.
 #[test]
 fn what_is_left_of_a_packet_stands_for_itself_if_it_can_not_be_written() {
+    let _watchdog = Watchdog::new();
     let blocks = || Block::fixed(5).unwrap();
     let mut stack: Stackable = Stackable::new();
     stack.push(blocks()).unwrap();
@@ -421,6 +442,7 @@ fn what_is_left_of_a_packet_stands_for_itself_if_it_can_not_be_written() {
 /// Records that came from parts of packets are held, each with octets of its own.
 #[test]
 fn what_gathers_upon_packets_loses_nothing() {
+    let _watchdog = Watchdog::new();
     let lines = || Line::literal("\n").unwrap();
     let typed = Block::new().then(FilterLayer::new(lines())).then(RecordBlock::new(2).unwrap());
     let mut stack = Stackable::<Vec<Bytes>, Vec<Bytes>>::new();
@@ -446,6 +468,7 @@ fn what_gathers_upon_packets_loses_nothing() {
 #[cfg(feature = "http")]
 #[test]
 fn a_filter_stays_where_it_is_when_a_layer_is_taken_off_with_records() {
+    let _watchdog = Watchdog::new();
     use poe_filter::{Httpd, HttpdRecord, HttpdResponse};
 
     let mut stack = Stackable::<HttpdRecord, HttpdResponse>::new();
@@ -487,6 +510,7 @@ where
         stack.unshift(Stream::new()).unwrap();
         while let Some(told) = stack.get_one().transpose() {
             got.push(told.map_or_else(|error| error.to_string(), |record| format!("{record:?}")));
+            assert!(got.len() < MANY, "records without end");
         }
         assert_eq!(stack.pending_len(), stack.get_pending().len());
         assert_eq!(stack.shift().unwrap().name(), "Stream");
@@ -509,6 +533,7 @@ where
             Ok(None) => return got,
             Err(error) => got.push(error.to_string()),
         }
+        assert!(got.len() < MANY, "records without end");
         if got.len() == 1 {
             stack.unshift(Stream::new()).unwrap();
             stack.unshift(Stream::new()).unwrap();
@@ -519,6 +544,7 @@ where
 
 #[test]
 fn a_line_is_the_same_when_a_layer_comes_below_its_filter() {
+    let _watchdog = Watchdog::new();
     let input = b"a\r\nb\r\n";
     assert_eq!(while_layers_come_and_go(Line::new(), input), ["b\"a\"", "b\"b\""]);
     let detecting = || Line::builder().autodetect().build().unwrap();
@@ -541,6 +567,7 @@ fn a_line_is_the_same_when_a_layer_comes_below_its_filter() {
 
 #[test]
 fn a_block_that_is_too_long_is_skipped_when_a_layer_comes_below_its_filter() {
+    let _watchdog = Watchdog::new();
     let block = || Block::builder().max_length(3).build().unwrap();
     let input = b"6\x001\0a1\0b1\0c1\0d";
     for got in [while_layers_come_and_go(block(), input), behind_the_first_record(block(), input)] {
@@ -555,6 +582,7 @@ fn a_block_that_is_too_long_is_skipped_when_a_layer_comes_below_its_filter() {
 #[cfg(feature = "http")]
 #[test]
 fn a_body_is_no_request_when_a_layer_comes_below_its_filter() {
+    let _watchdog = Watchdog::new();
     use poe_filter::{HttpClient, Httpd};
 
     let inner = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -593,6 +621,7 @@ fn a_body_is_no_request_when_a_layer_comes_below_its_filter() {
 #[cfg(feature = "http")]
 #[test]
 fn records_that_are_gathered_stay_when_a_layer_comes_below_their_filter() {
+    let _watchdog = Watchdog::new();
     use poe_filter::{Httpd, HttpdRecord, HttpdResponse};
 
     let mut stack = Stackable::<Vec<HttpdRecord>, Vec<HttpdResponse>>::new();
@@ -624,6 +653,7 @@ fn records_that_are_gathered_stay_when_a_layer_comes_below_their_filter() {
 /// However long nobody takes records out, a filter holds a chunk more than its limit at most.
 #[test]
 fn memory_is_bounded_whatever_the_user_does() {
+    let _watchdog = Watchdog::new();
     let line = || Line::builder().max_length(4).max_buffer(10).build().unwrap();
     let block = || Block::builder().max_length(4).max_buffer(10).build().unwrap();
     for mut filter in [line().boxed(), block().boxed()] {

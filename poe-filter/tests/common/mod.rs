@@ -2,6 +2,11 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+use std::io::Write;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
 use bytes::Bytes;
 use poe_filter::{Filter, FilterError};
 use proptest::prelude::*;
@@ -29,6 +34,7 @@ pub fn records_to_end(filter: &mut Octets, chunks: &[Vec<u8>]) -> Vec<Result<Byt
     let mut records = records(filter, chunks);
     drain(filter, &mut records);
     loop {
+        assert!(records.len() < MANY, "records without end");
         match filter.finish() {
             Ok(Some(record)) => records.push(Ok(record)),
             Ok(None) => break,
@@ -49,9 +55,30 @@ fn without_repetitions(records: &mut Vec<Result<Bytes, &'static str>>) {
     records.dedup_by(|one, other| one == other && matches!(one, Err("bad length" | "stream")));
 }
 
+/// More than the records of any test, so that a filter that gives records without end fails.
+pub const MANY: usize = 1 << 16;
+
+/// Ends the process when it lives for too long: a filter that does not return runs no code that could fail.
+pub struct Watchdog(Option<mpsc::Sender<()>>);
+
+impl Watchdog {
+    pub fn new() -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let name = thread::current().name().unwrap_or("?").to_owned();
+        thread::spawn(move || {
+            if receiver.recv_timeout(Duration::from_secs(120)) == Err(RecvTimeoutError::Timeout) {
+                let _ = writeln!(std::io::stderr(), "{name} takes too long");
+                std::process::abort();
+            }
+        });
+        Self(Some(sender))
+    }
+}
+
 /// Takes out all that is there.
 pub fn drain(filter: &mut Octets, records: &mut Vec<Result<Bytes, &'static str>>) {
     loop {
+        assert!(records.len() < MANY, "records without end");
         match filter.get_one() {
             Ok(Some(record)) => records.push(Ok(record)),
             Ok(None) => return,
