@@ -68,8 +68,8 @@ use crate::{ReadWriteEvent, WheelError, WheelId};
 ///
 /// # How it begins
 ///
-/// Programs are started on this process's memory, as `vfork` has it, which takes the same time however large that is, and no longer
-/// than [`std::process::Command`] takes (`cargo xtask bench spawn`): by a `clone3` of our own on 64-bit x86 Linux from 5.5 on,
+/// Programs are started on this process's memory, as `vfork` has it, which takes the same time however large that is, and a program
+/// is run to its end as fast as by [`std::process::Command`] (`cargo xtask bench spawn`): by a `clone3` of our own on 64-bit x86 Linux from 5.5 on,
 /// elsewhere by `posix_spawn`. `fork`, which copies what is mapped, is only used for what needs it: [`user`](RunBuilder::user),
 /// [`group`](RunBuilder::group), [`groups`](RunBuilder::groups), and, where the system's `posix_spawn` has no way,
 /// [`priority`](RunBuilder::priority), a directory, a session or a pseudo-terminal. A child begins with no signal blocked, none
