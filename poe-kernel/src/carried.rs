@@ -1,6 +1,6 @@
 //! A payload on its way: as it lies in the queue, and as a handler gets it.
 
-use std::any::{Any, type_name};
+use std::any::{Any, TypeId, type_name};
 use std::fmt;
 
 use crate::{Payload, Slot};
@@ -38,6 +38,15 @@ impl<'a> Carried<'a> {
             Repr::Small(small) => small.get(),
             Repr::Text(text) => cast(*text),
             Repr::Lent(slot) => (&mut **slot as &mut dyn Any).downcast_mut::<Option<P>>()?.take(),
+        }
+    }
+
+    /// The value in a place: in what carries it if it is small, else lent.
+    #[inline(always)]
+    pub(crate) fn of<P: 'static>(place: &'a mut Option<P>) -> Self {
+        match place.as_ref().and_then(|value| Small::new(value)) {
+            Some(small) => Self::small(small),
+            None => Self(Repr::Lent(place)),
         }
     }
 
@@ -96,7 +105,7 @@ pub(crate) enum Stored {
 /// It is two words that are written and read one by one: what was written in parts and is read at once soon after, a
 /// processor waits for.
 #[derive(Clone, Copy)]
-pub(crate) struct Small {
+pub struct Small {
     tag: Tag,
     bits: u64,
 }
@@ -147,7 +156,7 @@ macro_rules! small {
         impl Small {
             /// The value, if it is of such a type.
             #[inline(always)]
-            fn new(value: &dyn Any) -> Option<Self> {
+            pub(crate) fn new(value: &dyn Any) -> Option<Self> {
                 // Each comparison is of constants, so that one branch is left of all these.
                 if value.is::<()>() {
                     return Some(Self::UNIT);
@@ -158,18 +167,23 @@ macro_rules! small {
                 None
             }
 
+            /// The value, if it is a `P`.
             #[inline(always)]
-            fn get<P: 'static>(self) -> Option<P> {
-                match self.tag {
-                    Tag::Unit => cast(()),
-                    $(Tag::$name => {
-                        let $bits = self.bits;
-                        cast::<$type, P>($from)
-                    })*
+            pub(crate) fn get<P: 'static>(self) -> Option<P> {
+                // As above, so that one comparison is left: that of the tag.
+                let type_id = TypeId::of::<P>();
+                if type_id == TypeId::of::<()>() {
+                    return if let Tag::Unit = self.tag { cast(()) } else { None };
                 }
+                $(if type_id == TypeId::of::<$type>() {
+                    let Tag::$name = self.tag else { return None };
+                    let $bits = self.bits;
+                    return cast::<$type, P>($from);
+                })*
+                None
             }
 
-            fn to_payload(self) -> Payload {
+            pub(crate) fn to_payload(self) -> Payload {
                 match self.tag {
                     Tag::Unit => Payload::default(),
                     $(Tag::$name => {
@@ -194,8 +208,14 @@ impl Small {
 
 /// The value, if a `P` is what it is.
 #[inline(always)]
-fn cast<V: 'static, P: 'static>(value: V) -> Option<P> {
+pub(crate) fn cast<V: 'static, P: 'static>(value: V) -> Option<P> {
     (&mut Some(value) as &mut dyn Any).downcast_mut::<Option<P>>()?.take()
+}
+
+impl fmt::Debug for Small {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Small<{}>", self.type_name())
+    }
 }
 
 impl Stored {

@@ -186,7 +186,8 @@ impl Kernel {
     fn run_queued(&self, envelope: &Envelope, payload: &mut dyn Slot) {
         let body = self.inner.sessions.borrow().body(envelope.session).cloned();
         let Some(body) = body else { return };
-        if let Err(failure) = self.run_handler(&*body, envelope, payload, ReplyTo::nobody()) {
+        let carried = &mut Carried::from(&mut *payload);
+        if let Err(failure) = self.run_handler(&*body, envelope, carried, ReplyTo::nobody()) {
             self.die(envelope, payload.type_name(), *failure);
         }
     }
@@ -196,7 +197,8 @@ impl Kernel {
     fn run_queued_observed(&self, envelope: &Envelope, due: Nanos, payload: &mut dyn Slot) {
         let body = self.inner.sessions.borrow().body(envelope.session).cloned();
         let Some(body) = body else { return };
-        let result = self.run_observed(&*body, envelope, Some(due), payload, ReplyTo::nobody());
+        let (carried, reply) = (&mut Carried::from(&mut *payload), ReplyTo::nobody());
+        let result = self.run_observed(&*body, envelope, Some(due), carried, reply);
         if let Err(failure) = result {
             self.die(envelope, payload.type_name(), *failure);
         }

@@ -4,7 +4,7 @@ use std::any::{Any, type_name};
 use std::fmt;
 
 use crate::Carried;
-use crate::carried::{Stored, for_small_types};
+use crate::carried::{Small, Stored, for_small_types};
 
 /// A place that holds one value of some type, to be taken out by whoever knows the type.
 ///
@@ -16,6 +16,10 @@ pub trait Slot: Any {
 
     /// Moves the value out, whatever its type.
     fn take_payload(&mut self) -> Payload;
+
+    /// Takes a small value in, if it may be of its type: to hand that over takes less than to ask for the type first.
+    #[doc(hidden)]
+    fn put_small(&mut self, small: Small) -> bool;
 }
 
 impl<P: 'static> Slot for Option<P> {
@@ -26,6 +30,12 @@ impl<P: 'static> Slot for Option<P> {
     fn take_payload(&mut self) -> Payload {
         self.take().map_or_else(Payload::default, Payload::new)
     }
+
+    fn put_small(&mut self, small: Small) -> bool {
+        let Some(value) = small.get() else { return false };
+        *self = Some(value);
+        true
+    }
 }
 
 impl Slot for Payload {
@@ -35,6 +45,11 @@ impl Slot for Payload {
 
     fn take_payload(&mut self) -> Payload {
         std::mem::take(self)
+    }
+
+    fn put_small(&mut self, small: Small) -> bool {
+        *self = small.to_payload();
+        true
     }
 }
 
@@ -212,6 +227,9 @@ impl<'a> ReplyTo<'a> {
     #[inline]
     pub fn put<R: 'static>(self, value: R) -> Result<(), &'static str> {
         let Some(slot) = self.0 else { return Ok(()) };
+        if let Some(small) = Small::new(&value) {
+            return if slot.put_small(small) { Ok(()) } else { Self::put_other(slot, value) };
+        }
         if let Some(place) = (slot as &mut dyn Any).downcast_mut::<Option<R>>() {
             *place = Some(value);
             return Ok(());
@@ -219,6 +237,7 @@ impl<'a> ReplyTo<'a> {
         Self::put_other(slot, value)
     }
 
+    #[cold]
     fn put_other<R: 'static>(slot: &mut dyn Slot, value: R) -> Result<(), &'static str> {
         let expected = slot.type_name();
         let any = slot as &mut dyn Any;

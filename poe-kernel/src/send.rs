@@ -1,9 +1,10 @@
 //! Sending: `post`, `yield`, `call`, and how an event reaches its handler.
 
-use std::any::Any;
+use std::any::{Any, type_name};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use crate::carried::cast;
 use crate::death::{Cause, Death, Panic, SharedDeath};
 use crate::queue::{Header, Kind};
 use crate::trace::trace;
@@ -19,6 +20,13 @@ pub trait Destination {
     /// The session meant, if it is alive.
     fn resolve(&self, kernel: &Kernel) -> Option<SessionId>;
 
+    /// The session meant, be it alive or not: for who finds that out anyhow, and need not look twice.
+    #[doc(hidden)]
+    #[inline]
+    fn named(&self, kernel: &Kernel) -> Option<SessionId> {
+        self.resolve(kernel)
+    }
+
     /// The destination as an error message should name it.
     fn describe(&self) -> String;
 }
@@ -27,6 +35,11 @@ impl Destination for SessionId {
     #[inline]
     fn resolve(&self, kernel: &Kernel) -> Option<SessionId> {
         (self.is_kernel() || kernel.is_live(*self)).then_some(*self)
+    }
+
+    #[inline]
+    fn named(&self, _: &Kernel) -> Option<SessionId> {
+        Some(*self)
     }
 
     fn describe(&self) -> String {
@@ -59,6 +72,11 @@ impl<D: Destination + ?Sized> Destination for &D {
         (**self).resolve(kernel)
     }
 
+    #[inline]
+    fn named(&self, kernel: &Kernel) -> Option<SessionId> {
+        (**self).named(kernel)
+    }
+
     fn describe(&self) -> String {
         (**self).describe()
     }
@@ -82,13 +100,13 @@ impl Kernel {
     ) -> Result<(), PostError> {
         let (caller, event) = (self.caller(), event.name());
         let Some(to) = destination.resolve(self) else {
-            return self.returned("post", Asserts::DATA, Err(no_session(&destination, event)));
+            return self.returned("post", Asserts::DATA, Err(no_session(destination, event)));
         };
         let from = self.active_session();
         if self.enqueue(Kind::Post, to, from, event, caller, payload) {
             Ok(())
         } else {
-            self.returned("post", Asserts::DATA, Err(no_session(&from, event)))
+            self.returned("post", Asserts::DATA, Err(no_session(from, event)))
         }
     }
 
@@ -157,6 +175,7 @@ impl Kernel {
     /// [`CallError`] says why there is no answer. [`CallError::Died`] carries the failure of the handler, whose session
     /// gets `DIE` as well, unless it is the caller's own.
     #[track_caller]
+    #[inline]
     pub fn call<R: 'static, P: 'static>(
         &self,
         destination: impl Destination,
@@ -164,23 +183,48 @@ impl Kernel {
         payload: P,
     ) -> Result<R, CallError> {
         let (caller, event) = (self.caller(), event.name());
-        let Some(to) = destination.resolve(self) else {
-            let error = no_session(&destination, event).into();
-            return self.returned("call", Asserts::DATA, Err(error));
+        let answer = match destination.named(self) {
+            Some(to) => self.call_session(to, event, caller, payload),
+            None => Err(Box::new(no_session(destination, event).into())),
         };
-        let from = self.active_session();
-        let mut slot = Some(payload);
-        let mut reply: Option<R> = None;
-        let envelope = Envelope { session: to, sender: from, event, caller };
+        // A closure would lose the place this was called from.
+        match answer {
+            Ok(reply) => Ok(reply),
+            Err(error) => {
+                self.call_fails(&error);
+                Err(*error)
+            }
+        }
+    }
+
+    /// The same with all that is known. Its error comes in a box, so that an answer need not come in as much space.
+    #[inline(never)]
+    fn call_session<R: 'static, P: 'static>(
+        &self,
+        to: SessionId,
+        event: Name,
+        caller: Caller,
+        payload: P,
+    ) -> Result<R, Box<CallError>> {
+        let envelope = Envelope { session: to, sender: self.active_session(), event, caller };
         if self.inner.observing.get() {
-            self.observe_name(from, event, caller);
+            self.observe_name(envelope.sender, event, caller);
         }
-        if to.is_kernel() {
-            return no_reply(&envelope);
+        let (mut payload, mut reply) = (Some(payload), None::<R>);
+        let carried = &mut Carried::of(&mut payload);
+        match self.deliver(&envelope, carried, ReplyTo::slot(&mut reply)) {
+            Some(Ok(())) => reply.map_or_else(|| no_reply(&envelope), Ok),
+            Some(Err(failure)) => Err(self.call_failed(&envelope, type_name::<P>(), *failure)),
+            None if to.is_kernel() => no_reply(&envelope),
+            None => Err(Box::new(no_session(to, event).into())),
         }
-        match self.deliver(&envelope, &mut slot, ReplyTo::slot(&mut reply)) {
-            Ok(()) => reply.map_or_else(|| no_reply(&envelope), Ok),
-            Err(failure) => Err(self.call_failed(&envelope, &slot, *failure)),
+    }
+
+    #[cold]
+    #[track_caller]
+    fn call_fails(&self, error: &CallError) {
+        if let CallError::NoSession(error) = error {
+            self.returns_error("call", Asserts::DATA, error);
         }
     }
 
@@ -222,39 +266,35 @@ impl Kernel {
         }
     }
 
-    /// Runs a session's handler; panics are caught.
+    /// Runs a session's handler; panics are caught. `None` when there is no such session.
     #[inline]
-    pub(crate) fn deliver(
-        &self,
-        envelope: &Envelope,
-        payload: &mut dyn Slot,
-        reply: ReplyTo<'_>,
-    ) -> Outcome {
-        let Some(body) = self.inner.sessions.borrow_mut().enter(envelope.session) else {
-            return Ok(());
-        };
-        let result = if self.inner.observing.get() {
+    pub(crate) fn deliver<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        payload: &'a mut Carried<'a>,
+        reply: ReplyTo<'a>,
+    ) -> Option<Outcome> {
+        let body = self.inner.sessions.borrow_mut().enter(envelope.session)?;
+        let outcome = if self.inner.observing.get() {
             self.run_observed(&*body, envelope, None, payload, reply)
         } else {
             self.run_handler(&*body, envelope, payload, reply)
         };
         self.inner.sessions.borrow_mut().leave(envelope.session);
-        result
+        Some(outcome)
     }
 
     /// Makes a session active and hands it an event.
     #[inline]
-    pub(crate) fn run_handler(
-        &self,
+    pub(crate) fn run_handler<'a>(
+        &'a self,
         body: &dyn Dispatch,
-        envelope: &Envelope,
-        payload: &mut dyn Slot,
-        reply: ReplyTo<'_>,
+        envelope: &'a Envelope,
+        payload: &'a mut Carried<'a>,
+        reply: ReplyTo<'a>,
     ) -> Outcome {
         self.with_active(envelope.session, Some(envelope.event), || {
-            let payload = &mut Carried::from(payload);
-            let delivery = Delivery { kernel: self, envelope, payload, reply };
-            run_caught(body, delivery)
+            run_caught(body, Delivery { kernel: self, envelope, payload, reply })
         })
     }
 
@@ -295,7 +335,8 @@ impl Kernel {
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
     ) {
-        if let Err(failure) = self.deliver(envelope, payload, reply) {
+        let carried = &mut Carried::from(&mut *payload);
+        if let Some(Err(failure)) = self.deliver(envelope, carried, reply) {
             self.die(envelope, payload.type_name(), *failure);
         }
     }
@@ -314,7 +355,8 @@ impl Kernel {
         payload: &mut dyn Slot,
         reply: ReplyTo<'_>,
     ) {
-        if let Err(failure) = self.deliver(envelope, payload, reply)
+        let carried = &mut Carried::from(&mut *payload);
+        if let Some(Err(failure)) = self.deliver(envelope, carried, reply)
             && let Some(death) = death(envelope, payload.type_name(), *failure)
         {
             self.halt(death);
@@ -322,28 +364,32 @@ impl Kernel {
     }
 
     #[cold]
-    fn call_failed(&self, envelope: &Envelope, payload: &dyn Slot, failure: Failure) -> CallError {
+    fn call_failed(
+        &self,
+        envelope: &Envelope,
+        sent: &'static str,
+        failure: Failure,
+    ) -> Box<CallError> {
         let &Envelope { session, sender, event, caller } = envelope;
-        match failure {
+        Box::new(match failure {
             Failure::Unhandled => CallError::NoHandler { session, event },
             Failure::Busy => CallError::Busy { session, event },
             Failure::WrongPayload { expected } => {
-                let sent = payload.type_name();
                 CallError::WrongPayload { session, event, expected, sent, caller }
             }
             Failure::WrongReply { expected, returned } => {
                 CallError::WrongReply { session, event, expected, returned, caller }
             }
             Failure::Error(_) | Failure::Panic(_) => {
-                let Some(death) = death(envelope, payload.type_name(), failure) else {
-                    return CallError::NoHandler { session, event };
+                let Some(death) = death(envelope, sent, failure) else {
+                    return Box::new(CallError::NoHandler { session, event });
                 };
                 if session != sender {
                     self.raise(&death);
                 }
                 CallError::Died(death)
             }
-        }
+        })
     }
 
     /// Makes `run` end with this death, once what is being dispatched has returned.
@@ -416,7 +462,7 @@ pub(crate) fn run_caught(body: &dyn Dispatch, delivery: Delivery<'_>) -> Outcome
 }
 
 #[cold]
-fn no_session(destination: &impl Destination, event: Name) -> PostError {
+fn no_session(destination: impl Destination, event: Name) -> PostError {
     PostError { destination: destination.describe(), event }
 }
 
@@ -440,13 +486,12 @@ fn death(envelope: &Envelope, sent: &'static str, failure: Failure) -> Option<Sh
 
 /// A handler that returns nothing has returned `()`.
 #[inline]
-fn no_reply<R: 'static>(envelope: &Envelope) -> Result<R, CallError> {
+fn no_reply<R: 'static>(envelope: &Envelope) -> Result<R, Box<CallError>> {
+    cast(()).ok_or_else(|| returned_nothing(envelope, type_name::<R>()))
+}
+
+#[cold]
+fn returned_nothing(envelope: &Envelope, expected: &'static str) -> Box<CallError> {
     let &Envelope { session, event, caller, .. } = envelope;
-    crate::take(&mut Carried::from(&mut Some(()) as &mut dyn Slot)).ok_or(CallError::WrongReply {
-        session,
-        event,
-        expected: std::any::type_name::<R>(),
-        returned: "()",
-        caller,
-    })
+    Box::new(CallError::WrongReply { session, event, expected, returned: "()", caller })
 }

@@ -10,8 +10,8 @@ use crate::clock::Nanos;
 use crate::death::{Cause, Death};
 use crate::queue::Kind;
 use crate::{
-    AssertionFailed, Asserts, Caller, Diagnostic, Dispatch, Envelope, Failure, Kernel, Name,
-    Outcome, ReplyTo, SessionId, Slot, Traces,
+    AssertionFailed, Asserts, Caller, Carried, Diagnostic, Dispatch, Envelope, Failure, Kernel,
+    Name, Outcome, ReplyTo, SessionId, Traces,
 };
 
 /// Says something of a session if that kind of trace is on. No part of the kernel may be borrowed meanwhile.
@@ -103,7 +103,7 @@ impl Kernel {
 
     #[cold]
     #[track_caller]
-    fn returns_error(&self, method: &'static str, fault: Asserts, error: &dyn Error) {
+    pub(crate) fn returns_error(&self, method: &'static str, fault: Asserts, error: &dyn Error) {
         trace!(self, RETVALS, self.active_session(), "{method} fails: {error}");
         if !(self.asserts() & fault).is_empty() {
             self.assertion_failed(self.asserts() & fault, format!("{method}: {error}"));
@@ -156,13 +156,13 @@ impl Kernel {
     /// Runs a handler, and takes down when and for how long.
     #[cold]
     #[inline(never)]
-    pub(crate) fn run_observed(
-        &self,
+    pub(crate) fn run_observed<'a>(
+        &'a self,
         body: &dyn Dispatch,
-        envelope: &Envelope,
+        envelope: &'a Envelope,
         due: Option<Nanos>,
-        payload: &mut dyn Slot,
-        reply: ReplyTo<'_>,
+        payload: &'a mut Carried<'a>,
+        reply: ReplyTo<'a>,
     ) -> Outcome {
         let &Envelope { session, sender, event, caller } = envelope;
         let (carried, at) = (payload.type_name(), caller.location);

@@ -393,12 +393,14 @@ impl Sessions {
 
     #[inline]
     fn get(&self, id: SessionId) -> Option<&Entry> {
-        self.entries.get(id.slot()).filter(|entry| entry.id == id)
+        let entry = self.entries.get(id.slot())?;
+        if entry.id == id { Some(entry) } else { None }
     }
 
     #[inline]
     fn get_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
-        self.entries.get_mut(id.slot()).filter(|entry| entry.id == id)
+        let entry = self.entries.get_mut(id.slot())?;
+        if entry.id == id { Some(entry) } else { None }
     }
 
     fn any(&self, id: SessionId) -> Option<&Entry> {

@@ -121,6 +121,7 @@ impl<'a, H: 'static, K: Kind> Cx<'a, H, K> {
     ///
     /// [`CallError`] says why there is no answer.
     #[track_caller]
+    #[inline]
     pub fn call<R: 'static, P: 'static>(
         &mut self,
         destination: impl Destination,
@@ -128,9 +129,20 @@ impl<'a, H: 'static, K: Kind> Cx<'a, H, K> {
         payload: P,
     ) -> Result<R, CallError> {
         self.heap.release();
-        let result = self.kernel.call(destination, event, payload);
+        match self.kernel.call(destination, event, payload) {
+            Ok(reply) => {
+                self.take_heap();
+                Ok(reply)
+            }
+            Err(error) => Err(self.call_failed(error)),
+        }
+    }
+
+    /// Takes the heap again, apart from where there is an answer, which needs not be moved about then.
+    #[cold]
+    fn call_failed(&mut self, error: CallError) -> CallError {
         self.take_heap();
-        result
+        error
     }
 
     /// Lends the heap while `f` runs, which may then do anything: call, spawn, run timeslices.
