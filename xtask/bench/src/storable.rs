@@ -18,11 +18,13 @@ pub const OCTETS: usize = 1 << 20;
 const TURNS: usize = 10;
 
 /// Ours, and what Perl's program does in its place, by the place in its line.
-const WORK: [(&str, usize, Option<f64>); 6] = [
+const WORK: [(&str, usize, Option<f64>); 8] = [
     ("thaw", THAW, Some(PERL)),
     ("nfreeze", NFREEZE, Some(PERL)),
     ("thaw as any data", THAW, None),
     ("nfreeze of any data", NFREEZE, None),
+    ("thaw as a type", THAW, None),
+    ("nfreeze of a type", NFREEZE, None),
     ("get with zlib", 2, None),
     ("put with zlib", 3, None),
 ];
@@ -38,7 +40,7 @@ pub fn run(rounds: Rounds, report: &mut Report) {
             let contest =
                 Contest::new(Unit::Nanoseconds).case(format!("{work}: {}", shape.name), None);
             #[cfg(feature = "ours")]
-            let contest = contest.ours(|| crate::ours::storable::WORK[number](&shape.image));
+            let contest = contest.ours(|| crate::ours::storable::WORK[index][number](&shape.image));
             #[cfg(not(feature = "ours"))]
             let _ = number;
             let peer = match theirs {

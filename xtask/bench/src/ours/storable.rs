@@ -1,5 +1,6 @@
 //! Images of Perl's Storable.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io;
 use std::time::Instant;
@@ -8,6 +9,8 @@ use bytes::Bytes;
 use poe_filter::prelude::*;
 use poe_filter::reference::{Codec, Reference, Storable, StorableOf};
 use poe_filter::storable::{Value, to_value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::contest::nanoseconds_each;
 use crate::storable::OCTETS;
@@ -15,11 +18,35 @@ use crate::storable::OCTETS;
 /// Data of any shape.
 type Data = serde_json::Value;
 
+#[derive(Serialize, Deserialize)]
+struct Job {
+    id: u32,
+    name: String,
+    host: String,
+    load: f64,
+    tries: u8,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Host {
+    address: String,
+    name: String,
+    port: u16,
+    state: String,
+    up: bool,
+}
+
 /// Work with an image, in nanoseconds.
 pub type Work = fn(&[u8]) -> io::Result<Vec<f64>>;
 
-/// Read and written, as values and as data of any type, and with compression, through the filter.
-pub const WORK: [Work; 6] = [thaw, nfreeze, thaw_data, nfreeze_data, get, put];
+/// What is done with each shape.
+pub const WORK: [[Work; 8]; 4] =
+    [work::<Job>(), work::<Vec<i64>>(), work::<BTreeMap<String, Host>>(), work::<Vec<String>>()];
+
+/// Read and written, as values, as data of any shape and of one type, and with compression, through the filter.
+const fn work<T: Serialize + DeserializeOwned + 'static>() -> [Work; 8] {
+    [thaw, nfreeze, thaw_as::<Data>, nfreeze_as::<Data>, thaw_as::<T>, nfreeze_as::<T>, get, put]
+}
 
 fn thaw(image: &[u8]) -> io::Result<Vec<f64>> {
     let image = Bytes::copy_from_slice(image);
@@ -31,14 +58,14 @@ fn nfreeze(image: &[u8]) -> io::Result<Vec<f64>> {
     each(image.len(), || value.nfreeze().map_err(io::Error::other))
 }
 
-fn thaw_data(image: &[u8]) -> io::Result<Vec<f64>> {
-    let (codec, image) = (StorableOf::<Data>::new(), Bytes::copy_from_slice(image));
+fn thaw_as<T: Serialize + DeserializeOwned + 'static>(image: &[u8]) -> io::Result<Vec<f64>> {
+    let (codec, image) = (StorableOf::<T>::new(), Bytes::copy_from_slice(image));
     each(image.len(), || codec.thaw(image.clone()).map_err(io::Error::other))
 }
 
 /// What the codec does, but that it takes the data.
-fn nfreeze_data(image: &[u8]) -> io::Result<Vec<f64>> {
-    let data = StorableOf::<Data>::new().thaw(image.to_vec().into()).map_err(io::Error::other)?;
+fn nfreeze_as<T: Serialize + DeserializeOwned + 'static>(image: &[u8]) -> io::Result<Vec<f64>> {
+    let data = StorableOf::<T>::new().thaw(image.to_vec().into()).map_err(io::Error::other)?;
     each(image.len(), || {
         let value = to_value(&data).map_err(io::Error::other)?;
         value.nfreeze().map_err(io::Error::other)
