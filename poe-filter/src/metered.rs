@@ -152,6 +152,7 @@ macro_rules! visit {
         }
     )*};
     (texts: $($method:ident: $type:ty),*) => {$(
+        #[inline]
         fn $method<E: Error>(self, text: $type) -> Result<V::Value, E> {
             self.spend(COMPOUND + text.len())?;
             self.inner.$method(text)
@@ -250,9 +251,12 @@ impl<'d, A: SeqAccess<'d>> SeqAccess<'d> for Parts<'_, A> {
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
         let seed = self.of.with(seed);
-        let Some(element) = self.of.inner.next_element_seed(seed)? else { return Ok(None) };
-        self.another(1)?;
-        Ok(Some(element))
+        // Passed on as it is, not taken apart: each copy of an element costs more than counting it.
+        let element = self.of.inner.next_element_seed(seed);
+        if let Ok(Some(_)) = element {
+            self.another(1)?;
+        }
+        element
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -269,9 +273,11 @@ impl<'d, A: MapAccess<'d>> MapAccess<'d> for Parts<'_, A> {
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
         let seed = self.of.with(seed);
-        let Some(key) = self.of.inner.next_key_seed(seed)? else { return Ok(None) };
-        self.another(2)?;
-        Ok(Some(key))
+        let key = self.of.inner.next_key_seed(seed);
+        if let Ok(Some(_)) = key {
+            self.another(2)?;
+        }
+        key
     }
 
     #[inline]

@@ -274,6 +274,60 @@ fn scalars_are_what_they_are_needed_as() {
     assert!(error.to_string().contains("invalid"), "{error}");
 }
 
+#[test]
+fn the_keys_of_maps_are_the_text_of_scalars() {
+    /// A map of these keys, each to its own number.
+    #[derive(Clone)]
+    struct Map(Vec<Key>);
+
+    #[derive(Clone, Serialize)]
+    #[serde(untagged)]
+    enum Key {
+        Truth(bool),
+        Integer(i64),
+        Large(u64),
+        Double(f64),
+        Letter(char),
+        Text(&'static str),
+        Nothing(()),
+        List(Vec<u8>),
+        Map(BTreeMap<&'static str, u8>),
+    }
+
+    impl Serialize for Map {
+        fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_map(self.0.iter().zip(0..))
+        }
+    }
+
+    let keys = [
+        (Key::Text("plain"), "plain"),
+        (Key::Text(""), ""),
+        (Key::Text("café"), "café"),
+        (Key::Text("☺"), "☺"),
+        (Key::Letter('é'), "é"),
+        (Key::Truth(true), "1"),
+        (Key::Integer(-5), "-5"),
+        (Key::Large(u64::MAX), "18446744073709551615"),
+        (Key::Double(1e20), "1e+20"),
+        (Key::Text("plain"), "plain"),
+    ];
+    let value = to_value(&Map(keys.iter().map(|(key, _)| key.clone()).collect())).unwrap();
+    let mut build = Builder::new();
+    let pairs = keys.iter().zip(0..).map(|((_, text), number)| (*text, build.integer(number)));
+    let pairs: Vec<_> = pairs.collect();
+    let hash = build.hash(pairs);
+    assert_eq!(value, build.finish(hash).unwrap());
+    assert_eq!(value.root().get("plain").unwrap().to_i64(), Some(9));
+    // The keys are no values.
+    assert_eq!(value.values(), 1 + keys.len());
+
+    for key in [Key::Nothing(()), Key::List(vec![1]), Key::Map(BTreeMap::from([("a", 1)]))] {
+        let error = to_value(&Map(vec![Key::Text("a"), key])).unwrap_err();
+        assert!(error.to_string().contains("no scalar"), "{error}");
+    }
+}
+
 /// A Perl program that thaws what this froze, and freezes what this thaws.
 #[test]
 fn perl_has_the_same_data() {

@@ -136,9 +136,7 @@ impl Builder {
             let entry = self.entry(key, value);
             self.tables.entries.push(entry);
         }
-        let mut span = self.span(start, self.tables.entries.len());
-        span.len = self.tables.order(start, self.tables.entries.len());
-        self.assign(hash, Shape::Hash(span));
+        self.assign_entries(hash, start);
     }
 
     /// Blesses a value into a class: the array, the hash or the scalar, not a reference to it.
@@ -179,6 +177,45 @@ impl Builder {
             Some(latin) => Entry { key: self.keep(&latin), wide: false, value },
             None => Entry { key: self.keep(key.as_bytes()), wide: true, value },
         }
+    }
+
+    /// The pair, still without its value, whose key is the scalar that was made last. That is no value
+    /// any more then. `None` if it is no scalar.
+    #[cfg(feature = "serde")]
+    pub(super) fn key(&mut self, scalar: Id) -> Option<Entry> {
+        let tables = &mut self.tables;
+        let shape = tables.cell(scalar).shape;
+        let text = super::node::scalar_text(shape, &tables.octets)?;
+        tables.cells.truncate(scalar.0 as usize);
+        if let Shape::Text(key) = shape
+            && text.is_ascii()
+        {
+            return Some(Entry { key, ..Entry::NONE });
+        }
+        let text = text.into_owned();
+        // What is not kept as it is gives its room back.
+        if let Shape::Text(span) | Shape::Octets(span) = shape {
+            tables.octets.truncate(span.start as usize);
+        }
+        Some(self.entry(&text, Id(0)))
+    }
+
+    /// A hash of pairs that have been made.
+    #[cfg(feature = "serde")]
+    pub(super) fn hash_of(&mut self, pairs: &[Entry]) -> Id {
+        let hash = self.undef();
+        let start = self.tables.entries.len();
+        self.tables.entries.extend_from_slice(pairs);
+        self.assign_entries(hash, start);
+        hash
+    }
+
+    /// Makes a hash of the last entries.
+    fn assign_entries(&mut self, hash: Id, start: usize) {
+        let end = self.tables.entries.len();
+        let mut span = self.span(start, end);
+        span.len = self.tables.order(start, end);
+        self.assign(hash, Shape::Hash(span));
     }
 
     fn add(&mut self, shape: Shape) -> Id {

@@ -12,6 +12,7 @@ pub(super) struct Span {
 }
 
 impl Span {
+    #[inline]
     pub(super) fn of(self, octets: &[u8]) -> &[u8] {
         let start = self.start as usize;
         octets.get(start..start + self.len as usize).unwrap_or_default()
@@ -117,6 +118,7 @@ pub(super) struct Tables<Octets = Bytes> {
 
 impl<Octets: AsRef<[u8]>> Tables<Octets> {
     /// The cell of this number; one that is not there is undef.
+    #[inline]
     pub(super) fn cell(&self, id: Id) -> Cell {
         self.cells.get(id.0 as usize).copied().unwrap_or(Cell::UNDEF)
     }

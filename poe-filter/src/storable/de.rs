@@ -63,17 +63,19 @@ pub(crate) fn read_value<'v, T: Deserialize<'v>>(
     value: &'v Value,
     meter: &Meter,
 ) -> Result<T, SerdeError> {
-    meter.read(Deserializer { node: value.root(), meter })
+    meter.read(Deserializer { node: value.root().follow(), meter })
 }
 
 #[derive(Clone, Copy)]
 struct Deserializer<'v, 'm> {
+    /// No reference, unless to itself.
     node: Node<'v>,
     meter: &'m Meter,
 }
 
 impl<'v> Deserializer<'v, '_> {
     /// For what is in this, or what that refers to. To go there costs, as many may refer to one long chain of references.
+    #[inline]
     fn inner(self, mut node: Node<'v>) -> Result<Self, SerdeError> {
         for _ in 0..node.value.values() {
             match node.shape() {
@@ -94,6 +96,9 @@ impl<'v> Deserializer<'v, '_> {
     }
 
     fn integer<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, SerdeError> {
+        if let Shape::Integer(number) = self.node.shape() {
+            return visitor.visit_i64(number.into());
+        }
         let Some(number) = self.node.to_i128() else { return self.any(visitor) };
         if let Ok(number) = i64::try_from(number) {
             visitor.visit_i64(number)
@@ -112,7 +117,7 @@ impl<'v> Deserializer<'v, '_> {
     }
 
     fn any<V: Visitor<'v>>(self, visitor: V) -> Result<V::Value, SerdeError> {
-        match self.node.follow().kind() {
+        match self.node.kind() {
             Kind::Undef => visitor.visit_unit(),
             Kind::Boolean(truth) => visitor.visit_bool(truth),
             Kind::Integer(number) => visitor.visit_i64(number),

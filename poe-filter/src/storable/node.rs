@@ -131,6 +131,7 @@ impl<'a> Node<'a> {
     ///
     /// It takes a step for each reference, as does all that looks through references. An image can have
     /// as many as it has values.
+    #[inline]
     #[must_use]
     pub fn follow(self) -> Self {
         let mut node = self;
@@ -162,6 +163,7 @@ impl<'a> Node<'a> {
     }
 
     /// The elements of an array; none if it is something else.
+    #[inline]
     pub fn elements(self) -> impl ExactSizeIterator<Item = Node<'a>> {
         let slots = match self.follow().shape() {
             Shape::Array(span) => self.value.tables.slots(span),
@@ -171,6 +173,7 @@ impl<'a> Node<'a> {
     }
 
     /// The pairs of a hash, in the order of their keys; none if it is something else.
+    #[inline]
     pub fn pairs(self) -> impl ExactSizeIterator<Item = (Key<'a>, Node<'a>)> {
         let tables = &self.value.tables;
         let entries = match self.follow().shape() {
@@ -252,15 +255,7 @@ impl<'a> Node<'a> {
     /// if this is `undef` or no scalar. Characters that are not Unicode are replaced.
     #[must_use]
     pub fn to_text(self) -> Option<Cow<'a, str>> {
-        Some(match self.follow().kind() {
-            Kind::Boolean(truth) => Cow::Borrowed(if truth { "1" } else { "" }),
-            Kind::Integer(number) => Cow::Owned(number.to_string()),
-            Kind::Double(number) => Cow::Owned(double_text(number)),
-            Kind::Octets(octets) => latin_1(octets),
-            Kind::Text(text) => Cow::Borrowed(text),
-            Kind::LaxText(octets) => String::from_utf8_lossy(octets),
-            _ => return None,
-        })
+        scalar_text(self.follow().shape(), &self.value.tables.octets)
     }
 
     /// The octets of a string, those of text being its UTF-8; `None` if this is something else.
@@ -273,6 +268,7 @@ impl<'a> Node<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn shape(self) -> Shape {
         self.value.tables.cell(self.id).shape
     }
@@ -283,6 +279,18 @@ impl fmt::Debug for Node<'_> {
         // Not its kind, which may be a reference to itself.
         f.debug_struct("Node").field("id", &self.id).finish_non_exhaustive()
     }
+}
+
+/// The text of a scalar; `None` if it is `undef` or no scalar.
+pub(super) fn scalar_text(shape: Shape, octets: &[u8]) -> Option<Cow<'_, str>> {
+    Some(match shape {
+        Shape::Boolean(truth) => Cow::Borrowed(if truth { "1" } else { "" }),
+        Shape::Integer(number) => Cow::Owned(i64::from(number).to_string()),
+        Shape::Double(number) => Cow::Owned(double_text(number.into())),
+        Shape::Octets(span) => latin_1(span.of(octets)),
+        Shape::Text(span) => String::from_utf8_lossy(span.of(octets)),
+        _ => return None,
+    })
 }
 
 /// Takes a regular expression apart: its pattern, the number of its modifiers, and these.

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde::ser::{self, Serialize};
 
+use super::cells::Entry;
 use super::{Builder, Id, SerdeError, Value};
 
 /// Makes a value of any data. Structs and maps are hashes, sequences arrays, nothing is `undef`; a
@@ -50,22 +51,31 @@ struct Elements<'b> {
 /// What is made of pairs.
 struct Pairs<'b> {
     build: &'b mut Builder,
-    key: Option<String>,
-    pairs: Vec<(String, Id)>,
+    /// The pair whose value is still to come.
+    key: Option<Entry>,
+    pairs: Vec<Entry>,
     variant: Option<&'static str>,
 }
+
+/// For how many parts room is made at once at most, however many are announced.
+const ROOM: usize = 1024;
 
 impl<'b> Serializer<'b> {
     fn text(self, text: impl Display) -> Result<Id, SerdeError> {
         Ok(self.build.text(&text.to_string()))
     }
 
-    fn elements(self, variant: Option<&'static str>) -> Result<Elements<'b>, SerdeError> {
-        Ok(Elements { build: self.build, ids: Vec::new(), variant })
+    fn elements(
+        self,
+        len: usize,
+        variant: Option<&'static str>,
+    ) -> Result<Elements<'b>, SerdeError> {
+        Ok(Elements { build: self.build, ids: Vec::with_capacity(len.min(ROOM)), variant })
     }
 
-    fn pairs(self, variant: Option<&'static str>) -> Result<Pairs<'b>, SerdeError> {
-        Ok(Pairs { build: self.build, key: None, pairs: Vec::new(), variant })
+    fn pairs(self, len: usize, variant: Option<&'static str>) -> Result<Pairs<'b>, SerdeError> {
+        let pairs = Vec::with_capacity(len.min(ROOM));
+        Ok(Pairs { build: self.build, key: None, pairs, variant })
     }
 }
 
@@ -175,16 +185,20 @@ impl<'b> ser::Serializer for Serializer<'b> {
         Ok(under(self.build, Some(variant), id))
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'b>, SerdeError> {
-        self.elements(None)
+    fn serialize_seq(self, len: Option<usize>) -> Result<Elements<'b>, SerdeError> {
+        self.elements(len.unwrap_or(0), None)
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Elements<'b>, SerdeError> {
-        self.elements(None)
+    fn serialize_tuple(self, len: usize) -> Result<Elements<'b>, SerdeError> {
+        self.elements(len, None)
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Elements<'b>, SerdeError> {
-        self.elements(None)
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        len: usize,
+    ) -> Result<Elements<'b>, SerdeError> {
+        self.elements(len, None)
     }
 
     fn serialize_tuple_variant(
@@ -192,17 +206,17 @@ impl<'b> ser::Serializer for Serializer<'b> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-        _: usize,
+        len: usize,
     ) -> Result<Elements<'b>, SerdeError> {
-        self.elements(Some(variant))
+        self.elements(len, Some(variant))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Pairs<'b>, SerdeError> {
-        self.pairs(None)
+    fn serialize_map(self, len: Option<usize>) -> Result<Pairs<'b>, SerdeError> {
+        self.pairs(len.unwrap_or(0), None)
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Pairs<'b>, SerdeError> {
-        self.pairs(None)
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Pairs<'b>, SerdeError> {
+        self.pairs(len, None)
     }
 
     fn serialize_struct_variant(
@@ -210,9 +224,9 @@ impl<'b> ser::Serializer for Serializer<'b> {
         _: &'static str,
         _: u32,
         variant: &'static str,
-        _: usize,
+        len: usize,
     ) -> Result<Pairs<'b>, SerdeError> {
-        self.pairs(Some(variant))
+        self.pairs(len, Some(variant))
     }
 }
 
@@ -229,14 +243,8 @@ impl Elements<'_> {
 }
 
 impl Pairs<'_> {
-    fn add<T: Serialize + ?Sized>(&mut self, key: String, data: &T) -> Result<(), SerdeError> {
-        let id = data.serialize(Serializer { build: self.build })?;
-        self.pairs.push((key, id));
-        Ok(())
-    }
-
     fn finish(self) -> Result<Id, SerdeError> {
-        let hash = self.build.hash(self.pairs.iter().map(|(key, id)| (key.as_str(), *id)));
+        let hash = self.build.hash_of(&self.pairs);
         Ok(under(self.build, self.variant, hash))
     }
 }
@@ -276,7 +284,10 @@ macro_rules! fields {
                 key: &'static str,
                 data: &T,
             ) -> Result<(), SerdeError> {
-                self.add(key.into(), data)
+                let id = data.serialize(Serializer { build: self.build })?;
+                let entry = self.build.entry(key, id);
+                self.pairs.push(entry);
+                Ok(())
             }
 
             fn end(self) -> Result<Id, SerdeError> {
@@ -294,16 +305,18 @@ impl ser::SerializeMap for Pairs<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), SerdeError> {
         // Any scalar may be a key; what is none has no text.
-        let key = to_value(key)?;
-        let text = key.root().to_text();
-        let text = text.ok_or_else(|| ser::Error::custom("the key of a map is no scalar"))?;
-        self.key = Some(text.into_owned());
+        let key = key.serialize(Serializer { build: self.build })?;
+        let key = self.build.key(key);
+        let key = key.ok_or_else(|| ser::Error::custom("the key of a map is no scalar"))?;
+        self.key = Some(key);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, data: &T) -> Result<(), SerdeError> {
-        let key = self.key.take().unwrap_or_default();
-        self.add(key, data)
+        let value = data.serialize(Serializer { build: self.build })?;
+        let key = self.key.take().unwrap_or(Entry::NONE);
+        self.pairs.push(Entry { value, ..key });
+        Ok(())
     }
 
     fn end(self) -> Result<Id, SerdeError> {
