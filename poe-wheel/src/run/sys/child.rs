@@ -126,6 +126,13 @@ pub(super) fn execute(birth: &Birth<'_>, call: &ExecCall<'_>) -> Step {
     Step::Exec
 }
 
+/// In the parent: waits for a child that has said what failed, and is about to end. A signal that comes meanwhile leaves no zombie.
+pub(super) fn wait_for_failed(child: libc::pid_t) {
+    // SAFETY: it takes a number, and a null pointer for what nobody wants to know.
+    while unsafe { libc::waitpid(child, ptr::null_mut(), 0) } < 0 && Errno::last() == Errno::EINTR {
+    }
+}
+
 /// Has the signals do what they do by default that the parent's handlers are for. In the child of a fork.
 pub(super) fn take_off_handlers() {
     for number in 1..=64 {

@@ -9,7 +9,7 @@ use std::ptr;
 use nix::errno::Errno;
 use nix::libc;
 
-use super::child::{Step, execute, prepare, take_off_handlers};
+use super::child::{Step, execute, prepare, take_off_handlers, wait_for_failed};
 use super::descriptors::above_stdio;
 use super::{Birth, ExecCall, Failed};
 
@@ -94,8 +94,7 @@ fn fork(birth: &Birth<'_>, last: impl FnOnce(RawFd) -> Step) -> Result<u32, Fail
             if told.read_exact(&mut message).is_err() {
                 return Ok(pid.cast_unsigned());
             }
-            // SAFETY: it takes a number, and a null pointer for what nobody wants to know.
-            unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+            wait_for_failed(pid);
             let [step, errno @ ..] = message;
             Err(Step::failed(step, i32::from_ne_bytes(errno)))
         }

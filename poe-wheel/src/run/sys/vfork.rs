@@ -25,7 +25,7 @@ mod system {
     use nix::libc;
 
     use super::{Birth, ExecCall, Failed};
-    use crate::run::sys::child::{Step, execute, prepare};
+    use crate::run::sys::child::{Step, execute, prepare, wait_for_failed};
 
     /// What the child works on, and leaves behind.
     struct Child<'a> {
@@ -45,10 +45,7 @@ mod system {
         Some(match child.failed {
             None => Ok(pid.cast_unsigned()),
             Some((step, errno)) => {
-                // SAFETY: it takes a number, and a null pointer for what nobody wants to know.
-                while unsafe { libc::waitpid(pid, ptr::null_mut(), 0) } < 0
-                    && Errno::last() == Errno::EINTR
-                {}
+                wait_for_failed(pid);
                 Err(Step::failed(step as u8, errno))
             }
         })
