@@ -61,7 +61,7 @@ pub struct AssertionFailed {
 /// The destination of an event is not there (POE: `ESRCH`).
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "no session {destination:?} to send event {event:?} to; it has stopped, or the alias is not set"
+    "no session {destination:?} to send event {event:?} to; it has stopped, is another kernel's, or the alias is not set"
 )]
 pub struct PostError {
     /// The destination as it was given.

@@ -60,7 +60,7 @@ impl Kernel {
         self.disown_children();
         self.disown_blocking();
         self.renew_intake()?;
-        self.inner.id.replace(KernelId::generate());
+        self.inner.id.replace(KernelId::generate().0);
         self.inner.process.set(process);
         Ok(())
     }

@@ -338,8 +338,9 @@ impl KernelBuilder {
         let (traces, asserts) = (self.traces.or_by(environment), self.asserts.or_by(environment));
         let listener = self.listener.map_or_else(chosen_listener, Ok)?;
         let unsettled = Rc::new(Cell::new(false));
+        let (id, sequence) = KernelId::generate();
         let inner = Inner {
-            id: RefCell::new(KernelId::generate()),
+            id: RefCell::new(id),
             process: Cell::new(std::process::id()),
             names: Names {
                 start: Name::new("_start"),
@@ -370,13 +371,13 @@ impl KernelBuilder {
             marks: RefCell::default(),
             queue: RefCell::default(),
             has_stale_events: Cell::new(false),
-            timers: RefCell::default(),
+            timers: RefCell::new(Timers::of_kernel(sequence)),
             next_timer: Cell::new(Nanos::MAX),
             aliases: RefCell::default(),
             references: RefCell::default(),
             signals: RefCell::new(Signals::new(self.use_sigchld)),
             event_loop: RefCell::new(event_loop),
-            handles: RefCell::default(),
+            handles: RefCell::new(Handles::of_kernel(sequence)),
             ready: RefCell::default(),
             outputs: RefCell::default(),
             pace: Pace::default(),

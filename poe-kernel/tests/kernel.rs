@@ -137,6 +137,28 @@ fn a_watch_is_called_for_its_session_and_holds_it() {
 }
 
 #[test]
+fn a_watch_of_another_kernel_is_not_ended() {
+    let watching = |kernel: &Kernel| {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (socket, seen) = (Rc::new(ours), Rc::default());
+        let echo = Rc::new(Echo { socket: socket.clone(), id: Cell::new(None), seen });
+        let session = spawn(kernel, |_| Ok(()));
+        let id = kernel.watch(session, socket, Mode::Read, echo.clone()).unwrap();
+        echo.id.set(Some(id));
+        (echo, theirs, id)
+    };
+    let (one, two) = (virtual_kernel(), virtual_kernel());
+    let ((echo, mut peer, id), (_, _, stranger)) = (watching(&one), watching(&two));
+    assert_ne!(id, stranger);
+    one.unwatch(stranger);
+    assert!(!one.pause_watch(stranger));
+    peer.write_all(b"heard").unwrap();
+    drop(peer);
+    one.run().unwrap();
+    assert_eq!(*echo.seen.borrow(), ["heard"]);
+}
+
+#[test]
 fn a_watch_that_panics_leaves_run_and_nobody_active() {
     struct Panics;
     impl Watch for Panics {

@@ -5,7 +5,8 @@ mod common;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use common::{Trace, kernel, millis, seconds, traced, traced_start};
+use common::{Trace, elapsed, kernel, millis, seconds, traced, traced_start};
+use poe_kernel::{PostError, TimerError};
 use poe_session::prelude::*;
 
 // Conformance: KRS-04, LOP-05, SES-11
@@ -37,7 +38,7 @@ fn run_may_be_entered_any_number_of_times() {
             .unwrap();
         kernel.run().unwrap();
         assert_eq!((count.get(), kernel.session_count()), (10, 0));
-        assert_eq!(common::elapsed(&kernel), u128::from(round + 1) * 1000);
+        assert_eq!(elapsed(&kernel), u128::from(round + 1) * 1000);
         assert_eq!(kernel.get_event_count(), 0);
     }
 }
@@ -107,7 +108,7 @@ fn a_handler_may_wait_for_its_own_sessions_event_in_nested_turns() {
         .spawn(&kernel)
         .unwrap();
     kernel.run().unwrap();
-    assert_eq!(common::elapsed(&kernel), 5000);
+    assert_eq!(elapsed(&kernel), 5000);
 }
 
 #[test]
@@ -190,7 +191,8 @@ fn two_kernels_of_one_thread_know_nothing_of_each_other() {
                 move |_| r.set(true)
             });
             let id = id.spawn(&inner).unwrap();
-            assert_eq!(id, cx.session(), "each numbers its own");
+            assert_eq!(id.number(), cx.session().number(), "each numbers its own");
+            assert_ne!(id, cx.session());
             inner.run().unwrap();
             assert!(inner.active_session().is_kernel());
             assert_eq!(cx.kernel.active_session(), cx.session());
@@ -199,4 +201,70 @@ fn two_kernels_of_one_thread_know_nothing_of_each_other() {
         .unwrap();
     assert!(ran.get());
     one.run().unwrap();
+}
+
+#[test]
+fn an_id_of_another_kernel_is_refused() {
+    struct Known {
+        session: SessionId,
+        child: SessionId,
+        timer: TimerId,
+    }
+
+    // The same in both, but for the kernel.
+    let life = |kernel: &Kernel| {
+        let (timer, child) = (Rc::new(Cell::new(TimerId::NONE)), Rc::new(Cell::new(None)));
+        let (t, c) = (timer.clone(), child.clone());
+        let session = Session::build(())
+            .on_start(move |cx| -> HandlerResult {
+                t.set(cx.delay_set("later", seconds(1), ()));
+                let quiet = Session::build(()).on_start(|cx| cx.delay("later", seconds(1), ()));
+                c.set(Some(quiet.spawn(cx)?));
+                Ok(())
+            })
+            .on("later", |_, ()| {})
+            .on("stranger", |_, ()| -> () { panic!("it is another kernel's") })
+            .on("TERM", |_, ()| -> () { panic!("it is another kernel's") })
+            .spawn(kernel)
+            .unwrap();
+        Known { session, child: child.get().unwrap(), timer: timer.get() }
+    };
+    let told = Rc::new(Cell::new(0));
+    let t = told.clone();
+    let one = Kernel::builder().virtual_clock(common::start());
+    let one = one.diagnostics(move |_| t.set(t.get() + 1)).build().unwrap();
+    let two = kernel();
+    let (mine, others) = (life(&one), life(&two));
+    assert_eq!((mine.session.number(), others.session.number()), (1, 1));
+    assert_eq!((mine.child.number(), others.child.number()), (2, 2));
+
+    let stranger = others.session;
+    assert!(!one.is_live(stranger) && two.is_live(stranger));
+    let refused: PostError = one.post(stranger, "stranger", ()).unwrap_err();
+    assert_eq!((&*refused.destination, refused.event), ("1", Name::new("stranger")));
+    assert!(matches!(one.call::<(), _>(stranger, "stranger", ()), Err(CallError::NoSession(_))));
+    one.signal(stranger, "TERM", ()).unwrap_err();
+    one.refcount_increment(stranger, "tag").unwrap_err();
+    one.poster().post(stranger, "stranger", ()).unwrap();
+    assert!(one.why_alive(stranger).is_empty() && one.parent(stranger).is_none());
+    assert!(one.children(stranger).is_empty());
+
+    let ran = Rc::new(Cell::new(false));
+    let r = ran.clone();
+    Session::build(())
+        .on_start(move |cx| {
+            let (timer, session) = (others.timer, others.session);
+            assert_eq!(cx.alarm_remove(timer).unwrap_err(), TimerError::Gone(timer));
+            assert_eq!(cx.delay_adjust(timer, seconds(9)), Err(TimerError::Gone(timer)));
+            cx.detach_child(others.child).unwrap_err();
+            cx.post(session, "stranger", ()).unwrap_err();
+            r.set(true);
+        })
+        .spawn(&one)
+        .unwrap();
+    assert!(ran.get() && one.is_live(mine.session) && one.is_live(mine.child));
+    one.run().unwrap();
+    assert_eq!(told.get(), 1, "what was posted from elsewhere is undelivered");
+    two.run().unwrap();
+    assert_eq!((elapsed(&one), elapsed(&two)), (1000, 1000));
 }

@@ -134,6 +134,12 @@ pub(crate) struct Handles {
 const HALF: u32 = usize::BITS / 2;
 
 impl Handles {
+    /// Its watches are numbered far from those of other kernels.
+    pub(crate) fn of_kernel(sequence: u32) -> Self {
+        const MOST: u32 = 40;
+        Self { last_number: u64::from(sequence) << MOST, ..Self::default() }
+    }
+
     pub(crate) fn is_watching(&self) -> bool {
         self.watching > 0
     }

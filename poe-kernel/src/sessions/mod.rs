@@ -1,5 +1,6 @@
 //! The life of sessions: created, stopped, collected, and told of each other.
 
+pub(crate) mod numbers;
 pub(crate) mod table;
 
 use std::cell::Cell;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::panic::Location;
 use std::rc::Rc;
 
+use super::numbers::Numbers;
 use crate::{Dispatch, SessionId};
 
 const NONE: u32 = u32::MAX;
@@ -87,7 +88,7 @@ pub(crate) struct Sessions {
     entries: Vec<Entry>,
     free: Vec<u32>,
     live: usize,
-    numbered: u64,
+    numbers: Numbers,
     /// Sessions that nothing held at some moment, in the order of those moments.
     marks: Vec<Mark>,
     last_mark: u32,
@@ -101,7 +102,7 @@ impl Sessions {
             entries: vec![Entry::new(SessionId::NOBODY, SessionId::KERNEL, created)],
             free: Vec::new(),
             live: 0,
-            numbered: 0,
+            numbers: Numbers::default(),
             marks: Vec::new(),
             last_mark: 0,
             unsettled,
@@ -171,8 +172,7 @@ impl Sessions {
             None if self.entries.len() > SessionId::MOST => return None,
             None => self.entries.len(),
         };
-        self.numbered += 1;
-        let id = SessionId::new(self.numbered, slot);
+        let id = self.numbers.give(slot);
         let mut entry = Entry::new(id, parent, created);
         entry.body = Some(body);
         entry.hold(Hold::EventTo);

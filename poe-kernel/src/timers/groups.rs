@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_group_forgets_those_that_are_gone_and_then_itself() {
         let mut groups = Groups::default();
-        let session = SessionId::new(1, 1);
+        let session = SessionId::new(0, 1, 1);
         let (name, other) = (Name::new("groups-test"), Name::new("groups-test-2"));
         let kept = groups.find_or_add(session, other);
         groups.add(kept, 1000);
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_slot_that_comes_back_again_and_again_is_kept_once() {
         let mut groups = Groups::default();
-        let group = groups.find_or_add(SessionId::new(1, 1), Name::new("groups-test"));
+        let group = groups.find_or_add(SessionId::new(0, 1, 1), Name::new("groups-test"));
         groups.add(group, 0);
         for _ in 0..1000 {
             groups.add(group, 1);

@@ -106,10 +106,12 @@ pub(crate) struct Timers {
     parked: Vec<(u32, Nanos)>,
     groups: Groups,
     callers: Callers,
+    /// The generation of what is first in its slot, which is far from that of other kernels.
+    first_generation: u32,
 }
 
-impl Default for Timers {
-    fn default() -> Self {
+impl Timers {
+    pub(crate) fn of_kernel(sequence: u32) -> Self {
         Self {
             places: Places::default(),
             payloads: Vec::new(),
@@ -118,11 +120,10 @@ impl Default for Timers {
             parked: Vec::new(),
             groups: Groups::default(),
             callers: Callers::default(),
+            first_generation: sequence.reverse_bits(),
         }
     }
-}
 
-impl Timers {
     pub(crate) fn len(&self) -> usize {
         self.heap.len() + self.parked.len()
     }
@@ -361,9 +362,10 @@ impl Timers {
         if self.free == NONE {
             let slot = u32::try_from(self.payloads.len()).expect("fewer than 2^32 timers");
             self.payloads.push(Stored::default());
-            self.places.places.push(Place { position: NONE, generation: 0, group, caller });
+            let generation = self.first_generation;
+            self.places.places.push(Place { position: NONE, generation, group, caller });
             self.places.sequences.push(sequence);
-            return TimerId { slot, generation: 0 };
+            return TimerId { slot, generation };
         }
         let slot = self.free;
         self.places.sequences[slot as usize] = sequence;
