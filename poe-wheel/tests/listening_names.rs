@@ -138,24 +138,27 @@ fn a_name_whose_port_is_in_use_is_a_failure_after_the_handler() {
 fn what_can_be_known_at_once_is_an_error_of_spawn() {
     let service = spawn_error(&at_name().bind_port("no-such-service"));
     assert!(matches!(service, Some(WheelError::Resolve { .. })), "{service:?}");
-    let (kernel, let_go) = kernel_with_a_busy_thread(0);
-    let let_go = Cell::new(Some(let_go));
-    let error = Rc::new(RefCell::new(None));
-    let e = error.clone();
-    Session::build(())
-        .on_start(move |cx| {
-            e.replace(at_name().spawn(cx.kernel).err());
-            drop(let_go.take());
-        })
-        .spawn(&kernel)
-        .unwrap();
-    run(&kernel);
-    match error.take() {
-        Some(WheelError::Resolve { host, source }) => {
-            assert_eq!(host, "127.1:0");
-            assert!(source.to_string().starts_with("1 pieces of blocking work"), "{source}");
-        }
-        other => panic!("{other:?}"),
+}
+
+#[test]
+fn a_name_that_there_is_no_room_to_look_up_is_a_failure_after_the_handler() {
+    for kind in [SocketType::Stream, SocketType::Datagram] {
+        let (kernel, let_go) = kernel_with_a_busy_thread(0);
+        let (log, let_go) = (Log::default(), Cell::new(Some(let_go)));
+        let l = log.clone();
+        spawn(&kernel, at_name().socket_type(kind), move |_, event| match event {
+            Event::Start => l.push("start"),
+            // The wheel stays, and does not keep the session.
+            Event::Failure(error) => {
+                l.push(error);
+                drop(let_go.take());
+            }
+            other => panic!("{other:?}"),
+        });
+        run(&kernel);
+        let [start, told] = log.take().try_into().unwrap();
+        assert_eq!(start, "start");
+        assert!(told.starts_with("getaddrinfo: 1 pieces of blocking work"), "{told}");
     }
 }
 

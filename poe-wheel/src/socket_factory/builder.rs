@@ -250,7 +250,7 @@ impl SocketFactoryBuilder {
     ///
     /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::Parameters`] when they do not go together. Without a
     /// remote address: [`WheelError::Socket`] as `"bind"` or `"listen"` fail, which is the failure event's of a name that is
-    /// looked up; [`WheelError::Resolve`] for a service that is not known, and for a name that there is no thread for.
+    /// looked up; [`WheelError::Resolve`] for a service that is not known.
     pub fn spawn(self, kernel: &Kernel) -> Result<SocketFactory, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a SocketFactory wheel").into());

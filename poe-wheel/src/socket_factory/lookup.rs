@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 
 use poe_kernel::{BlockingCall, BlockingRefused, Kernel, WeakKernel};
 
-use super::address;
-use super::this_end::ThisEnd;
-use crate::WheelError;
+use super::address::{self, Domain};
 
 /// It is under way; dropped, it comes to nothing.
 pub(super) struct Lookup {
@@ -16,14 +14,16 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// Looks a name up, and then does something with its addresses. The active session lives until then.
+    /// Looks a name up, and then does something with its addresses. The active session lives until then. An error if there is
+    /// no thread, or no room, for it.
     pub(super) fn begin(
         kernel: &Kernel,
         name: &str,
-        this_end: &ThisEnd,
+        port: u16,
+        domain: Option<Domain>,
         then: impl FnOnce(&Kernel, io::Result<Vec<SocketAddr>>) + 'static,
-    ) -> Result<Self, WheelError> {
-        let (port, domain, host) = (this_end.port_number()?, this_end.domain, name.to_owned());
+    ) -> io::Result<Self> {
+        let host = name.to_owned();
         let call = kernel.call_blocking(
             kernel.active_session(),
             move || address::to_bind(&host, port, domain),
@@ -31,8 +31,7 @@ impl Lookup {
                 then(kernel, found.unwrap_or_else(|lost| Err(io::Error::other(lost))));
             },
         );
-        let refused = |refused| this_end.unresolved(io::Error::other(refused));
-        let call = call.map_err(BlockingRefused::without_work).map_err(refused)?;
+        let call = call.map_err(BlockingRefused::without_work).map_err(io::Error::other)?;
         Ok(Self { kernel: kernel.downgrade(), call })
     }
 }

@@ -37,6 +37,10 @@ use crate::{Address, Connection, IoError, Socket, WheelError, WheelId};
 /// looked up first, by another thread; where it leads to, and that it fails, are events, which carry a [`Listening`] and an
 /// [`IoError`]. Failing to connect is always an event, so that it is met in one place.
 ///
+/// Of as many lookups as the kernel has threads and places for blocking work, 264 at first, one more fails at once, as
+/// `"getaddrinfo"`, and says so: a program that begins more connections to names at a time lets some wait themselves, or has
+/// [more places](poe_kernel::KernelBuilder::blocking_queue).
+///
 /// ```
 /// use poe_session::prelude::*;
 /// use poe_wheel::{Connection, IoError, SocketFactory};
@@ -94,8 +98,9 @@ impl Work {
             self.take(kernel, this_end.bind()?)?;
             return Ok(SocketFactory::new(self));
         };
+        let (port, domain) = (this_end.port_number()?, this_end.domain);
         let (work, end) = (self.clone(), this_end.clone());
-        let lookup = Lookup::begin(kernel, name, &this_end, move |kernel, found| {
+        let lookup = Lookup::begin(kernel, name, port, domain, move |kernel, found| {
             let made = found.map_err(|e| ("getaddrinfo", e)).and_then(|addresses| {
                 let socket = end.bind_first(addresses).map_err(|(_, failed)| failed)?;
                 work.take(kernel, socket).map_err(|e| ("listen", io::Error::other(e)))
@@ -103,8 +108,14 @@ impl Work {
             if let Err(failed) = made {
                 work.fail(kernel, failed);
             }
-        })?;
-        Ok(SocketFactory { work: self, _lookup: Some(lookup) })
+        });
+        match lookup {
+            Ok(lookup) => Ok(SocketFactory { work: self, _lookup: Some(lookup) }),
+            Err(refused) => {
+                self.fail(kernel, ("getaddrinfo", refused));
+                Ok(SocketFactory::new(self))
+            }
+        }
     }
 
     fn take(&self, kernel: &Kernel, socket: Socket) -> Result<(), WatchError> {
@@ -248,8 +259,7 @@ impl ListeningSocket {
     ///
     /// # Errors
     ///
-    /// [`WheelError::NoActiveSession`] outside a handler, [`WheelError::Watch`] when the socket cannot be watched,
-    /// [`WheelError::Resolve`] for a name that there is no thread for.
+    /// [`WheelError::NoActiveSession`] outside a handler, [`WheelError::Watch`] when the socket cannot be watched.
     pub fn accept(
         self,
         kernel: &Kernel,
