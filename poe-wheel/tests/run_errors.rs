@@ -4,8 +4,9 @@
 
 mod common;
 
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::cell::Cell;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -16,7 +17,7 @@ use common::{kernel, run};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use poe_session::prelude::*;
-use poe_wheel::{CodeIn, Conduit, Run, RunBuilder, WheelError};
+use poe_wheel::{CodeIn, Conduit, Input, Redirect, Run, RunBuilder, WheelError};
 
 /// Descriptors are the process's: these tests take turns.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -33,8 +34,7 @@ fn refused(child: RunBuilder) -> (&'static str, String, Option<i32>) {
 
 fn refused_error(child: RunBuilder) -> (&'static str, String, io::Error) {
     let kernel = kernel();
-    let (child, error) =
-        (std::cell::Cell::new(Some(child)), std::rc::Rc::new(std::cell::Cell::new(None)));
+    let (child, error) = (Cell::new(Some(child)), std::rc::Rc::new(Cell::new(None)));
     let e = error.clone();
     Session::build(())
         .on_start(move |cx| {
@@ -172,7 +172,7 @@ fn a_file_that_cannot_be_opened_is_named() {
                 Run::build("true").redirect_stdout("/no/such/file"),
                 Run::build("true").redirect_stderr("/no/such/file"),
                 Run::build("true").redirect_output("/no/such/file"),
-                Run::build("true").redirect_output(poe_wheel::Redirect::append("/no/such/file")),
+                Run::build("true").redirect_output(Redirect::append("/no/such/file")),
             ] {
                 let error = child.spawn(cx.kernel).unwrap_err();
                 let text = error.to_string();
@@ -183,6 +183,89 @@ fn a_file_that_cannot_be_opened_is_named() {
         .spawn(&kernel)
         .unwrap();
     run(&kernel);
+}
+
+#[test]
+fn a_fifo_that_nobody_has_open_is_an_error_and_not_waited_for() {
+    let _alone = ALONE.lock();
+    let folder = Folder::new("run-fifo");
+    let fifo = folder.0.join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let kernel = kernel();
+    let path = fifo.clone();
+    Session::build(())
+        .on_start(move |cx| {
+            let before = descriptors();
+            for child in [
+                Run::build("true").redirect_stdin(&*path),
+                Run::build("true").redirect_stdout(&*path),
+                Run::build("true").redirect_stderr(Redirect::append(&path)),
+            ] {
+                let error = child.spawn(cx.kernel).unwrap_err().to_string();
+                let expected = format!("cannot open {}: nobody has the other end", path.display());
+                assert!(error.starts_with(&expected), "{error}");
+            }
+            assert_eq!(descriptors(), before);
+        })
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+}
+
+#[test]
+fn a_fifo_is_read_from_and_written_to_by_who_waits_for_it_as_usual() {
+    let _alone = ALONE.lock();
+    let folder = Folder::new("run-fifo-open");
+    let fifo = folder.0.join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let open = || std::fs::File::options().read(true).write(true).open(&fifo).unwrap();
+    // Nothing is in it yet, and then something that must stay in it: the child waits for what it reads.
+    for early in ["", "early "] {
+        let mut both = open();
+        both.write_all(early.as_bytes()).unwrap();
+        let kernel = kernel();
+        let script = "echo ready; read -r line; echo \"$line\"";
+        let child = Run::build_shell(script).redirect_stdin(&*fifo).stdout_event("line");
+        let (child, both) = (Cell::new(Some(child)), Cell::new(Some(both)));
+        let log = common::Log::default();
+        let l = log.clone();
+        Session::build(None)
+            .on_start(move |cx| *cx.heap = child.take().unwrap().spawn(cx.kernel).ok())
+            .on("line", move |_, line: Input| {
+                l.push(String::from_utf8_lossy(&line.record));
+                if let Some(mut both) = both.take() {
+                    both.write_all(b"late\n").unwrap();
+                }
+            })
+            .on_default(common::refuse)
+            .spawn(&kernel)
+            .unwrap();
+        run(&kernel);
+        assert_eq!(log.take(), ["ready".to_owned(), format!("{early}late")]);
+    }
+    // What is written waits for room: more than fits is not lost.
+    let mut reader = std::fs::File::options()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK)
+        .open(&fifo)
+        .unwrap();
+    let kernel = kernel();
+    let child = Run::build_shell("head -c 300000 /dev/zero").redirect_stdout(&*fifo);
+    record(&kernel, child);
+    let reading = std::thread::spawn(move || {
+        let mut octets = 0;
+        let mut room = [0; 65536];
+        loop {
+            match reader.read(&mut room) {
+                Ok(0) => return octets,
+                Ok(count) => octets += count,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            std::thread::yield_now();
+        }
+    });
+    run(&kernel);
+    assert_eq!(reading.join().unwrap(), 300_000);
 }
 
 #[test]
@@ -396,7 +479,7 @@ fn a_child_may_join_the_group_of_another() {
             *cx.heap = (Some(leader), Some(second));
             Ok(())
         })
-        .on("group", |cx, input: poe_wheel::Input| {
+        .on("group", |cx, input: Input| {
             let leader = cx.heap.0.take().unwrap();
             let group = std::str::from_utf8(&input.record).unwrap().trim().parse().ok();
             assert_eq!(group, leader.pid());
