@@ -1,5 +1,6 @@
 //! How a `ReadLine` wheel is to be.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -9,10 +10,11 @@ use std::time::Duration;
 use poe_kernel::{EventFor, Kernel};
 
 use super::ReadLine;
+use super::edited::EditedLine;
 use super::editor::{Completion, Exception};
 use super::events::PutMode;
 use super::inputrc::InitFile;
-use super::wheel::{Completer, Events, Wheel};
+use super::wheel::{Added, Completer, Events, Wheel};
 use crate::{Input, IoError, WheelError, WheelId};
 
 /// All that a wheel begins with.
@@ -25,6 +27,7 @@ pub(super) struct Plan {
     pub(super) put_mode: PutMode,
     pub(super) idle_time: Duration,
     pub(super) escape_time: Duration,
+    pub(super) functions: HashMap<String, Added>,
     pub(super) completer: Option<Completer>,
     pub(super) init_file: InitFile,
 }
@@ -46,6 +49,7 @@ impl ReadLineBuilder {
             put_mode: PutMode::default(),
             idle_time: Duration::from_secs(2),
             escape_time: Duration::from_millis(100),
+            functions: HashMap::new(),
             completer: None,
             init_file: InitFile::default(),
         };
@@ -103,6 +107,26 @@ impl ReadLineBuilder {
     /// Reads no init file, unless one is named after this. `re-read-init-file` rings the bell.
     pub fn no_init_file(mut self) -> Self {
         self.plan.init_file = InitFile::No;
+        self
+    }
+
+    /// Adds a function that keys can be bound to, as [`ReadLine::add_defun`] does later, in time for the init file to name it.
+    ///
+    /// ```
+    /// use poe_wheel::ReadLine;
+    ///
+    /// // An init file may say: C-o: shout
+    /// let builder = ReadLine::build().add_defun("shout", |line| {
+    ///     line.set(line.text().to_uppercase(), line.cursor());
+    /// });
+    /// # drop(builder);
+    /// ```
+    pub fn add_defun(
+        mut self,
+        name: impl Into<String>,
+        function: impl Fn(&mut EditedLine) + 'static,
+    ) -> Self {
+        self.plan.functions.insert(name.into().to_ascii_lowercase(), Rc::new(function));
         self
     }
 

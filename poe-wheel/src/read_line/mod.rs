@@ -320,10 +320,11 @@ impl ReadLine {
 
     fn bind(&self, map: MapName, keys: &str, function: &str) -> Result<(), BindError> {
         let sequence = key::sequence(keys).ok_or_else(|| BindError::Keys(keys.to_owned()))?;
-        let binding = match Function::named(function) {
+        let name = function.to_ascii_lowercase();
+        let binding = match Function::named(&name) {
             Some(known) => Binding::Function(known),
-            None if self.wheel.functions.borrow().contains_key(function) => {
-                Binding::Added(function.into())
+            None if self.wheel.functions.borrow().contains_key(&name) => {
+                Binding::Added(name.into())
             }
             None => return Err(BindError::Function(function.to_owned())),
         };
@@ -331,9 +332,11 @@ impl ReadLine {
         Ok(())
     }
 
-    /// Adds a function that keys can be bound to (POE: `add_defun`).
+    /// Adds a function that keys can be bound to (POE: `add_defun`); case does not matter in its name. One that the init file names has to be there when that is
+    /// read: [`ReadLineBuilder::add_defun`].
     pub fn add_defun(&self, name: impl Into<String>, function: impl Fn(&mut EditedLine) + 'static) {
-        let before = self.wheel.functions.borrow_mut().insert(name.into(), Rc::new(function));
+        let name = name.into().to_ascii_lowercase();
+        let before = self.wheel.functions.borrow_mut().insert(name, Rc::new(function));
         drop(before);
     }
 

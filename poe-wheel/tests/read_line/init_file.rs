@@ -29,6 +29,23 @@ fn an_init_file_binds_keys_and_what_is_wrong_in_it_is_shown() {
 }
 
 #[test]
+fn an_init_file_may_name_functions_that_the_wheel_is_built_with() {
+    let directory = Directory::new();
+    let path = directory.file("inputrc", "C-o: Shout\nC-p: whisper\n");
+    let shown = path.clone();
+    let program = Program::sized(200, 10, move |builder| {
+        builder.init_file(&path).add_defun("shout", |line| line.set(line.text().to_uppercase(), 0))
+    });
+    program.until_seen(&format!("{}:2: no function is called whisper\n>", shown.display()));
+    // One that comes later is known when the file is read again.
+    program.act(|wheel| {
+        wheel.add_defun("Whisper", |line| line.set(line.text().to_lowercase(), 0));
+    });
+    program.person.types("aBc\x0F!\x18\x12\x10?\r\x04");
+    assert_eq!(program.end(), ["line ?!abc", "eot"]);
+}
+
+#[test]
 fn an_init_file_is_read_again() {
     let directory = Directory::new();
     let path = directory.file("inputrc", "C-o: kill-whole-line\n");

@@ -115,7 +115,7 @@ impl Wheel {
             idle_time: plan.idle_time,
             escape_time: plan.escape_time,
             editor: RefCell::new(Editor::new(&plan.application)),
-            functions: RefCell::default(),
+            functions: RefCell::new(plan.functions),
             completer: RefCell::new(plan.completer),
             init_file: RefCell::new(plan.init_file),
             screen: RefCell::default(),
