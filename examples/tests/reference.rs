@@ -97,6 +97,54 @@ fn a_client_that_sends_and_does_not_read() {
 }
 
 #[test]
+fn a_short_image_does_not_stand_for_much_memory() {
+    // Of as many of the smallest values there are as fit.
+    let many = 4 << 20;
+    let json = format!("[0{}]", ",0".repeat(many / 2 - 2)).into_bytes();
+    let count = u32::try_from(many - 16).unwrap().to_be_bytes();
+    let mut msgpack = [&[0xDD][..], &count].concat();
+    msgpack.resize(many - 11, 0);
+    let mut storable = [&b"\x05\x0b\x02"[..], &count].concat();
+    storable.resize(many - 9, 5);
+    for (codec, image) in [("json", json), ("msgpack", msgpack), ("storable", storable)] {
+        let (server, address) =
+            Program::listening(Command::new(SERVER).args(["127.0.0.1:0", "--codec", codec]));
+        let before = server.resident();
+        let mut client = common::connect(address);
+        client.write_all(format!("{}\0", image.len()).as_bytes()).unwrap();
+        client.write_all(&image).unwrap();
+        // It may be hung up on.
+        let _ = client.shutdown(std::net::Shutdown::Write);
+        let _ = std::io::Read::read_to_end(&mut client, &mut Vec::new());
+        let most = server.most_resident().saturating_sub(before);
+        assert!(most < 64 * 1024, "{codec}: {most} KiB more");
+        assert_eq!(server.interrupt().status.code(), Some(0));
+    }
+}
+
+#[test]
+fn a_record_may_take_as_much_memory_as_it_is_asked_to() {
+    let image = format!("[0{}]", ",0".repeat(100_000));
+    let frame = format!("{}\0{image}", image.len());
+    for (memory, comes_back) in [("1", false), ("8", true)] {
+        let (server, address) = Program::listening(Command::new(SERVER).args([
+            "127.0.0.1:0",
+            "--codec",
+            "json",
+            "--memory",
+            memory,
+        ]));
+        let mut client = common::connect(address);
+        client.write_all(frame.as_bytes()).unwrap();
+        let _ = client.shutdown(std::net::Shutdown::Write);
+        let mut back = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut client, &mut back);
+        assert_eq!(back == frame.as_bytes(), comes_back, "{} octets came back", back.len());
+        assert_eq!(server.interrupt().status.code(), Some(0));
+    }
+}
+
+#[test]
 fn help_and_what_makes_no_sense() {
     let output = run(Command::new(SERVER).arg("--help"), "");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -104,6 +152,11 @@ fn help_and_what_makes_no_sense() {
     for (arguments, complaint) in [
         (&["--codec", "xml"][..], "no codec \"xml\"; there are storable, json, msgpack and yaml"),
         (&["--codec"], "--codec takes a value; see --help"),
+        (&["--memory", "0"], "\"0\" is no number of mebibytes; write it as 16"),
+        (
+            &["--memory", "99999999999999"],
+            "\"99999999999999\" is no number of mebibytes; write it as 16",
+        ),
         (&["--fast"], "unexpected argument \"--fast\"; see --help"),
         (&["127.0.0.1:0", "extra"], "unexpected argument \"extra\"; see --help"),
     ] {

@@ -6,6 +6,8 @@ use poe_component::prelude::*;
 use poe_filter::reference::{
     Codec, Json, MessagePack, Reference, ReferenceBuilder, Storable, Yaml,
 };
+use poe_filter::{DataLimits, storable};
+use serde_json::Value as Data;
 
 const PURPOSE: &str =
     "Sends each record back, which is a structure of data (POE's Filter::Reference).";
@@ -15,6 +17,9 @@ const LONGEST: usize = 4 << 20;
 
 /// The same of YAML, whose parser takes time by the square of how deep brackets are nested.
 const LONGEST_YAML: usize = 64 * 1024;
+
+/// What a value of Storable takes beside its image, at most, in octets.
+const STORABLE_VALUE: usize = 40;
 
 /// A client is not read from while more than this waits for it, until there is little enough.
 const HIGH: usize = 64 * 1024;
@@ -47,20 +52,42 @@ impl std::str::FromStr for Format {
     }
 }
 
+/// What a record may take in memory, as its codec counts it: a few octets may stand for many.
+struct Memory {
+    octets: usize,
+}
+
+impl std::str::FromStr for Memory {
+    type Err = String;
+
+    fn from_str(mebibytes: &str) -> Result<Self, String> {
+        let octets = mebibytes.parse().ok().and_then(|count: usize| count.checked_mul(1 << 20));
+        let octets = octets.filter(|octets| *octets > 0);
+        octets
+            .map(|octets| Self { octets })
+            .ok_or_else(|| format!("{mebibytes:?} is no number of mebibytes; write it as 16"))
+    }
+}
+
 fn main() -> examples::Result {
-    let mut options =
-        examples::Options::new(PURPOSE, "[--codec storable|json|msgpack|yaml] [--compress]");
+    let usage = "[--codec storable|json|msgpack|yaml] [--compress] [--memory MIB]";
+    let mut options = examples::Options::new(PURPOSE, usage);
     let format = options.value("--codec")?.unwrap_or(Format::Storable);
+    let Memory { octets } = options.value("--memory")?.unwrap_or(Memory { octets: 16 << 20 });
     let compress = options.flag("--compress");
     let address = options.address()?;
+    let limits = DataLimits::default().max_memory(octets);
     match format {
         // Whatever a Perl program may send, with what is blessed, shared or within itself.
-        Format::Storable => serve(address, Storable::new(), LONGEST, compress),
-        Format::Json => serve(address, Json::<serde_json::Value>::new(), LONGEST, compress),
-        Format::MessagePack => {
-            serve(address, MessagePack::<serde_json::Value>::new(), LONGEST, compress)
+        Format::Storable => {
+            let limits = storable::Limits::default().max_values(octets / STORABLE_VALUE);
+            serve(address, Storable::within(limits), LONGEST, compress)
         }
-        Format::Yaml => serve(address, Yaml::<serde_json::Value>::new(), LONGEST_YAML, compress),
+        Format::Json => serve(address, Json::<Data>::within(limits), LONGEST, compress),
+        Format::MessagePack => {
+            serve(address, MessagePack::<Data>::within(limits), LONGEST, compress)
+        }
+        Format::Yaml => serve(address, Yaml::<Data>::within(limits), LONGEST_YAML, compress),
     }
 }
 
