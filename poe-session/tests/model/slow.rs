@@ -1,272 +1,29 @@
-//! Random programs, run by the kernel and by a slow model of it: the same order and the same lives.
-//!
-//! A program gives each session a list of steps for each event it gets; what a step does is the same in both. The
-//! model keeps everything in one sorted list and counts by looking at all of it.
+//! A program, run by a model that keeps everything in one sorted list and counts by looking at all of it.
 
-mod common;
-
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::rc::Rc;
-use std::time::Duration;
 
-use common::{NoWait, start};
-use poe_kernel::Inspection;
-use poe_session::prelude::*;
-use proptest::prelude::*;
+use crate::program::{Id, MOST_EVENTS, MOST_SESSIONS, Scripts, Step, TURNS, steps};
 
-/// Sessions are numbered from 1 as they are created, 0 is the kernel.
-type Id = usize;
-
-#[derive(Clone, Debug)]
-enum Step {
-    /// Posts to the session with this number, if it lives.
-    Post(Id),
-    Yield,
-    /// `delay`: replaces the timers of this name.
-    Delay(u8, u64),
-    /// `delay_set`; the timer is remembered by number.
-    DelaySet(u8, u64),
-    /// `alarm_set` for a time that has passed.
-    Past(u8, u64),
-    Clear(u8),
-    /// Removes the timer remembered under this number, whoever it belongs to.
-    Remove(usize),
-    /// Makes it due this much later (or, if negative, earlier).
-    Adjust(usize, i64),
-    RemoveAll,
-    Spawn,
-    DetachMyself,
-    DetachChild(Id),
-    Increment(Id, u8),
-    Decrement(Id, u8),
-    Alias(u8),
-    Unalias(u8),
-    Term(Id),
-    Stop,
-}
-
-/// What sessions do at each of their events, `_start` first. A session takes the script of its number.
-type Scripts = Vec<Vec<Vec<Step>>>;
-
-const NAMES: [&str; 3] = ["t0", "t1", "t2"];
-const ALIASES: [&str; 3] = ["a0", "a1", "a2"];
-const TAGS: [&str; 2] = ["g0", "g1"];
-const MOST_SESSIONS: usize = 12;
-const MOST_EVENTS: usize = 400;
-
-fn millis(n: u64) -> Duration {
-    Duration::from_millis(n)
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The kernel
-
-#[derive(Default)]
-struct World {
-    scripts: Scripts,
-    log: Vec<String>,
-    ids: HashMap<Id, SessionId>,
-    numbers: HashMap<SessionId, Id>,
-    timers: Vec<TimerId>,
-    events: usize,
-}
-
-struct Real {
-    id: Id,
-    handled: usize,
-    world: Rc<RefCell<World>>,
-}
-
-impl Real {
-    fn spawn(world: &Rc<RefCell<World>>, scope: impl Scope) {
-        let id = world.borrow().numbers.len() + 1;
-        if id > MOST_SESSIONS {
-            return;
-        }
-        let heap = Self { id, handled: 0, world: world.clone() };
-        Session::build(heap)
-            .on_start(|cx| {
-                let (id, session) = (cx.heap.id, cx.session());
-                {
-                    let mut world = cx.heap.world.borrow_mut();
-                    world.ids.insert(id, session);
-                    world.numbers.insert(session, id);
-                }
-                cx.heap.log(format!("{id} start"));
-                Self::act(cx);
-            })
-            .on("event", |cx, from: Id| {
-                cx.heap.log(format!("{} event from {from}", cx.heap.id));
-                Self::act(cx);
-            })
-            .on("t0", Self::timer)
-            .on("t1", Self::timer)
-            .on("t2", Self::timer)
-            .on_child(|cx, child| {
-                let of = cx.heap.world.borrow().numbers[&child.session];
-                cx.heap.log(format!("{} child {} {of}", cx.heap.id, child.change.as_str()));
-            })
-            .on_parent(|cx, parent| {
-                let number = |id: SessionId| cx.heap.world.borrow().numbers.get(&id).copied();
-                let (old, new) = (number(parent.old), number(parent.new));
-                let (old, new) = (old.unwrap_or(0), new.unwrap_or(0));
-                cx.heap.log(format!("{} parent {old} {new}", cx.heap.id));
-            })
-            .on_stop(|cx| cx.heap.log(format!("{} stop", cx.heap.id)))
-            .spawn(scope)
-            .unwrap();
-    }
-
-    fn log(&self, line: String) {
-        self.world.borrow_mut().log.push(line);
-    }
-
-    fn timer(cx: &mut Cx<'_, Self>, number: usize) {
-        let now = cx.kernel.time().duration_since(start()).unwrap().as_millis();
-        cx.heap.log(format!("{} timer {number} at {now}", cx.heap.id));
-        Self::act(cx);
-    }
-
-    fn act(cx: &mut Cx<'_, Self>) {
-        let world = cx.heap.world.clone();
-        let steps = {
-            let mut world = world.borrow_mut();
-            world.events += 1;
-            if world.events > MOST_EVENTS {
-                Vec::new()
-            } else {
-                steps(&world.scripts, cx.heap.id, cx.heap.handled)
-            }
-        };
-        cx.heap.handled += 1;
-        for step in steps {
-            if cx.kernel.is_live(cx.session()) {
-                Self::step(cx, &world, &step);
-            }
-        }
-    }
-
-    fn step(cx: &mut Cx<'_, Self>, world: &Rc<RefCell<World>>, step: &Step) {
-        let of = |id: &Id| world.borrow().ids.get(id).copied();
-        let timer = |n: &usize| world.borrow().timers.get(*n).copied();
-        let next = || world.borrow().timers.len();
-        let known = |id| world.borrow_mut().timers.push(id);
-        match step {
-            Step::Post(to) => {
-                if let Some(to) = of(to) {
-                    let _ = cx.post(to, "event", cx.heap.id);
-                }
-            }
-            Step::Yield => cx.yield_event("event", cx.heap.id),
-            Step::Delay(name, after) => {
-                known(cx.delay(NAMES[*name as usize], millis(*after), next()));
-            }
-            Step::DelaySet(name, after) => {
-                known(cx.delay_set(NAMES[*name as usize], millis(*after), next()));
-            }
-            Step::Past(name, ago) => {
-                known(cx.alarm_set(NAMES[*name as usize], start() - millis(*ago), next()));
-            }
-            Step::Clear(name) => {
-                let n = cx.alarm_clear(NAMES[*name as usize]).len();
-                cx.heap.log(format!("cleared {n}"));
-            }
-            Step::Remove(n) => {
-                let removed = timer(n).is_some_and(|id| cx.alarm_remove(id).is_ok());
-                cx.heap.log(format!("removed {removed}"));
-            }
-            Step::Adjust(n, by) => {
-                let length = millis(by.unsigned_abs());
-                let shift = if *by < 0 { Shift::Earlier(length) } else { Shift::Later(length) };
-                let moved = timer(n).is_some_and(|id| cx.alarm_adjust(id, shift).is_ok());
-                cx.heap.log(format!("adjusted {moved}"));
-            }
-            Step::RemoveAll => {
-                let n = cx.alarm_remove_all().len();
-                cx.heap.log(format!("removed {n}"));
-            }
-            Step::Spawn => Self::spawn(world, cx),
-            Step::DetachMyself => {
-                let _ = cx.detach_myself();
-            }
-            Step::DetachChild(child) => {
-                if let Some(child) = of(child) {
-                    let _ = cx.detach_child(child);
-                }
-            }
-            Step::Increment(id, tag) => {
-                if let Some(id) = of(id) {
-                    let _ = cx.refcount_increment(id, TAGS[*tag as usize]);
-                }
-            }
-            Step::Decrement(id, tag) => {
-                if let Some(id) = of(id) {
-                    let _ = cx.refcount_decrement(id, TAGS[*tag as usize]);
-                }
-            }
-            Step::Alias(n) => drop(cx.alias_set(ALIASES[*n as usize])),
-            Step::Unalias(n) => drop(cx.alias_remove(ALIASES[*n as usize])),
-            Step::Term(id) => {
-                if let Some(id) = of(id) {
-                    let _ = cx.signal(id, "TERM", ());
-                }
-            }
-            Step::Stop => cx.stop(),
-        }
-    }
-}
-
-fn steps(scripts: &Scripts, id: Id, handled: usize) -> Vec<Step> {
-    let script = &scripts[id % scripts.len()];
-    script.get(handled).cloned().unwrap_or_default()
-}
-
-const TURNS: usize = 3000;
-
-fn run_real(scripts: &Scripts) -> Vec<String> {
-    let stuck = Rc::new(Cell::new(false));
-    let kernel = Kernel::builder()
-        .virtual_clock(start())
-        .event_loop(Box::new(NoWait(stuck.clone())))
-        .build()
-        .unwrap();
-    let world = Rc::new(RefCell::new(World { scripts: scripts.clone(), ..World::default() }));
+pub(crate) fn run_model(scripts: &Scripts) -> Vec<String> {
+    let mut model =
+        Model { scripts: scripts.clone(), members: vec![Member::default()], ..Model::default() };
     for _ in 0..2 {
-        Real::spawn(&world, &kernel);
+        model.spawn(0);
     }
     for _ in 0..TURNS {
-        let goes_on = kernel.run_one_timeslice().unwrap();
-        assert_consistent(&kernel.inspect());
-        if stuck.take() && goes_on {
-            // Only extra references are left, which nobody will give back.
-            world.borrow_mut().log.push("stuck".to_owned());
-            kernel.stop();
-        }
-        if kernel.session_count() == 0 {
+        if model.count() == 0 {
             break;
         }
-    }
-    assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
-    let left = kernel.inspect();
-    assert!(left.queue.is_empty() && left.timers.is_empty() && left.signals.is_empty());
-    assert_eq!(Rc::strong_count(&world), 1, "a heap outlived its session");
-    world.take().log
-}
-
-/// What is counted of each session is what can be named, and the tree is one from both ends.
-fn assert_consistent(inspection: &Inspection) {
-    for info in &inspection.sessions {
-        assert_eq!(info.references() as usize, info.reasons.len(), "{info:#?}");
-        for &child in &info.children {
-            assert_eq!(inspection.session(child).map(|child| child.parent), Some(info.session));
+        let stuck = model.turn();
+        if stuck && model.count() > 0 {
+            model.log.push("stuck".to_owned());
+            model.stop_all();
         }
     }
+    assert_eq!(model.count(), 0);
+    model.log
 }
-
-// ---------------------------------------------------------------------------------------------------------------------
-// The model
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum What {
@@ -673,68 +430,5 @@ impl Model {
             }
             Step::Stop => self.stop_all(),
         }
-    }
-}
-
-fn run_model(scripts: &Scripts) -> Vec<String> {
-    let mut model =
-        Model { scripts: scripts.clone(), members: vec![Member::default()], ..Model::default() };
-    for _ in 0..2 {
-        model.spawn(0);
-    }
-    for _ in 0..TURNS {
-        if model.count() == 0 {
-            break;
-        }
-        let stuck = model.turn();
-        if stuck && model.count() > 0 {
-            model.log.push("stuck".to_owned());
-            model.stop_all();
-        }
-    }
-    assert_eq!(model.count(), 0);
-    model.log
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let id = || 1..5_usize;
-    prop_oneof![
-        8 => id().prop_map(Step::Post),
-        2 => Just(Step::Yield),
-        3 => (0..3_u8, 0..5_u64).prop_map(|(n, t)| Step::Delay(n, t)),
-        4 => (0..3_u8, 0..5_u64).prop_map(|(n, t)| Step::DelaySet(n, t)),
-        1 => (0..3_u8, 1..3_u64).prop_map(|(n, t)| Step::Past(n, t)),
-        1 => (0..3_u8).prop_map(Step::Clear),
-        1 => (0..8_usize).prop_map(Step::Remove),
-        2 => (0..8_usize, -4..5_i64).prop_map(|(n, t)| Step::Adjust(n, t)),
-        1 => Just(Step::RemoveAll),
-        3 => Just(Step::Spawn),
-        1 => Just(Step::DetachMyself),
-        1 => id().prop_map(Step::DetachChild),
-        2 => (id(), 0..2_u8).prop_map(|(i, t)| Step::Increment(i, t)),
-        2 => (id(), 0..2_u8).prop_map(|(i, t)| Step::Decrement(i, t)),
-        1 => (0..3_u8).prop_map(Step::Alias),
-        1 => (0..3_u8).prop_map(Step::Unalias),
-        4 => id().prop_map(Step::Term),
-        1 => prop_oneof![9 => Just(Step::Yield), 1 => Just(Step::Stop)],
-    ]
-}
-
-fn scripts() -> impl Strategy<Value = Scripts> {
-    use proptest::collection::vec;
-    vec(vec(vec(step(), 0..7), 1..6), 1..4)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
-        // More by PROPTEST_CASES.
-        cases: ProptestConfig::default().cases.max(2000),
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn a_program_runs_as_its_model_says(scripts in scripts()) {
-        prop_assert_eq!(run_real(&scripts), run_model(&scripts));
     }
 }

@@ -1,0 +1,213 @@
+//! A program, run by the kernel.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use poe_kernel::Inspection;
+use poe_session::prelude::*;
+
+use crate::common::{NoWait, start};
+use crate::program::{
+    ALIASES, Id, MOST_EVENTS, MOST_SESSIONS, NAMES, Scripts, Step, TAGS, TURNS, steps,
+};
+
+#[derive(Default)]
+struct World {
+    scripts: Scripts,
+    log: Vec<String>,
+    ids: HashMap<Id, SessionId>,
+    numbers: HashMap<SessionId, Id>,
+    timers: Vec<TimerId>,
+    events: usize,
+}
+
+struct Real {
+    id: Id,
+    handled: usize,
+    world: Rc<RefCell<World>>,
+}
+
+impl Real {
+    fn spawn(world: &Rc<RefCell<World>>, scope: impl Scope) {
+        let id = world.borrow().numbers.len() + 1;
+        if id > MOST_SESSIONS {
+            return;
+        }
+        let heap = Self { id, handled: 0, world: world.clone() };
+        Session::build(heap)
+            .on_start(|cx| {
+                let (id, session) = (cx.heap.id, cx.session());
+                {
+                    let mut world = cx.heap.world.borrow_mut();
+                    world.ids.insert(id, session);
+                    world.numbers.insert(session, id);
+                }
+                cx.heap.log(format!("{id} start"));
+                Self::act(cx);
+            })
+            .on("event", |cx, from: Id| {
+                cx.heap.log(format!("{} event from {from}", cx.heap.id));
+                Self::act(cx);
+            })
+            .on("t0", Self::timer)
+            .on("t1", Self::timer)
+            .on("t2", Self::timer)
+            .on_child(|cx, child| {
+                let of = cx.heap.world.borrow().numbers[&child.session];
+                cx.heap.log(format!("{} child {} {of}", cx.heap.id, child.change.as_str()));
+            })
+            .on_parent(|cx, parent| {
+                let number = |id: SessionId| cx.heap.world.borrow().numbers.get(&id).copied();
+                let (old, new) = (number(parent.old), number(parent.new));
+                let (old, new) = (old.unwrap_or(0), new.unwrap_or(0));
+                cx.heap.log(format!("{} parent {old} {new}", cx.heap.id));
+            })
+            .on_stop(|cx| cx.heap.log(format!("{} stop", cx.heap.id)))
+            .spawn(scope)
+            .unwrap();
+    }
+
+    fn log(&self, line: String) {
+        self.world.borrow_mut().log.push(line);
+    }
+
+    fn timer(cx: &mut Cx<'_, Self>, number: usize) {
+        let now = cx.kernel.time().duration_since(start()).unwrap().as_millis();
+        cx.heap.log(format!("{} timer {number} at {now}", cx.heap.id));
+        Self::act(cx);
+    }
+
+    fn act(cx: &mut Cx<'_, Self>) {
+        let world = cx.heap.world.clone();
+        let steps = {
+            let mut world = world.borrow_mut();
+            world.events += 1;
+            if world.events > MOST_EVENTS {
+                Vec::new()
+            } else {
+                steps(&world.scripts, cx.heap.id, cx.heap.handled)
+            }
+        };
+        cx.heap.handled += 1;
+        for step in steps {
+            if cx.kernel.is_live(cx.session()) {
+                Self::step(cx, &world, &step);
+            }
+        }
+    }
+
+    fn step(cx: &mut Cx<'_, Self>, world: &Rc<RefCell<World>>, step: &Step) {
+        let of = |id: &Id| world.borrow().ids.get(id).copied();
+        let timer = |n: &usize| world.borrow().timers.get(*n).copied();
+        let next = || world.borrow().timers.len();
+        let known = |id| world.borrow_mut().timers.push(id);
+        match step {
+            Step::Post(to) => {
+                if let Some(to) = of(to) {
+                    let _ = cx.post(to, "event", cx.heap.id);
+                }
+            }
+            Step::Yield => cx.yield_event("event", cx.heap.id),
+            Step::Delay(name, after) => {
+                known(cx.delay(NAMES[*name as usize], millis(*after), next()));
+            }
+            Step::DelaySet(name, after) => {
+                known(cx.delay_set(NAMES[*name as usize], millis(*after), next()));
+            }
+            Step::Past(name, ago) => {
+                known(cx.alarm_set(NAMES[*name as usize], start() - millis(*ago), next()));
+            }
+            Step::Clear(name) => {
+                let n = cx.alarm_clear(NAMES[*name as usize]).len();
+                cx.heap.log(format!("cleared {n}"));
+            }
+            Step::Remove(n) => {
+                let removed = timer(n).is_some_and(|id| cx.alarm_remove(id).is_ok());
+                cx.heap.log(format!("removed {removed}"));
+            }
+            Step::Adjust(n, by) => {
+                let length = millis(by.unsigned_abs());
+                let shift = if *by < 0 { Shift::Earlier(length) } else { Shift::Later(length) };
+                let moved = timer(n).is_some_and(|id| cx.alarm_adjust(id, shift).is_ok());
+                cx.heap.log(format!("adjusted {moved}"));
+            }
+            Step::RemoveAll => {
+                let n = cx.alarm_remove_all().len();
+                cx.heap.log(format!("removed {n}"));
+            }
+            Step::Spawn => Self::spawn(world, cx),
+            Step::DetachMyself => {
+                let _ = cx.detach_myself();
+            }
+            Step::DetachChild(child) => {
+                if let Some(child) = of(child) {
+                    let _ = cx.detach_child(child);
+                }
+            }
+            Step::Increment(id, tag) => {
+                if let Some(id) = of(id) {
+                    let _ = cx.refcount_increment(id, TAGS[*tag as usize]);
+                }
+            }
+            Step::Decrement(id, tag) => {
+                if let Some(id) = of(id) {
+                    let _ = cx.refcount_decrement(id, TAGS[*tag as usize]);
+                }
+            }
+            Step::Alias(n) => drop(cx.alias_set(ALIASES[*n as usize])),
+            Step::Unalias(n) => drop(cx.alias_remove(ALIASES[*n as usize])),
+            Step::Term(id) => {
+                if let Some(id) = of(id) {
+                    let _ = cx.signal(id, "TERM", ());
+                }
+            }
+            Step::Stop => cx.stop(),
+        }
+    }
+}
+
+fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+pub(crate) fn run_real(scripts: &Scripts) -> Vec<String> {
+    let stuck = Rc::new(Cell::new(false));
+    let kernel = Kernel::builder()
+        .virtual_clock(start())
+        .event_loop(Box::new(NoWait(stuck.clone())))
+        .build()
+        .unwrap();
+    let world = Rc::new(RefCell::new(World { scripts: scripts.clone(), ..World::default() }));
+    for _ in 0..2 {
+        Real::spawn(&world, &kernel);
+    }
+    for _ in 0..TURNS {
+        let goes_on = kernel.run_one_timeslice().unwrap();
+        assert_consistent(&kernel.inspect());
+        if stuck.take() && goes_on {
+            // Only extra references are left, which nobody will give back.
+            world.borrow_mut().log.push("stuck".to_owned());
+            kernel.stop();
+        }
+        if kernel.session_count() == 0 {
+            break;
+        }
+    }
+    assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
+    let left = kernel.inspect();
+    assert!(left.queue.is_empty() && left.timers.is_empty() && left.signals.is_empty());
+    assert_eq!(Rc::strong_count(&world), 1, "a heap outlived its session");
+    world.take().log
+}
+
+/// What is counted of each session is what can be named, and the tree is one from both ends.
+fn assert_consistent(inspection: &Inspection) {
+    for info in &inspection.sessions {
+        assert_eq!(info.references() as usize, info.reasons.len(), "{info:#?}");
+        for &child in &info.children {
+            assert_eq!(inspection.session(child).map(|child| child.parent), Some(info.session));
+        }
+    }
+}
