@@ -264,7 +264,7 @@ pub enum WatchError {
     },
 }
 
-/// Why a signal is not watched.
+/// Why a signal is not watched, or is not of another class.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SignalError {
@@ -278,6 +278,12 @@ pub enum SignalError {
     NotAChild {
         /// The process id as it was given.
         pid: u32,
+    },
+    /// The signal is the kernel's own, and does what it does.
+    #[error("what signal {signal} does cannot be changed: the kernel sends it itself")]
+    Reserved {
+        /// The signal.
+        signal: Name,
     },
     /// The operating system refused to have the signal handled.
     #[error("cannot watch signal {signal}: {source}")]

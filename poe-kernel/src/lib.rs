@@ -48,7 +48,8 @@
 //! # Signals
 //!
 //! A signal is an event that goes to a session and all below it, leaves first, to those among them that watch it; sent to
-//! the kernel, to everyone. Then its [class](signal_class) decides who goes on:
+//! the kernel, to everyone. Then its [class](signal_class) decides who goes on, which
+//! [`set_signal_class`](Kernel::set_signal_class) can change:
 //!
 //! | class | signals | sessions that it reached, watching or not |
 //! |---|---|---|
@@ -134,8 +135,8 @@
 //!   that yields for ever, or sets timers for the past, starves neither handles nor timers.
 //! - **No part of the kernel is borrowed while other people's code runs**, the `Drop` of a payload, a heap, a handle or a
 //!   handler included: all of these may call the kernel.
-//! - **Ids carry a generation.** One that is stale is refused, and never means another session, timer or watch of its kernel.
-//!   An id does not say which kernel it is of: keep those of two kernels apart.
+//! - **Ids carry a generation.** One that is stale, or another kernel's, is refused, and never means another session, timer or
+//!   watch.
 //! - **A watched handle cannot be closed**: the kernel has a share of it until the watch ends.
 //! - **A failure is a signal, then an error.** A handler that returns an error or panics raises `DIE` in its session;
 //!   unhandled, it stops every session and leaves [`Kernel::run`] as it was, a panic as a panic.

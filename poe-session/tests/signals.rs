@@ -186,6 +186,44 @@ fn classes_say_who_lives() {
     }
 }
 
+#[test]
+fn the_class_of_a_signal_may_be_another_but_for_those_of_the_kernel() {
+    let lives = |signal: &'static str, class: SignalClass, handle: bool| {
+        let kernel = kernel();
+        kernel.set_signal_class(signal, class).unwrap();
+        assert_eq!(kernel.signal_class(signal), class);
+        let id = Session::build(())
+            .on_start(move |cx| {
+                cx.delay("later", seconds(1), ());
+                if handle { cx.sig(signal, "signal") } else { Ok(()) }
+            })
+            .on("signal", |cx, _: Signal| cx.sig_handled())
+            .on("later", |_, ()| {})
+            .spawn(&kernel)
+            .unwrap();
+        kernel.signal(id, signal, ()).unwrap();
+        kernel.run_one_timeslice().unwrap();
+        let lives = kernel.is_live(id);
+        kernel.run().unwrap();
+        lives
+    };
+    for signal in ["MOOD", "USR1", "TERM", "UIDESTROY"] {
+        assert!(
+            lives(signal, SignalClass::Benign, true) && lives(signal, SignalClass::Benign, false)
+        );
+        assert!(lives(signal, SignalClass::Terminal, true));
+        assert!(!lives(signal, SignalClass::Terminal, false));
+        assert!(!lives(signal, SignalClass::NonMaskable, true));
+    }
+    let kernel = kernel();
+    for signal in ["DIE", "IDLE", "ZOMBIE"] {
+        let refused = kernel.set_signal_class(signal, SignalClass::Benign);
+        assert!(matches!(refused, Err(SignalError::Reserved { .. })));
+        assert_eq!(kernel.signal_class(signal), signal_class(signal));
+    }
+    assert_eq!(kernel.signal_class("MOOD"), SignalClass::Benign, "each kernel has its own");
+}
+
 // Conformance: KRB-39
 #[test]
 fn one_session_of_those_reached_can_handle_for_all_by_a_call_but_not_by_a_post() {

@@ -36,7 +36,7 @@ type Place = &'static Location<'static>;
 /// | `extref_count`, `get_session_extref_count` | [`SessionInfo::holds`], and by tag in [`reasons`](SessionInfo::reasons) |
 /// | `handle_count`, `session_handle_count`, `is_handle_tracked` | [`watches`](Self::watches) |
 /// | `signal_watchers`, `signals_watched_by_session`, `is_signal_watched` | [`signals`](Self::signals), [`Kernel::signals_watched_by`] |
-/// | `get_signal_type` | [`signal_class`](crate::signal_class) |
+/// | `get_signal_type` | [`Kernel::signal_class`] |
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 mod children;
 mod claims;
+mod class;
 mod os;
 mod process;
 mod tally;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub(crate) use self::children::Children;
 pub use self::children::{ChildExit, WatchChild};
+pub use self::class::{SignalClass, signal_class};
 use self::os::OsSignals;
 pub(crate) use self::tally::Tally;
 pub use self::ui_destroy::UiDestroy;
@@ -26,35 +28,6 @@ use crate::{
     Asserts, Caller, Destination, Envelope, EventFor, Kernel, Name, NoActiveSession, Payload,
     PostError, ReplyTo, SessionId, SignalError,
 };
-
-/// What a signal does to sessions that leave it unhandled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignalClass {
-    /// Nothing.
-    Benign,
-    /// Stops them, unless one session of those it reached called [`Kernel::sig_handled`].
-    Terminal,
-    /// Stops them in any case.
-    NonMaskable,
-}
-
-/// What a signal of this name does (POE: `QUIT INT KILL TERM HUP IDLE DIE` are terminal, `ZOMBIE UIDESTROY`
-/// non-maskable, all others benign).
-///
-/// ```
-/// use poe_kernel::{SignalClass, signal_class};
-///
-/// assert_eq!(signal_class("INT"), SignalClass::Terminal);
-/// assert_eq!(signal_class("MOOD"), SignalClass::Benign);
-/// ```
-#[must_use]
-pub fn signal_class(name: &str) -> SignalClass {
-    match name {
-        "QUIT" | "INT" | "KILL" | "TERM" | "HUP" | "IDLE" | "DIE" => SignalClass::Terminal,
-        "ZOMBIE" | "UIDESTROY" => SignalClass::NonMaskable,
-        _ => SignalClass::Benign,
-    }
-}
 
 /// The payload of a signal's event.
 #[derive(Clone)]
@@ -103,6 +76,8 @@ pub(crate) struct SignalWatch {
 #[derive(Debug, Default)]
 pub(crate) struct Signals {
     watches: IdMap<Name, IdMap<SessionId, SignalWatch>>,
+    /// Those that are not what they are in POE.
+    classes: IdMap<Name, SignalClass>,
     handled: bool,
     /// Whether a handler of `DIE` runs.
     pub(crate) telling_death: bool,
@@ -317,7 +292,7 @@ impl Kernel {
             }
         }
         let handled = std::mem::replace(&mut self.inner.signals.borrow_mut().handled, outer);
-        let ends = match signal_class(name.as_str()) {
+        let ends = match self.signal_class(name) {
             SignalClass::Benign => false,
             SignalClass::Terminal => !handled,
             SignalClass::NonMaskable => true,
