@@ -204,7 +204,7 @@ pub enum TimerError {
 #[error("{0} acts for the active session, and none is active; call it from a handler")]
 pub struct NoActiveSession(pub &'static str);
 
-/// Why a session was not moved to the top of the tree.
+/// Why a session was not moved in the tree.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DetachError {
@@ -218,6 +218,14 @@ pub enum DetachError {
         child: SessionId,
         /// The session that asked.
         parent: SessionId,
+    },
+    /// It would be below itself.
+    #[error("session {to} is session {child} or below it, and cannot become its parent")]
+    Cycle {
+        /// The session to move.
+        child: SessionId,
+        /// Its parent to be.
+        to: SessionId,
     },
     /// It is at the top already (POE: `EPERM`).
     #[error("session {0} is a child of the kernel already")]

@@ -31,7 +31,7 @@
 //! | an event queued to it, a signal and a timer included | it was sent or set | it was dispatched or removed |
 //! | an event queued from it to another session | it was sent | it was dispatched or removed |
 //! | an alias | [`alias_set`](Kernel::alias_set) | [`alias_remove`](Kernel::alias_remove), or idleness |
-//! | a child session | its creation | it has stopped, or was detached |
+//! | a child session | its creation | it has stopped, or was detached or given away |
 //! | a watched handle, paused or not | [`select_read`](Kernel::select_read) … | [`select_end`](Kernel::select_end) |
 //! | a child process it asked for | [`sig_child`](Kernel::sig_child) | its end was told, or [`sig_child_ignore`](Kernel::sig_child_ignore) |
 //! | a tag of extra references, and so a postback | its first [`refcount_increment`](Kernel::refcount_increment) | as many [`refcount_decrement`](Kernel::refcount_decrement) |
@@ -168,6 +168,8 @@
 //!   reference is work.
 //! - `_child` tells a child that stopped ([`Change::Stop`]) from one that moved away ([`Change::Leave`]); POE's word for
 //!   both is `lose`.
+//! - A child can be given to any session ([`move_child`](Kernel::move_child)), not to the kernel alone; and signals can be
+//!   of another class ([`set_signal_class`](Kernel::set_signal_class)).
 //! - A session whose handler is on the stack is not collected by turns nested in it.
 //! - Sending from a session that was stopped, as by its own handler's `stop`, is an error, or nothing for `yield_event`;
 //!   POE took it for the kernel's.

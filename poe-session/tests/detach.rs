@@ -200,3 +200,80 @@ fn a_detached_child_no_longer_holds_its_parent() {
     let place = |line: &str| lines.iter().position(|other| other == line).unwrap();
     assert!(place("P stop") < place("C stop"));
 }
+
+#[test]
+fn a_child_may_be_given_to_another_session() {
+    let (kernel, trace) = (kernel(), Trace::default());
+    let t = trace.clone();
+    traced_start(&trace, "P", move |cx| {
+        let pool = traced(&t, "pool").spawn(&mut *cx).unwrap();
+        let job = traced_start(&t, "job", held).on("end", |_, ()| {}).spawn(&mut *cx).unwrap();
+        t.take();
+        cx.move_child(job, pool).unwrap();
+        assert_eq!(cx.kernel.parent(job), Some(pool));
+        assert_eq!(cx.kernel.children(cx.session()), [pool]);
+        assert_eq!(
+            t.take(),
+            ["P child leave job -", "pool child gain job -", "job parent(P,pool)"]
+        );
+
+        let parent = cx.session();
+        let refused = cx.move_child(job, pool).unwrap_err();
+        assert_eq!(refused, DetachError::NotAChild { child: job, parent });
+        let refused = cx.move_child(pool, job).unwrap_err();
+        assert_eq!(refused, DetachError::Cycle { child: pool, to: job });
+        let refused = cx.move_child(pool, pool).unwrap_err();
+        assert_eq!(refused, DetachError::Cycle { child: pool, to: pool });
+        let refused = cx.move_child(pool, "nobody").unwrap_err();
+        assert_eq!(refused, DetachError::NoSession("nobody".to_owned()));
+        cx.move_child(pool, parent).unwrap();
+        assert!(t.take().is_empty(), "it is there");
+        cx.move_child(pool, SessionId::KERNEL).unwrap();
+        assert_eq!(t.take(), ["P child leave pool -", "pool parent(P,K)"]);
+    })
+    .spawn(&kernel)
+    .unwrap();
+    kernel.run().unwrap();
+    // The pool waits for the job.
+    assert_eq!(trace.take(), ["P stop", "job stop", "pool child stop job job", "pool stop"]);
+}
+
+#[test]
+fn a_child_whose_new_parent_goes_or_comes_below_it_goes_to_the_top() {
+    for goes in [true, false] {
+        let (kernel, trace) = (kernel(), Trace::default());
+        let t = trace.clone();
+        traced_start(&trace, "P", move |cx| {
+            let t2 = t.clone();
+            let moved = Session::build(())
+                .on_start(held)
+                .on("end", |_, ()| {})
+                .on_parent(move |cx, told| {
+                    t2.log(format!("moved from {} to {}", t2.name(told.old), t2.name(told.new)));
+                    if told.new.is_kernel() {
+                        return;
+                    }
+                    if goes {
+                        cx.suspend(|kernel| kernel.session_stop(told.new));
+                    } else {
+                        cx.call("P", "put below", (told.new, cx.session())).unwrap()
+                    }
+                })
+                .spawn(&mut *cx)
+                .unwrap();
+            let to = traced_start(&t, "to", held).on("end", |_, ()| {}).spawn(&mut *cx).unwrap();
+            cx.alias_set("P").unwrap();
+            t.take();
+            cx.move_child(moved, to).unwrap();
+            assert_eq!(cx.kernel.parent(moved), Some(SessionId::KERNEL));
+            assert_eq!(cx.kernel.parent(to), if goes { None } else { Some(moved) });
+        })
+        .on("put below", |cx, (child, to): (SessionId, SessionId)| cx.move_child(child, to))
+        .spawn(&kernel)
+        .unwrap();
+        let lines = trace.take();
+        let told: Vec<_> = lines.iter().filter(|line| line.starts_with("moved")).collect();
+        assert_eq!(told, ["moved from P to to", "moved from to to K"], "{lines:?}");
+        kernel.run().unwrap();
+    }
+}

@@ -172,7 +172,7 @@ impl Kernel {
         if self.active_event() != Some(self.inner.names.start) {
             self.tell_child(parent, Change::Leave, session, Payload::default(), caller);
         }
-        self.detach(session, parent, caller);
+        self.detach(session, parent, SessionId::KERNEL, caller);
         Ok(())
     }
 
@@ -191,20 +191,60 @@ impl Kernel {
         self.returned("detach_child", Asserts::RETVALS | Asserts::USAGE | Asserts::DATA, detached)
     }
 
+    /// Gives a child of the active session to another session, or to the kernel, which is [`Kernel::detach_child`]. POE can
+    /// do the latter only.
+    ///
+    /// First the active session gets `_child` with [`Change::Leave`], then the new parent gets it with [`Change::Gain`], then
+    /// the child gets `_parent`; then the tree changes. Should the new parent have gone meanwhile, the child goes to the top.
+    /// Called by a handler through `cx`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::detach_child`], and [`DetachError::Cycle`] for a new parent that is the child itself or below it.
+    #[track_caller]
+    pub fn move_child(
+        &self,
+        child: impl Destination,
+        to: impl Destination,
+    ) -> Result<(), DetachError> {
+        let moved = self.move_below(&child, &to);
+        self.returned("move_child", Asserts::RETVALS | Asserts::USAGE | Asserts::DATA, moved)
+    }
+
     #[track_caller]
     fn detach_below(&self, child: &dyn Destination) -> Result<(), DetachError> {
+        self.move_below(child, &SessionId::KERNEL)
+    }
+
+    #[track_caller]
+    fn move_below(&self, child: &dyn Destination, to: &dyn Destination) -> Result<(), DetachError> {
         let caller = self.caller();
         let parent = self.active_session();
-        let id = child.resolve(self).ok_or_else(|| DetachError::NoSession(child.describe()))?;
-        if parent.is_kernel() || self.parent(id) != Some(parent) {
-            return Err(DetachError::NotAChild { child: id, parent });
+        let found = |one: &dyn Destination| {
+            one.resolve(self).ok_or_else(|| DetachError::NoSession(one.describe()))
+        };
+        let (child, to) = (found(child)?, found(to)?);
+        if parent.is_kernel() || self.parent(child) != Some(parent) {
+            return Err(DetachError::NotAChild { child, parent });
         }
-        if let Some(busy) = [parent, id].into_iter().find(|&id| self.is_busy(id)) {
+        if self.is_within(to, child) {
+            return Err(DetachError::Cycle { child, to });
+        }
+        if to == parent {
+            return Ok(());
+        }
+        if let Some(busy) = [parent, child, to].into_iter().find(|&id| self.is_busy(id)) {
             return Err(DetachError::Busy(busy));
         }
-        self.tell_child(parent, Change::Leave, id, Payload::default(), caller);
-        self.detach(id, parent, caller);
+        self.tell_child(parent, Change::Leave, child, Payload::default(), caller);
+        self.tell_child(to, Change::Gain, child, Payload::default(), caller);
+        self.detach(child, parent, to, caller);
         Ok(())
+    }
+
+    /// Whether a session is another one, or below it.
+    fn is_within(&self, id: SessionId, root: SessionId) -> bool {
+        id == root || self.ancestors(id).contains(&root)
     }
 
     /// Stops every session, leaves first (POE: `stop`).
@@ -335,16 +375,21 @@ impl Kernel {
         self.inner.marks.replace(round);
     }
 
-    fn detach(&self, session: SessionId, parent: SessionId, caller: Caller) {
-        self.tell_parent(session, parent, SessionId::KERNEL, caller);
-        let mut sessions = self.inner.sessions.borrow_mut();
-        if sessions.is_live(session) {
-            sessions.reparent(session, SessionId::KERNEL);
-            drop(sessions);
-            trace!(
-                self,
-                SESSIONS, session, "session {session} moved from session {parent} to the top"
-            );
+    /// Tells a session of its new parent, and moves it there.
+    fn detach(&self, session: SessionId, old: SessionId, new: SessionId, caller: Caller) {
+        self.tell_parent(session, old, new, caller);
+        if !self.is_live(session) {
+            return;
+        }
+        let is_there = new.is_kernel() || self.is_live(new) && !self.is_within(new, session);
+        let parent = if is_there { new } else { SessionId::KERNEL };
+        self.inner.sessions.borrow_mut().reparent(session, parent);
+        trace!(
+            self,
+            SESSIONS, session, "session {session} moved from session {old} to session {parent}"
+        );
+        if !is_there {
+            self.tell_parent(session, new, parent, caller);
         }
     }
 

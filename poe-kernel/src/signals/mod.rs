@@ -356,7 +356,8 @@ impl Kernel {
             || self.inner.signals.borrow().children.is_awaited()
     }
 
-    fn ancestors(&self, session: SessionId) -> Vec<SessionId> {
+    /// Those above a session, the kernel not listed.
+    pub(crate) fn ancestors(&self, session: SessionId) -> Vec<SessionId> {
         let sessions = self.inner.sessions.borrow();
         let above = std::iter::successors(sessions.parent(session), |&id| sessions.parent(id));
         above.take_while(|id| !id.is_kernel()).collect()

@@ -48,6 +48,41 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
         result
     }
 
+    /// As [`Kernel::move_child`](poe_kernel::Kernel::move_child).
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(())
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         let [pool, job] = [(); 2].map(|()| Session::build(()).spawn(&mut *cx));
+    ///         let (pool, job) = (pool?, job?);
+    ///         cx.move_child(job, pool)?;
+    ///         assert_eq!(cx.kernel.parent(job), Some(pool));
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DetachError`] when there is no such child, or no such session to give it to.
+    #[track_caller]
+    pub fn move_child(
+        &mut self,
+        child: impl Destination,
+        to: impl Destination,
+    ) -> Result<(), DetachError> {
+        self.heap.release();
+        let result = self.kernel.move_child(child, to);
+        self.take_heap();
+        result
+    }
+
     /// As [`Kernel::stop`](poe_kernel::Kernel::stop).
     #[track_caller]
     pub fn stop(&mut self) {

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     Spawn,
     DetachMyself,
     DetachChild(Id),
+    /// Gives a child to another session.
+    MoveChild(Id, Id),
     Increment(Id, u8),
     Decrement(Id, u8),
     Alias(u8),
@@ -63,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Spawn),
         1 => Just(Step::DetachMyself),
         1 => id().prop_map(Step::DetachChild),
+        3 => (id(), id()).prop_map(|(c, to)| Step::MoveChild(c, to)),
         2 => (id(), 0..2_u8).prop_map(|(i, t)| Step::Increment(i, t)),
         2 => (id(), 0..2_u8).prop_map(|(i, t)| Step::Decrement(i, t)),
         1 => (0..3_u8).prop_map(Step::Alias),

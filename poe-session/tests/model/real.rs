@@ -146,6 +146,11 @@ impl Real {
                     let _ = cx.detach_child(child);
                 }
             }
+            Step::MoveChild(child, to) => {
+                if let (Some(child), Some(to)) = (of(child), of(to)) {
+                    let _ = cx.move_child(child, to);
+                }
+            }
             Step::Increment(id, tag) => {
                 if let Some(id) = of(id) {
                     let _ = cx.refcount_increment(id, TAGS[*tag as usize]);

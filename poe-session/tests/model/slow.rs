@@ -391,6 +391,16 @@ impl Model {
                     self.move_to(child, 0);
                 }
             }
+            Step::MoveChild(child, to) => {
+                let is_mine = self.live(child) && self.members[child].parent == id;
+                let fits = self.live(to) && to != id && !self.below(child).contains(&to);
+                if is_mine && fits {
+                    self.tell_child(id, "lose", child);
+                    self.tell_child(to, "gain", child);
+                    self.tell_parent(child, id, to);
+                    self.move_to(child, to);
+                }
+            }
             Step::Increment(of, tag) => {
                 if self.live(of) {
                     let count = self.members[of].tags.entry(tag).or_default();
