@@ -46,6 +46,8 @@ pub struct Kernel {
 /// The parts of a kernel, a cell each, so that no part is borrowed while a handler runs.
 pub(crate) struct Inner {
     pub(crate) id: RefCell<KernelId>,
+    /// Which one of its process it is, for ids.
+    pub(crate) number: u32,
     /// The process that it is in, as far as it has been told.
     pub(crate) process: Cell<u32>,
     pub(crate) names: Names,
@@ -338,9 +340,10 @@ impl KernelBuilder {
         let (traces, asserts) = (self.traces.or_by(environment), self.asserts.or_by(environment));
         let listener = self.listener.map_or_else(chosen_listener, Ok)?;
         let unsettled = Rc::new(Cell::new(false));
-        let (id, sequence) = KernelId::generate();
+        let (id, number) = KernelId::generate();
         let inner = Inner {
             id: RefCell::new(id),
+            number,
             process: Cell::new(std::process::id()),
             names: Names {
                 start: Name::new("_start"),
@@ -371,13 +374,13 @@ impl KernelBuilder {
             marks: RefCell::default(),
             queue: RefCell::default(),
             has_stale_events: Cell::new(false),
-            timers: RefCell::new(Timers::of_kernel(sequence)),
+            timers: RefCell::new(Timers::of_kernel(number)),
             next_timer: Cell::new(Nanos::MAX),
             aliases: RefCell::default(),
             references: RefCell::default(),
             signals: RefCell::new(Signals::new(self.use_sigchld)),
             event_loop: RefCell::new(event_loop),
-            handles: RefCell::new(Handles::of_kernel(sequence)),
+            handles: RefCell::new(Handles::of_kernel(number)),
             ready: RefCell::default(),
             outputs: RefCell::default(),
             pace: Pace::default(),

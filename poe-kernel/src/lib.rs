@@ -170,6 +170,7 @@
 //!   both is `lose`.
 //! - A child can be given to any session ([`move_child`](Kernel::move_child)), not to the kernel alone; and signals can be
 //!   of another class ([`set_signal_class`](Kernel::set_signal_class)).
+//! - A posted event can be taken back ([`post_set`](Kernel::post_set)).
 //! - A session whose handler is on the stack is not collected by turns nested in it.
 //! - Sending from a session that was stopped, as by its own handler's `stop`, is an error, or nothing for `yield_event`;
 //!   POE took it for the kernel's.
@@ -194,7 +195,7 @@
 //! - Difference: KRU-04 (an argument that is absent does not compile)
 //! - Difference: KRX-02 (failures are always caught; unhandled, they leave `run`)
 //! - Difference: LOP-03 (an option that there is not does not compile)
-//! - Difference: QUE-02 (timer ids are opaque, and posted events have none)
+//! - Difference: QUE-02 (timer ids are opaque; a posted event has one if it is asked for)
 //! - Difference: QUE-04 (timer ids are opaque, and may use a place again under another generation)
 //! - Difference: QUE-09 (timer ids are opaque)
 //! - Difference: QUE-10 (timers are removed by id, by name, or all of a session's, never by a predicate)
@@ -223,6 +224,7 @@ mod leaks;
 mod name;
 mod pass;
 mod payload;
+mod posted;
 mod profile;
 mod queue;
 mod references;
@@ -265,6 +267,7 @@ pub use inspect::{
 pub use kernel::{Kernel, KernelBuilder, WeakKernel};
 pub use name::{Event, EventFor, Name};
 pub use payload::{Payload, ReplyTo, Slot};
+pub use posted::{PostId, PostRemoveError};
 pub use profile::{EventMeter, Meter, Profile, SlowHandler};
 pub use run::Flush;
 pub use send::Destination;

@@ -1,8 +1,9 @@
 //! Posted events: a ring, first come, first served.
 
-use crate::carried::Stored;
+use std::cmp::Ordering;
 use std::panic::Location;
 
+use crate::carried::Stored;
 use crate::clock::Nanos;
 use crate::{Caller, Envelope, Name, Payload, QueuedKind, SessionId};
 
@@ -150,6 +151,21 @@ impl Queue {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Queued> {
         (0..self.len()).map(|index| &self.places[self.place(self.left.wrapping_add(index))])
+    }
+
+    /// The event of this number, if it is there.
+    pub(crate) fn find(&mut self, sequence: u64) -> Option<&mut Queued> {
+        let (mut from, mut to) = (0, self.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            let place = self.place(self.left.wrapping_add(middle));
+            match self.places[place].header.sequence.cmp(&sequence) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Greater => to = middle,
+                Ordering::Equal => return self.places.get_mut(place),
+            }
+        }
+        None
     }
 
     /// Takes out the events that `stale` says can no longer be delivered.

@@ -462,7 +462,7 @@ pub(crate) fn run_caught(body: &dyn Dispatch, delivery: Delivery<'_>) -> Outcome
 }
 
 #[cold]
-fn no_session(destination: impl Destination, event: Name) -> PostError {
+pub(crate) fn no_session(destination: impl Destination, event: Name) -> PostError {
     PostError { destination: destination.describe(), event }
 }
 

@@ -137,8 +137,8 @@ pub use session::Session;
 pub mod prelude {
     pub use poe_kernel::{
         Alarm, BlockingError, CallError, Change, Child, ChildExit, Event, Kernel, KernelError,
-        Mode, Name, Parent, Payload, Poster, Ready, SessionId, SessionOption, SessionPoster, Shift,
-        Signal, TimerId,
+        Mode, Name, Parent, Payload, PostId, Poster, Ready, SessionId, SessionOption,
+        SessionPoster, Shift, Signal, TimerId,
     };
 
     pub use crate::{

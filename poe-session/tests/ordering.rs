@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use common::{Trace, kernel, millis, seconds, start};
+use poe_kernel::{PostRemoveError, ReasonCause};
 use poe_session::prelude::*;
 
 fn logging(trace: &Trace, name: &'static str) -> impl Fn(&mut Cx<'_, ()>, ()) + 'static {
@@ -294,4 +295,76 @@ fn a_session_that_is_given_work_again_in_the_same_pass_lives_on() {
     assert!(kernel.is_live(sleepy));
     kernel.run().unwrap();
     assert_eq!(runs.get(), 2);
+}
+
+#[test]
+fn what_was_posted_can_be_taken_back_by_its_sender_until_it_is_dispatched() {
+    let (kernel, trace) = (kernel(), Trace::default());
+    let t = trace.clone();
+    let receiver = Session::build(())
+        .on_start(|cx| cx.alias_set("receiver").unwrap())
+        .on("work", move |_, n: u32| t.log(n))
+        .on("steal", |cx, id: PostId| {
+            let refused = cx.kernel.post_remove(id).unwrap_err();
+            assert_eq!(refused, PostRemoveError::NotYours { event: id, sender: cx.sender() });
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let t = trace.clone();
+    Session::build(Vec::new())
+        .on_start(move |cx| {
+            *cx.heap = (0..40_u32).map(|n| cx.post_set(receiver, "work", n).unwrap()).collect();
+            let own = cx.post_set(cx.session(), "never", String::from("own")).unwrap();
+            cx.call::<(), _>("receiver", "steal", cx.heap[7]).unwrap();
+            let payload = cx.kernel.post_remove(own).unwrap();
+            assert_eq!(payload.downcast::<String>().unwrap(), "own");
+            assert_eq!(cx.kernel.post_remove(own).unwrap_err(), PostRemoveError::Gone(own));
+            for n in (0..40).filter(|n| n % 10 != 3) {
+                let payload = cx.kernel.post_remove(cx.heap[n]).unwrap();
+                assert_eq!(payload.downcast::<u32>().unwrap() as usize, n);
+            }
+            assert_eq!(cx.kernel.get_event_count(), 4 + 1, "and the birth of the receiver");
+            cx.yield_event("later", ());
+        })
+        .on("never", |_, _: String| -> () { panic!("it was taken back") })
+        .on("later", move |cx, ()| {
+            for &id in &*cx.heap {
+                assert_eq!(cx.kernel.post_remove(id).unwrap_err(), PostRemoveError::Gone(id));
+            }
+            let nowhere = cx.post_set(SessionId::KERNEL, "work", ()).unwrap();
+            assert_eq!(cx.kernel.post_remove(nowhere).unwrap_err(), PostRemoveError::Gone(nowhere));
+            assert!(cx.post_set("nobody", "work", ()).is_err());
+            t.log("later");
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert_eq!(trace.take(), ["3", "13", "23", "33", "later"]);
+}
+
+#[test]
+fn what_is_taken_back_holds_nobody() {
+    let (kernel, trace) = (kernel(), Trace::default());
+    let work = |kernel: &Kernel| Session::build(()).on("work", |_, ()| {}).spawn(kernel).unwrap();
+    let (one, other) = (work(&kernel), work(&common::kernel()));
+    let id = kernel.post_set(one, "work", ()).unwrap();
+    kernel.run_one_timeslice().unwrap();
+    assert_eq!(kernel.post_remove(id).unwrap_err(), PostRemoveError::Gone(id));
+    assert!(kernel.post_set(other, "work", ()).is_err());
+
+    let held = common::traced(&trace, "held").on("work", |_, ()| {}).spawn(&kernel).unwrap();
+    kernel.refcount_increment(held, "tag").unwrap();
+    kernel.run_one_timeslice().unwrap();
+    let id = kernel.post_set(held, "work", ()).unwrap();
+    kernel.refcount_decrement(held, "tag").unwrap();
+    let events = |reasons: Vec<poe_kernel::Reason>| {
+        reasons.iter().filter(|one| matches!(one.cause, ReasonCause::EventTo { .. })).count()
+    };
+    assert_eq!(events(kernel.why_alive(held)), 1);
+    assert!(common::kernel().post_remove(id).is_err(), "it is another kernel's");
+    kernel.post_remove(id).unwrap();
+    assert!(kernel.why_alive(held).is_empty());
+    kernel.run().unwrap();
+    assert!(!kernel.is_live(held));
+    assert_eq!(trace.take(), ["held start(K)", "held stop"]);
 }

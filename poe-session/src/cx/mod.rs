@@ -12,7 +12,7 @@ use std::fmt;
 
 use poe_kernel::{
     BlockingError, BlockingRefused, CallError, Caller, Destination, Envelope, EventFor, Kernel,
-    Name, PostError, SessionId, SessionPoster,
+    Name, PostError, PostId, SessionId, SessionPoster,
 };
 
 use crate::body::Body;
@@ -81,6 +81,39 @@ impl<'a, H: 'static, K: Kind> Cx<'a, H, K> {
         payload: P,
     ) -> Result<(), PostError> {
         self.kernel.post(destination, event, payload)
+    }
+
+    /// As [`Kernel::post_set`]; the event can be taken back with [`Kernel::post_remove`].
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(())
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         let draft = cx.post_set(cx.session(), "send", "draft")?;
+    ///         cx.kernel.post_remove(draft)?;
+    ///         cx.yield_event("send", "final");
+    ///         Ok(())
+    ///     })
+    ///     .on("send", |_, text: &str| assert_eq!(text, "final"))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the destination is not there.
+    #[track_caller]
+    pub fn post_set<P: 'static>(
+        &self,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<PostId, PostError> {
+        self.kernel.post_set(destination, event, payload)
     }
 
     /// Sends the session itself an event (POE: `yield`). If it has been stopped in the meantime, nothing happens.

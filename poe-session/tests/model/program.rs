@@ -9,6 +9,10 @@ pub(crate) type Id = usize;
 pub(crate) enum Step {
     /// Posts to the session with this number, if it lives.
     Post(Id),
+    /// The same, remembered by number.
+    PostSet(Id),
+    /// Takes the event remembered under this number back, whoever it is from.
+    PostRemove(usize),
     Yield,
     /// `delay`: replaces the timers of this name.
     Delay(u8, u64),
@@ -54,6 +58,8 @@ fn step() -> impl Strategy<Value = Step> {
     let id = || 1..5_usize;
     prop_oneof![
         8 => id().prop_map(Step::Post),
+        4 => id().prop_map(Step::PostSet),
+        2 => (0..8_usize).prop_map(Step::PostRemove),
         2 => Just(Step::Yield),
         3 => (0..3_u8, 0..5_u64).prop_map(|(n, t)| Step::Delay(n, t)),
         4 => (0..3_u8, 0..5_u64).prop_map(|(n, t)| Step::DelaySet(n, t)),

@@ -20,6 +20,7 @@ struct World {
     ids: HashMap<Id, SessionId>,
     numbers: HashMap<SessionId, Id>,
     timers: Vec<TimerId>,
+    posted: Vec<PostId>,
     events: usize,
 }
 
@@ -107,6 +108,17 @@ impl Real {
             Step::Post(to) => {
                 if let Some(to) = of(to) {
                     let _ = cx.post(to, "event", cx.heap.id);
+                }
+            }
+            Step::PostSet(to) => {
+                if let Some(Ok(id)) = of(to).map(|to| cx.post_set(to, "event", cx.heap.id)) {
+                    world.borrow_mut().posted.push(id);
+                }
+            }
+            Step::PostRemove(n) => {
+                let posted = world.borrow().posted.get(*n).copied();
+                if posted.is_some_and(|posted| cx.kernel.post_remove(posted).is_ok()) {
+                    cx.heap.log(format!("{} took {n} back", cx.heap.id));
                 }
             }
             Step::Yield => cx.yield_event("event", cx.heap.id),

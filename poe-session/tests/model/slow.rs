@@ -69,6 +69,7 @@ struct Model {
     last_mark: usize,
     sequence: usize,
     timers: usize,
+    posted: Vec<usize>,
     now: i64,
     events: usize,
     in_start: bool,
@@ -340,6 +341,20 @@ impl Model {
         match *step {
             Step::Post(to) if to != 0 => self.push(self.now, to, id, What::Event),
             Step::Post(_) => {}
+            Step::PostSet(to) if self.live(to) => {
+                self.push(self.now, to, id, What::Event);
+                self.posted.push(self.sequence);
+            }
+            Step::PostSet(_) => {}
+            Step::PostRemove(n) => {
+                let posted = self.posted.get(n).copied();
+                let place = self.items.iter().position(|item| Some(item.sequence) == posted);
+                if let Some(place) = place.filter(|&place| self.items[place].from == id) {
+                    let item = self.items.remove(place);
+                    self.let_go(&item, self.marks.len());
+                    self.log.push(format!("{id} took {n} back"));
+                }
+            }
             Step::Yield => self.push(self.now, id, id, What::Event),
             Step::Delay(name, after) => {
                 let last = self.timers;

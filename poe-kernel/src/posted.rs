@@ -1,0 +1,123 @@
+//! Posted events that can be taken back.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::queue::Kind;
+use crate::{
+    Asserts, Destination, EventFor, Kernel, Payload, PostError, SessionId, send::no_session,
+};
+
+/// Names one posted event; refused once that was dispatched or taken back, and by other kernels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PostId {
+    kernel: u32,
+    sequence: u64,
+}
+
+impl fmt::Debug for PostId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostId({})", self.sequence)
+    }
+}
+
+/// Why a posted event was not taken back.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PostRemoveError {
+    /// It was dispatched, dropped or taken back, or is another kernel's.
+    #[error("the event has been dispatched or taken back")]
+    Gone(PostId),
+    /// Another session has sent it.
+    #[error("the event was sent by session {sender}; only its sender may take it back")]
+    NotYours {
+        /// The event.
+        event: PostId,
+        /// Who sent it.
+        sender: SessionId,
+    },
+}
+
+impl Kernel {
+    /// As [`Kernel::post`], for an event that may have to be taken back. POE has no id for what was posted.
+    ///
+    /// ```
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
+    /// # struct Mute;
+    /// # impl Dispatch for Mute {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
+    /// let id = kernel.post_set(session, "work", 5_u32)?;
+    /// assert_eq!(kernel.post_remove(id)?.downcast::<u32>().ok(), Some(5));
+    /// assert!(kernel.post_remove(id).is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`Kernel::post`].
+    #[track_caller]
+    pub fn post_set<P: 'static>(
+        &self,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<PostId, PostError> {
+        let (caller, event) = (self.caller(), event.name());
+        let id = PostId { kernel: self.inner.number, sequence: self.sequence() };
+        let Some(to) = destination.resolve(self) else {
+            return self.returned("post_set", Asserts::DATA, Err(no_session(destination, event)));
+        };
+        let from = self.active_session();
+        if to.is_kernel() {
+            // It does nothing, and is nowhere.
+            return Ok(PostId { sequence: u64::MAX, ..id });
+        }
+        if self.enqueue(Kind::Post, to, from, event, caller, payload) {
+            Ok(id)
+        } else {
+            self.returned("post_set", Asserts::DATA, Err(no_session(from, event)))
+        }
+    }
+
+    /// Takes a posted event back, if the active session has sent it, or the kernel where none is active. What it carried.
+    ///
+    /// It holds its sessions no more, and those that nothing else holds stop.
+    ///
+    /// # Errors
+    ///
+    /// [`PostRemoveError`], above all for an event that has been dispatched.
+    #[track_caller]
+    pub fn post_remove(&self, event: PostId) -> Result<Payload, PostRemoveError> {
+        let removed = self.take_posted(event);
+        self.returned("post_remove", Asserts::RETVALS, removed)
+    }
+
+    fn take_posted(&self, event: PostId) -> Result<Payload, PostRemoveError> {
+        let mut queue = self.inner.queue.borrow_mut();
+        let is_ours = event.kernel == self.inner.number;
+        let queued = if is_ours { queue.find(event.sequence) } else { None };
+        let queued = queued.filter(|queued| queued.header.session != SessionId::NOBODY);
+        let queued = queued.ok_or(PostRemoveError::Gone(event))?;
+        let (to, sender) = (queued.header.session, queued.header.sender);
+        if sender != self.active_session() {
+            return Err(PostRemoveError::NotYours { event, sender });
+        }
+        // It stays in its place, for nobody, until the queue is next purged.
+        (queued.header.session, queued.header.sender) = (SessionId::NOBODY, SessionId::NOBODY);
+        let payload = queued.take_payload();
+        drop(queue);
+        self.inner.has_stale_events.set(true);
+        let mut sessions = self.inner.sessions.borrow_mut();
+        let marks = sessions.marks();
+        sessions.release_event(to, sender, marks);
+        Ok(payload)
+    }
+}
