@@ -146,29 +146,39 @@ impl Block {
 }
 
 impl Block {
-    /// What is before the next block, if all of that is in the chunk being parsed, as nearly every one is; `None` says
-    /// nothing.
-    #[inline]
-    fn whole_block(&self) -> Option<Prefix> {
-        match &self.framing {
-            Framing::Fixed { size } => Some(Prefix { octets: 0, length: *size })
-                .filter(|_| *size <= self.buffer.chunk().len() && self.buffer.head().is_empty()),
-            Framing::Prefixed(prefixed) => prefixed.whole_block(&self.buffer),
+    #[inline(never)]
+    fn next_block(&mut self) -> Result<Option<Bytes>, FilterError> {
+        if let Some(block) = self.cut_blocks() {
+            return Ok(Some(block));
         }
-    }
-
-    /// What is before the next block, if all of that has come.
-    #[cold]
-    fn next_block(&mut self) -> Result<Option<Prefix>, FilterError> {
         let prefix = match &mut self.framing {
             Framing::Fixed { size } => Some(Prefix { octets: 0, length: *size })
                 .filter(|prefix| prefix.length <= self.buffer.len()),
             Framing::Prefixed(prefixed) => prefixed.next_block(&mut self.buffer)?,
         };
-        if prefix.is_none() {
-            while self.buffer.next_chunk() {}
+        if let Some(Prefix { octets, length }) = prefix {
+            return Ok(self.buffer.take_behind(octets, length));
         }
-        Ok(prefix)
+        while self.buffer.next_chunk() {}
+        Ok(None)
+    }
+
+    /// Cuts blocks out ahead, and gives the first, where they are in one chunk, as nearly all are.
+    fn cut_blocks(&mut self) -> Option<Bytes> {
+        match &self.framing {
+            Framing::Fixed { size } => self.buffer.cut_ahead(|_, start| {
+                let end = start.checked_add(*size)?;
+                Some((start..end, end))
+            }),
+            Framing::Prefixed(prefixed) if matches!(prefixed.state, State::Prefix) => {
+                self.buffer.cut_ahead(|chunk, start| {
+                    let Prefix { octets, length } = prefixed.whole_prefix(&chunk[start..])?;
+                    let end = start + octets + length;
+                    Some((start + octets..end, end))
+                })
+            }
+            Framing::Prefixed(_) => None,
+        }
     }
 }
 
@@ -189,14 +199,10 @@ impl Filter for Block {
 
     #[inline]
     fn get_one(&mut self) -> Result<Option<Bytes>, FilterError> {
-        let prefix = match self.whole_block() {
-            Some(prefix) => prefix,
-            None => match self.next_block()? {
-                Some(prefix) => prefix,
-                None => return Ok(None),
-            },
-        };
-        Ok(self.buffer.take_behind(prefix.octets, prefix.length))
+        if let Some(block) = self.buffer.next_ahead() {
+            return Ok(Some(block));
+        }
+        self.next_block()
     }
 
     fn finish(&mut self) -> Result<Option<Bytes>, FilterError> {
@@ -256,14 +262,9 @@ impl Filter for Block {
 }
 
 impl Prefixed {
-    /// What is before the next block, if all of that is in the chunk being parsed and there is nothing else to see to.
+    /// What is before the block at the start of a chunk, if there is one, and no more to see to.
     #[inline]
-    fn whole_block(&self, buffer: &InputBuffer) -> Option<Prefix> {
-        let chunk = buffer.chunk();
-        let is_at_prefix = matches!(self.state, State::Prefix) && buffer.head().is_empty();
-        if !is_at_prefix || chunk.is_empty() {
-            return None;
-        }
+    fn whole_prefix(&self, chunk: &[u8]) -> Option<Prefix> {
         let before = &chunk[..chunk.len().min(self.max_prefix)];
         let DecodedLength::Length { prefix: octets, length } = self.codec.decode(before) else {
             return None;

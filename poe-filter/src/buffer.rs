@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
+use std::ops::Range;
 
 use bytes::{Buf, Bytes};
 
@@ -68,6 +69,30 @@ impl InputBuffer {
     #[inline]
     pub(crate) fn chunk(&self) -> &[u8] {
         &self.chunk
+    }
+
+    /// Takes out the next of the records that were cut out of the chunk ahead.
+    #[inline(always)]
+    pub(crate) fn next_ahead(&mut self) -> Option<Bytes> {
+        self.chunk.next_ahead()
+    }
+
+    /// Cuts records out of the chunk ahead, if it has the next one's start, and takes out the first; see [`Chunk::cut_ahead`].
+    #[inline(always)]
+    pub(crate) fn cut_ahead(
+        &mut self,
+        next: impl FnMut(&[u8], usize) -> Option<(Range<usize>, usize)>,
+    ) -> Option<Bytes> {
+        if self.head.is_empty() {
+            self.chunk.cut_ahead(next);
+        }
+        self.next_ahead()
+    }
+
+    /// Where the chunk's first octet is, in all that it had.
+    #[inline]
+    pub(crate) fn parsed(&self) -> usize {
+        self.chunk.parsed()
     }
 
     /// The octet `index` places behind the start of the chunk, be it in the next one.

@@ -51,7 +51,8 @@ pub trait LengthCodec: Debug + Send {
     fn encode(&self, length: usize, sink: &mut dyn Sink) -> Result<(), FilterError>;
 
     /// Reads the prefix at the start of `octets`, of which there is at least one, and at most
-    /// [`max_prefix`](LengthCodec::max_prefix).
+    /// [`max_prefix`](LengthCodec::max_prefix). It may be asked for prefixes of blocks that nobody asks for yet, and again for the
+    /// same one.
     fn decode(&self, octets: &[u8]) -> DecodedLength;
 
     /// The most octets a prefix may have, which is as far as [`decode`](LengthCodec::decode) looks:

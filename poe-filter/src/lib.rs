@@ -181,7 +181,6 @@
 //!   Difference: FHT-24 (`HTTP/1.1 404 Not Found`, and the length of the body)
 //! - One `put` puts one record; for a fixed-size [`Block`], each is passed on as it is.
 
-#![forbid(unsafe_code)]
 #![doc(test(attr(deny(warnings))))]
 
 mod block;
@@ -196,6 +195,7 @@ mod chunk;
     feature = "yaml"
 ))]
 mod data_limits;
+mod ends;
 mod error;
 mod filter;
 mod filter_layer;
@@ -240,6 +240,7 @@ mod stackable;
 #[cfg(feature = "storable")]
 pub mod storable;
 mod stream;
+mod sys;
 mod then;
 mod transform;
 #[cfg(feature = "websocket")]

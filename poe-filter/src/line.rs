@@ -1,11 +1,12 @@
 //! Lines of text, or records ended by any terminator.
 
 use std::mem;
+use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::buffer::InputBuffer;
-use crate::newline::Newline;
+use crate::newline::{Lines, Newline};
 use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterError, Sink};
 
 /// The terminator that lines are put with unless told otherwise.
@@ -133,6 +134,50 @@ impl Line {
         Self { buffer: InputBuffer::default(), newline, discarding: false, config }
     }
 
+    #[inline(never)]
+    fn next_line(&mut self) -> Result<Option<Bytes>, FilterError> {
+        if let Some(line) = self.cut_lines() {
+            return Ok(Some(line));
+        }
+        loop {
+            // Whatever is in the head was searched when it came there.
+            if self.buffer.chunk().is_empty() {
+                return Ok(None);
+            }
+            self.newline.settle(&mut self.buffer);
+            let Some(found) = self.newline.find(&mut self.buffer) else {
+                self.check_unfinished()?;
+                return Ok(None);
+            };
+            self.newline.learn(found, &self.buffer);
+            if !self.discarding && found.line <= self.config.max_length {
+                return Ok(self.buffer.take_line(found.line, found.terminator));
+            }
+            self.buffer.skip(found.line + found.terminator);
+            if !mem::take(&mut self.discarding) {
+                return Err(self.too_long());
+            }
+        }
+    }
+
+    /// Cuts lines out ahead, and gives the first, where they are in one chunk, as nearly all are.
+    fn cut_lines(&mut self) -> Option<Bytes> {
+        if self.discarding {
+            return None;
+        }
+        let max_length = self.config.max_length;
+        let lines = self.newline.lines(self.buffer.parsed());
+        let is_short = |line: &Range<usize>| line.len() <= max_length;
+        match lines? {
+            Lines::Generic(mut lines) => self.buffer.cut_ahead(|chunk, start| {
+                lines.next(chunk, start).filter(|(line, _)| is_short(line))
+            }),
+            Lines::Literal(mut lines) => self.buffer.cut_ahead(|chunk, start| {
+                lines.next(chunk, start).filter(|(line, _)| is_short(line))
+            }),
+        }
+    }
+
     /// Sees to it that no more is held of a line than can become a record.
     #[cold]
     fn check_unfinished(&mut self) -> Result<(), FilterError> {
@@ -172,25 +217,10 @@ impl Filter for Line {
 
     #[inline]
     fn get_one(&mut self) -> Result<Option<Bytes>, FilterError> {
-        loop {
-            // Whatever is in the head was searched when it came there.
-            if self.buffer.chunk().is_empty() {
-                return Ok(None);
-            }
-            self.newline.settle(&mut self.buffer);
-            let Some(found) = self.newline.find(&mut self.buffer) else {
-                self.check_unfinished()?;
-                return Ok(None);
-            };
-            self.newline.learn(found, &self.buffer);
-            if !self.discarding && found.line <= self.config.max_length {
-                return Ok(self.buffer.take_line(found.line, found.terminator));
-            }
-            self.buffer.skip(found.line + found.terminator);
-            if !mem::take(&mut self.discarding) {
-                return Err(self.too_long());
-            }
+        if let Some(line) = self.buffer.next_ahead() {
+            return Ok(Some(line));
         }
+        self.next_line()
     }
 
     fn finish(&mut self) -> Result<Option<Bytes>, FilterError> {

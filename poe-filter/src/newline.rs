@@ -1,8 +1,11 @@
 //! Where a line ends.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::buffer::InputBuffer;
+use crate::ends::Ends;
 #[cfg(feature = "regex")]
 use crate::regexp::Regexp;
 
@@ -33,7 +36,65 @@ pub(crate) struct Found {
     pub(crate) is_open: bool,
 }
 
+/// The lines of a chunk.
+pub(crate) enum Lines<'a> {
+    Generic(GenericLines),
+    Literal(LiteralLines<'a>),
+}
+
+/// Those that each of CR LF, LF, CR and LF CR ends.
+pub(crate) struct GenericLines(Ends<2>);
+
+/// Those that a literal ends.
+pub(crate) struct LiteralLines<'a> {
+    /// All of it but the last octet.
+    before: &'a [u8],
+    last: Ends<1>,
+}
+
+impl GenericLines {
+    /// Where in a chunk the next line is, which begins at `start`, and the place behind what ends it; `None` if that is
+    /// not there, or may not be all there.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, chunk: &[u8], start: usize) -> Option<(Range<usize>, usize)> {
+        let mut end = self.0.next(chunk)?;
+        if end < start {
+            // The second octet of a pair.
+            end = self.0.next(chunk)?;
+        }
+        let pair = chunk[end..].first_chunk()?;
+        let is_pair = matches!(pair, b"\r\n" | b"\n\r");
+        Some((start..end, end + 1 + usize::from(is_pair)))
+    }
+}
+
+impl LiteralLines<'_> {
+    /// As above.
+    #[inline(always)]
+    pub(crate) fn next(&mut self, chunk: &[u8], start: usize) -> Option<(Range<usize>, usize)> {
+        loop {
+            let last = self.last.next(chunk)?;
+            if self.before.is_empty() || chunk[start..last].ends_with(self.before) {
+                return Some((start..last - self.before.len(), last + 1));
+            }
+        }
+    }
+}
+
 impl Newline {
+    /// The lines of a chunk from a place on, if it takes but the chunk to know them.
+    #[inline]
+    pub(crate) fn lines(&self, start: usize) -> Option<Lines<'_>> {
+        match self {
+            Self::Generic(None) => Some(Lines::Generic(GenericLines(Ends::new(*b"\r\n", start)))),
+            Self::Literal(literal) => {
+                let (last, before) = literal.split_last()?;
+                Some(Lines::Literal(LiteralLines { before, last: Ends::new([*last], start) }))
+            }
+            _ => None,
+        }
+    }
+
     /// Looks for the end of the first line in all of the buffer that was not searched yet.
     #[inline]
     pub(crate) fn find(&mut self, buffer: &mut InputBuffer) -> Option<Found> {

@@ -11,6 +11,9 @@ type Octets = Box<dyn Filter<In = Bytes, Out = Bytes>>;
 
 const RECORDS: usize = 1000;
 
+/// How many pieces of memory there may be for records that are cut out ahead, dozens of them in each.
+const AHEAD: usize = RECORDS / 40;
+
 fn filters() -> Vec<(&'static str, Octets)> {
     let integers = Block::builder().length_codec(IntegerLength::U32_BE).build().unwrap();
     vec![
@@ -65,7 +68,7 @@ fn a_record_within_a_chunk_is_a_slice_of_it() {
             records
         });
         assert_eq!(records, if name == "a stream" { 1 } else { RECORDS }, "{name}");
-        assert_eq!(allocations, 0, "{name}");
+        assert!(allocations <= AHEAD, "{name}: {allocations}");
     }
 }
 
@@ -87,6 +90,6 @@ fn only_a_record_that_spreads_over_chunks_is_copied() {
         });
         assert_eq!(copied, usize::from(name != "a stream"), "{name}");
         // What waits, what it grows into with the rest, and the counter of the record; the beginning of one more line.
-        assert!(allocations <= 5, "{name}: {allocations}");
+        assert!(allocations <= AHEAD + 5, "{name}: {allocations}");
     }
 }

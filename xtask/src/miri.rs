@@ -1,4 +1,4 @@
-//! `cargo xtask miri`: the tests of the kernel's structures and of sessions, on Miri.
+//! `cargo xtask miri`: the tests of the kernel's structures, of sessions, and of how filters look for octets, on Miri.
 
 use crate::cargo::{execute, output, root};
 use crate::failure::{Result, refuse};
@@ -15,6 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     execute(&mut miri(["test", "--package", "poe-kernel", "--lib"]))?;
+    execute(&mut miri(["test", "--package", "poe-filter", "--lib", "--", "sys::", "ends::"]))?;
     let tests = SESSION_TESTS.iter().flat_map(|test| ["--test", test]);
     execute(miri(["test", "--package", "poe-session"]).args(tests))
 }
