@@ -9,8 +9,8 @@ pub(crate) const COMPOUND: usize = 48;
 /// What may be taken whatever the length of the image.
 const ALWAYS: usize = 64 << 10;
 
-/// What reading data of any type may cost, whoever made its image: for the codecs of `reference` and for `from_value` of
-/// `storable`.
+/// What reading data of any type may cost, whoever made its image: for the codecs of `reference`, for `JsonLines`, and for
+/// `from_value` of `storable`.
 ///
 /// Memory is counted before it is taken, as if every value took 16 octets, and a text, a list or a map 64 with the octets
 /// of the text. What an image announces counts as if it were there, and what is shared counts wherever it is. No value has

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Filter, FilterError, Line, Sink};
+use crate::metered::Meter;
+use crate::{DataLimits, Filter, FilterError, Line, Sink};
 
 /// Values of a type in JSON, each in a line of its own. Needs the feature `json`.
 ///
-/// A line that is no such value is a [`FilterError::Record`], and the next one may be fine. Lines
-/// of nothing but blanks are skipped.
+/// A line that is no such value, or one that costs more than [`DataLimits`] allow, is a [`FilterError::Record`], and the
+/// next one may be fine. Lines of nothing but blanks are skipped.
 ///
 /// ```
 /// use poe_filter::{Filter, JsonLines};
@@ -32,6 +33,7 @@ use crate::{Filter, FilterError, Line, Sink};
 /// ```
 pub struct JsonLines<In, Out = In> {
     line: Box<dyn Filter<In = Bytes, Out = Bytes>>,
+    limits: DataLimits,
     values: PhantomData<fn(Out) -> In>,
 }
 
@@ -57,7 +59,26 @@ impl<In, Out> JsonLines<In, Out> {
     /// ```
     #[must_use]
     pub fn with_line(line: Line) -> Self {
-        Self { line: Box::new(line), values: PhantomData }
+        Self { line: Box::new(line), limits: DataLimits::default(), values: PhantomData }
+    }
+
+    /// What a value may cost, whoever has written its line. One that would cost more is a [`FilterError::Record`] with a
+    /// [`DataLimitError`](crate::DataLimitError) in it.
+    ///
+    /// ```
+    /// use poe_filter::{DataLimits, Filter, FilterError, JsonLines};
+    ///
+    /// let limits = DataLimits::default().max_depth(1);
+    /// let mut filter = JsonLines::<serde_json::Value>::new().within(limits);
+    /// filter.get_one_start("[[]]\n[1]\n".into())?;
+    /// assert!(matches!(filter.get_one(), Err(FilterError::Record(_))));
+    /// assert_eq!(filter.get_one()?.unwrap(), serde_json::json!([1]));
+    /// # Ok::<(), FilterError>(())
+    /// ```
+    #[must_use]
+    pub fn within(mut self, limits: DataLimits) -> Self {
+        self.limits = limits;
+        self
     }
 }
 
@@ -68,11 +89,16 @@ impl<In, Out> Default for JsonLines<In, Out> {
 }
 
 /// The value in a line, if there is anything in it.
-fn value<In: DeserializeOwned>(line: &[u8]) -> Result<Option<In>, FilterError> {
+fn value<In: DeserializeOwned>(line: &[u8], limits: DataLimits) -> Result<Option<In>, FilterError> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(line).map(Some).map_err(FilterError::record)
+    let meter = Meter::new(limits, line.len());
+    let mut deserializer = serde_json::Deserializer::from_slice(line);
+    let value = meter.read(&mut deserializer);
+    let value = value.map_err(|error| FilterError::Record(meter.explain(error)))?;
+    deserializer.end().map_err(FilterError::record)?;
+    Ok(Some(value))
 }
 
 impl<In, Out> Filter for JsonLines<In, Out>
@@ -89,7 +115,7 @@ where
 
     fn get_one(&mut self) -> Result<Option<In>, FilterError> {
         while let Some(line) = self.line.get_one()? {
-            if let Some(value) = value(&line)? {
+            if let Some(value) = value(&line, self.limits)? {
                 return Ok(Some(value));
             }
         }
@@ -98,7 +124,7 @@ where
 
     fn finish(&mut self) -> Result<Option<In>, FilterError> {
         while let Some(line) = self.line.finish()? {
-            if let Some(value) = value(&line)? {
+            if let Some(value) = value(&line, self.limits)? {
                 return Ok(Some(value));
             }
         }
@@ -127,7 +153,7 @@ where
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = In, Out = Out>> {
-        Box::new(Self { line: self.line.fresh(), values: PhantomData })
+        Box::new(Self { line: self.line.fresh(), limits: self.limits, values: PhantomData })
     }
 }
 

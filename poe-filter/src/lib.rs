@@ -172,7 +172,7 @@
 //!   headers and lengths given twice, which POE reads. Behind an error that leaves the start of the
 //!   next request in doubt, it reads nothing more; POE takes what follows for requests.
 //! - `Httpd` refuses requests of HTTP/1.1 without `Host`, and any with two, or with one that is no name or address
-//!   of a host. POE's looks at none; [`host_optional`](HttpdBuilder::host_optional) lets the first pass.
+//!   of a host. POE's looks at none; `HttpdBuilder::host_optional` lets the first pass.
 //! - The responses that `Httpd` gives for errors have nothing of the request in them. POE's quote it,
 //!   unescaped, as HTML.
 //! - `Httpd` adds `Content-Length`, or sends a response in chunks. The status line has the usual reason,
@@ -189,7 +189,7 @@ mod buffer;
 mod chunk;
 #[cfg(any(
     all(feature = "serde", feature = "storable"),
-    all(feature = "json", feature = "reference"),
+    feature = "json",
     feature = "msgpack",
     feature = "cbor",
     feature = "yaml"
@@ -215,7 +215,7 @@ mod line;
 mod map;
 #[cfg(any(
     all(feature = "serde", feature = "storable"),
-    all(feature = "json", feature = "reference"),
+    feature = "json",
     feature = "msgpack",
     feature = "cbor",
     feature = "yaml"
@@ -249,7 +249,7 @@ mod websocket;
 pub use block::{Block, BlockBuilder};
 #[cfg(any(
     all(feature = "serde", feature = "storable"),
-    all(feature = "json", feature = "reference"),
+    feature = "json",
     feature = "msgpack",
     feature = "cbor",
     feature = "yaml"

@@ -9,9 +9,10 @@ use serde::de::{
 };
 
 use crate::data_limits::{COMPOUND, VALUE};
-#[cfg(feature = "reference")]
-use crate::reference::CodecError;
 use crate::{DataLimitError, DataLimits};
+
+#[cfg(any(feature = "reference", feature = "json"))]
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is left of the limits for the data of one image.
 pub(crate) struct Meter {
@@ -54,8 +55,8 @@ impl Meter {
     }
 
     /// Why reading failed: a limit that was exceeded, which `error` has the text of, or else `error`.
-    #[cfg(feature = "reference")]
-    pub(crate) fn explain(&self, error: impl Into<CodecError>) -> CodecError {
+    #[cfg(any(feature = "reference", feature = "json"))]
+    pub(crate) fn explain(&self, error: impl Into<BoxedError>) -> BoxedError {
         match self.exceeded.get() {
             Some(limit) => limit.into(),
             None => error.into(),

@@ -1,7 +1,7 @@
 //! JSON in lines, case by case.
 #![cfg(feature = "json")]
 
-use poe_filter::{Filter, FilterError, JsonLines};
+use poe_filter::{DataLimitError, DataLimits, Filter, FilterError, JsonLines};
 use serde_json::{Value, json};
 
 #[test]
@@ -54,4 +54,34 @@ fn what_json_can_not_express_puts_nothing() {
     let mut out = Vec::<u8>::new();
     assert!(filter.put([(vec![1], 2)].into(), &mut out).is_err());
     assert!(out.is_empty());
+}
+
+#[test]
+fn a_line_costs_no_more_than_its_length_allows() {
+    /// What stands in three octets of a line takes much more.
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    struct Wide {
+        #[serde(default)]
+        words: Vec<Value>,
+    }
+
+    let limit = |error: FilterError| match error {
+        FilterError::Record(error) => *error.downcast::<DataLimitError>().unwrap(),
+        other => panic!("{other}"),
+    };
+    let many = format!("[{}]\n", vec!["{}"; 1 << 20].join(","));
+    let limits = DataLimits::default().max_memory(16 << 20);
+    let mut filter = JsonLines::<Vec<Wide>>::new().within(limits);
+    let error = filter.get((many.clone() + "[{}]\n").into()).unwrap_err();
+    assert_eq!(limit(error), DataLimitError::Memory { limit: 16 << 20 });
+    let mut filter = filter.fresh();
+    filter.get_one_start((many.clone() + "[{}]\n").into()).unwrap();
+    assert_eq!(limit(filter.get_one().unwrap_err()), DataLimitError::Memory { limit: 16 << 20 });
+    assert_eq!(filter.get_one().unwrap().unwrap().len(), 1, "the next line is fine");
+
+    let mut filter = JsonLines::<Vec<Wide>>::new();
+    assert_eq!(filter.get(many.into()).unwrap()[0].len(), 1 << 20);
+    let mut filter = JsonLines::<Value>::new().within(DataLimits::default().max_depth(2));
+    let error = filter.get("[[[]]]\n".into()).unwrap_err();
+    assert_eq!(limit(error), DataLimitError::Depth { limit: 2 });
 }

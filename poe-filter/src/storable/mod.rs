@@ -38,7 +38,7 @@
 //! # What Perl and we write differently
 //!
 //! - A double is written with the digits that make it the same double again. Perl writes 15 digits,
-//!   and has `0.3` arrive for `0.1 + 0.2`.
+//!   and has `0.3` arrive for `0.1 + 0.2`. Both write a whole one as an integer, and so -0.0 as 0.
 //! - Keys are always in order, as with `$Storable::canonical`.
 //! - Text that is ASCII is written as octets, as are keys that are Latin-1; to Perl these are equal.
 //! - The elements of arrays that do not exist are `undef`. The restrictions of hashes are dropped, as

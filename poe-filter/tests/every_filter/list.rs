@@ -141,7 +141,7 @@ fn octets(octets: &Bytes) -> String {
     octets.escape_ascii().to_string()
 }
 
-#[cfg(any(feature = "json", feature = "storable", feature = "websocket"))]
+#[cfg(any(feature = "json", feature = "websocket"))]
 fn text(text: &Bytes) -> String {
     String::from_utf8(text.to_vec()).unwrap()
 }
