@@ -48,20 +48,17 @@ impl<const N: usize> Ends<N> {
                 return Some(());
             }
         }
-        self.search_rest(chunk)
-    }
-
-    #[inline(never)]
-    fn search_rest(&mut self, chunk: &[u8]) -> Option<()> {
-        let rest = &chunk[self.searched..];
-        let place = match self.octets[..] {
-            [first, second] => memchr::memchr2(first, second, rest),
-            _ => memchr::memchr(self.octets[0], rest),
-        }?;
-        self.window = self.searched + place;
-        self.searched = self.window + 1;
-        self.found = 1;
+        let place = self.searched + find_first(&chunk[self.searched..], self.octets)?;
+        (self.found, self.window, self.searched) = (1, place, place + 1);
         Some(())
+    }
+}
+
+#[inline(never)]
+fn find_first<const N: usize>(octets: &[u8], these: [u8; N]) -> Option<usize> {
+    match these[..] {
+        [first, second] => memchr::memchr2(first, second, octets),
+        _ => memchr::memchr(these[0], octets),
     }
 }
 
