@@ -146,6 +146,10 @@ impl Function {
         matches!(self, Self::Complete | Self::ViComplete)
     }
 
+    pub(super) fn yanks(self) -> bool {
+        matches!(self, Self::Yank | Self::YankPop | Self::YankLastArg | Self::ViYankArg)
+    }
+
     pub(super) fn kills(self) -> bool {
         matches!(
             self,

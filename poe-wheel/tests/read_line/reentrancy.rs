@@ -203,3 +203,17 @@ fn what_a_function_changes_is_taken_back_at_once() {
     program.person.types("abc\x0F\x10\x10\x1F\r\x04");
     assert_eq!(program.end(), ["line abc", "eot"]);
 }
+
+#[test]
+fn what_a_function_has_cut_is_not_cut_again() {
+    let program = Program::new(|builder| builder.no_init_file());
+    program.act(|wheel| {
+        wheel.add_history("an argument");
+        wheel.add_defun("cut", |line| line.set("é", 0));
+        wheel.bind_key("C-o", "cut").unwrap();
+    });
+    // Of what was yanked before, nothing is left to be replaced.
+    program.person.types("kill\x15\x19\x0F\x1By\r");
+    program.person.types("x\x1B.\x0F\x1B.\r\x04");
+    assert_eq!(program.end(), ["line é", "line éé", "eot"]);
+}

@@ -98,10 +98,10 @@ impl Editor {
 
     /// Puts what was killed before in the place of what was yanked just now.
     pub(super) fn yank_before(&mut self) {
-        let Some(range) = self.yanked.clone().filter(|_| matches!(self.last, F::Yank | F::YankPop))
-        else {
+        if !matches!(self.last, F::Yank | F::YankPop) {
             return self.ding();
-        };
+        }
+        let Some(range) = self.yanked.take() else { return self.ding() };
         self.kills.rotate();
         self.text.cut(range);
         self.yank();

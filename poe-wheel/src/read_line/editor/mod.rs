@@ -6,6 +6,7 @@ mod motion;
 mod past;
 mod run;
 mod search;
+mod typing;
 mod undo;
 mod vi;
 
@@ -13,6 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use self::search::Search;
+use self::typing::Typing;
 use self::undo::Undo;
 use self::vi::Operator;
 use super::function::Function as F;
@@ -108,7 +110,7 @@ pub(super) struct Editor {
     last_vi_search: Option<(char, char)>,
     /// What the last command of vi that changed something was typed as, and what is being typed.
     repeated: Vec<Stroke>,
-    typing: Vec<Stroke>,
+    typing: Typing,
     changed: bool,
     last: F,
     kills: KillRing,
@@ -145,7 +147,7 @@ impl Editor {
             operator: None,
             last_vi_search: None,
             repeated: Vec::new(),
-            typing: Vec::new(),
+            typing: Typing::default(),
             changed: false,
             last: F::Ding,
             kills: KillRing::default(),
@@ -194,6 +196,8 @@ impl Editor {
     pub(super) fn set_text(&mut self, text: &str, cursor: usize) {
         if text != self.text.as_str() {
             self.remember();
+            // What was done to the other one is not gone on with.
+            self.last = F::Ding;
         }
         self.text = Text::new(text);
         self.text.go(cursor);
@@ -243,7 +247,7 @@ impl Editor {
         }
         if self.map == MapName::ViCommand && self.is_at_rest() {
             if std::mem::take(&mut self.changed) {
-                self.repeated = std::mem::take(&mut self.typing);
+                self.repeated = self.typing.take();
             }
             self.typing.clear();
             self.keep_on_character();
@@ -262,7 +266,7 @@ impl Editor {
     fn paste(&mut self, text: &str) {
         self.sequence.clear();
         if self.search.is_some() {
-            text.chars().for_each(|char| self.search_for_more(char));
+            self.search_for_more(text);
         } else if self.awaiting.take().is_none() {
             let before = self.text.clone();
             if self.insert(text) {
@@ -337,6 +341,10 @@ impl Editor {
 
     /// Runs a function, so that it can be undone.
     fn perform(&mut self, function: F, key: Key) {
+        if !self.last.yanks() {
+            // It may be elsewhere by now, or gone.
+            self.yanked = None;
+        }
         let goes_on = function == F::SelfInsert && self.last == F::SelfInsert;
         let before = (!goes_on).then(|| self.text.clone());
         let line = self.history.at();
@@ -445,5 +453,7 @@ impl Editor {
     }
 }
 
+#[cfg(test)]
+mod at_random;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Searching the history, while the text is typed or when it is whole.
 
-use super::{Editor, F};
+use super::{Editor, F, LONGEST};
 use crate::read_line::key::{self, Key};
 use crate::read_line::keymap::MapName;
 use crate::read_line::stroke::Stroke;
@@ -74,7 +74,7 @@ impl Editor {
         let erases = key == Key::ctrl('h') || key == Key::ctrl('?');
         let Some(search) = &mut self.search else { return self.ding() };
         if let Some(char) = key.printable() {
-            self.search_for_more(char);
+            self.search_for_more(char.encode_utf8(&mut [0; 4]));
         } else if erases && search.is_incremental {
             search.pattern.pop();
             self.look(false);
@@ -91,13 +91,14 @@ impl Editor {
         }
     }
 
-    pub(super) fn search_for_more(&mut self, char: char) {
+    pub(super) fn search_for_more(&mut self, text: &str) {
         match &mut self.search {
-            Some(search) if search.is_incremental => {
-                search.pattern.push(char);
+            Some(search) if !search.is_incremental => _ = self.insert(text),
+            Some(search) if search.pattern.len() + text.len() <= LONGEST => {
+                search.pattern.push_str(text);
                 self.look(false);
             }
-            _ => drop(self.insert(char.encode_utf8(&mut [0; 4]))),
+            _ => self.ding(),
         }
     }
 

@@ -7,6 +7,9 @@ use crate::read_line::text::Text;
 /// So many octets of lines are kept, and then the oldest are not; but the first one is.
 const MOST: usize = 1 << 23;
 
+/// What each counts besides: they may be short, and many.
+const OVERHEAD: usize = 64;
+
 #[derive(Debug, Default)]
 pub(super) struct Undo {
     first: Option<Text>,
@@ -24,19 +27,19 @@ impl Undo {
             self.first = Some(text);
             return;
         }
-        self.octets += text.len();
+        self.octets += OVERHEAD + text.len();
         self.later.push_back(text);
         while self.octets > MOST
             && let Some(oldest) = self.later.pop_front()
         {
-            self.octets -= oldest.len();
+            self.octets -= OVERHEAD + oldest.len();
         }
     }
 
     pub(super) fn pop(&mut self) -> Option<Text> {
         match self.later.pop_back() {
             Some(text) => {
-                self.octets -= text.len();
+                self.octets -= OVERHEAD + text.len();
                 Some(text)
             }
             None => self.first.take(),
@@ -65,12 +68,14 @@ mod tests {
         );
         assert_eq!(undo.pop(), None);
 
-        let long = Text::new("x".repeat(MOST / 4));
+        let long = Text::new("x".repeat(MOST / 4 - OVERHEAD));
         undo.push(texts[1].clone());
         (0..10).for_each(|_| undo.push(long.clone()));
         assert_eq!((undo.later.len(), undo.octets), (4, MOST));
         assert_eq!(undo.pop().as_ref(), Some(&long));
         assert_eq!(undo.pop_all().as_ref(), Some(&texts[1]));
         assert_eq!(undo.pop_all(), None);
+        (0..MOST / OVERHEAD + 9).for_each(|_| undo.push(texts[0].clone()));
+        assert_eq!(undo.later.len(), MOST / OVERHEAD);
     }
 }
