@@ -210,6 +210,23 @@ fn a_group_ends_with_all_that_are_in_it() {
 }
 
 #[test]
+fn a_group_that_is_to_end_ends_at_once_with_a_wheel_that_kills() {
+    let kernel = kernel();
+    let pid = Rc::new(Cell::new(Pid::from_raw(0)));
+    let p = pid.clone();
+    let child = with_events(Run::build_shell(family("trap '' TERM"))).stdout_event("out");
+    spawn(&kernel, child.kill_on_drop(true), move |cx, event| {
+        if let Event::Stdout(record) = event {
+            p.set(pid_of(&record));
+            own(cx).terminate_group(Duration::from_secs(1000)).unwrap();
+            *cx.heap = None;
+        }
+    });
+    run(&kernel);
+    until_gone(pid.get());
+}
+
+#[test]
 fn what_is_left_of_a_group_is_killed_though_its_leader_has_ended() {
     // The leader obeys at once; the other one has the output open until it is killed.
     let all: &[_] = &["start", "exit signal: 15 (SIGTERM)", "error read 0 STDOUT", "close"];

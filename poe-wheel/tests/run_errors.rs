@@ -275,6 +275,10 @@ fn who_is_not_there_is_named() {
     assert_eq!((operation, target.as_str()), ("look up", "user \"no such user\""));
     let (operation, target, _) = refused(Run::build("true").groups(["no such group"]));
     assert_eq!((operation, target.as_str()), ("look up", "group \"no such group\""));
+    // The child would be in the group of its parent, which may be root's.
+    let (operation, target, source) = refused_error(Run::build("true").user(61_233));
+    assert_eq!((operation, target.as_str()), ("look up", "the group of user 61233"));
+    assert_eq!(source.to_string(), "it has none; give a group");
 }
 
 #[test]
@@ -416,7 +420,8 @@ fn children_run_as_others() {
         return skipped("only root may run a child as another user");
     }
     let kernel = kernel();
-    let cases: [(RunBuilder, &str); 4] = [
+    let cases: [(RunBuilder, &str); 5] = [
+        (Run::build("id").user(61_233).group(7), "uid=61233 gid=7(lp) groups=7(lp)"),
         (
             Run::build("id").user("nobody"),
             "uid=65534(nobody) gid=65534(nogroup) groups=65534(nogroup)",

@@ -61,10 +61,7 @@ impl Identity {
     pub(super) fn resolve(&self) -> Result<Ids, (String, io::Error)> {
         let (user, users_group) = match &self.user {
             None => (None, None),
-            Some(Account::Id(id)) => {
-                let entry = User::from_uid(Uid::from_raw(*id)).ok().flatten();
-                (Some(*id), entry.map(|entry| entry.gid.as_raw()))
-            }
+            Some(Account::Id(id)) => (Some(*id), self.group_of(*id)?),
             Some(Account::Name(name)) => {
                 let entry = found(User::from_name(name), "user", name)?;
                 (Some(entry.uid.as_raw()), Some(entry.gid.as_raw()))
@@ -78,6 +75,17 @@ impl Identity {
         let groups_if_permitted =
             self.is_given() && self.groups.is_none() && !Uid::effective().is_root();
         Ok(Ids { user, group, groups, groups_if_permitted })
+    }
+
+    /// The group of a user by number. One that nobody knows of is not to have this process's group, unless it is its user.
+    fn group_of(&self, user: u32) -> Result<Option<u32>, (String, io::Error)> {
+        let error = match User::from_uid(Uid::from_raw(user)) {
+            Ok(Some(entry)) => return Ok(Some(entry.gid.as_raw())),
+            _ if self.group.is_some() || Uid::effective().as_raw() == user => return Ok(None),
+            Ok(None) => io::Error::new(io::ErrorKind::NotFound, "it has none; give a group"),
+            Err(errno) => errno.into(),
+        };
+        Err((format!("the group of user {user}"), error))
     }
 }
 

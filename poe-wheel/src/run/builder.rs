@@ -268,7 +268,8 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
         self
     }
 
-    /// The user that the child runs as (POE: `User`), and that user's group, unless another is given. Where this process may
+    /// The user that the child runs as (POE: `User`), and that user's group, unless another is given, as it must be for a number
+    /// that no user has. Where this process may
     /// give up its own supplementary groups, as root may, the child has none of them. Needs a `fork`.
     pub fn user(mut self, user: impl Into<Account>) -> Self {
         self.request.identity.user = Some(user.into());
@@ -330,7 +331,8 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
         self
     }
 
-    /// Kills the child when the wheel is dropped, by `KILL`. Else it goes on without its wheel.
+    /// Kills the child when the wheel is dropped, by `KILL`; its group, where [that](Run::terminate_group) is being terminated.
+    /// Else it goes on without its wheel.
     pub fn kill_on_drop(mut self, yes: bool) -> Self {
         self.ending.kill_on_drop = yes;
         self

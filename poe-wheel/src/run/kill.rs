@@ -139,6 +139,11 @@ impl Deadline {
         Some(deadline)
     }
 
+    /// Who has to have ended by then.
+    pub(super) fn whom(&self) -> Whom {
+        self.whom
+    }
+
     /// There is none any more.
     pub(super) fn end(self: Rc<Self>, kernel: &Kernel) {
         kernel.cancel_call(self.timer.replace(TimerId::NONE));

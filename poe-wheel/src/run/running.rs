@@ -170,11 +170,13 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
         if let (Some(pid), false, Some(this)) = (self.pid(), self.has_exited(), self.this.upgrade())
         {
             if self.kill_on_drop {
-                if let Some(deadline) = self.deadline.take() {
+                let deadline = self.deadline.take();
+                let whom = deadline.as_ref().map_or(Whom::Process, |deadline| deadline.whom());
+                if let Some(deadline) = deadline {
                     deadline.end(&kernel);
                 }
                 // The session waits for it, as it is about to end, so that it does not stay a zombie.
-                let _ = self.kill(Whom::Process, Signal::SIGKILL);
+                let _ = self.kill(whom, Signal::SIGKILL);
             } else {
                 let this: Rc<dyn WatchChild> = this;
                 kernel.unwatch_child(pid, &this);
