@@ -91,6 +91,7 @@ fn what_says_two_things_about_one_end_or_half_of_one_is_refused() {
         [Domain::Inet, Domain::Inet6, Domain::Unix].map(|it| factory().socket_domain(it));
     for builder in [
         factory().remote_port(1),
+        factory().remote_address("127.0.0.1"),
         factory().bind_address("127.0.0.1").remote_port("echo"),
         factory().remote_path("/a").remote_address("127.0.0.1"),
         factory().remote_path("/a").remote_port(1),

@@ -138,6 +138,9 @@ fn a_name_whose_port_is_in_use_is_a_failure_after_the_handler() {
 fn what_can_be_known_at_once_is_an_error_of_spawn() {
     let service = spawn_error(&at_name().bind_port("no-such-service"));
     assert!(matches!(service, Some(WheelError::Resolve { .. })), "{service:?}");
+    let other_family = factory().bind_address("::1").socket_domain(Domain::Inet);
+    let error = spawn_error(&other_family).unwrap().to_string();
+    assert!(error.starts_with("cannot resolve \"[::1]:0\": the host has no address"), "{error}");
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl SocketFactoryBuilder {
         self
     }
 
-    /// The port to connect to, or the name of its service (POE: `RemotePort`).
+    /// The port to connect to, or the name of its service (POE: `RemotePort`). A [remote address](Self::remote_address) needs one.
     pub fn remote_port(mut self, port: impl Into<Port>) -> Self {
         self.remote_port = Some(port.into());
         self
@@ -337,6 +337,8 @@ impl SocketFactoryBuilder {
             "remote_path excludes remote_address and remote_port; give one way to the server"
         } else if has_remote_port && !has_remote_host {
             "remote_port needs a remote_address; without one the wheel would listen"
+        } else if has_remote_host && !has_remote_port {
+            "remote_address needs a remote_port; say at which the server listens"
         } else if path.is_some() && has_bind_host {
             "bind_path excludes bind_address and bind_port; give one address of this end"
         } else if self.remote_path.is_some() && has_bind_host {
@@ -373,7 +375,7 @@ impl SocketFactoryBuilder {
             domain: self.this_end.domain,
             kind: self.this_end.options.kind,
             remote_address: self.remote_address.clone()?,
-            remote_port: self.remote_port.clone(),
+            remote_port: self.remote_port.clone()?,
             bind_address: self.this_end.address.clone(),
             bind_port: self.this_end.port.clone(),
         }))

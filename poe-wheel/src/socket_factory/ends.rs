@@ -2,8 +2,6 @@
 
 use std::net::SocketAddr;
 
-use nix::errno::Errno;
-
 use super::address::{self, Domain, Port, SocketType};
 use super::connector::Failed;
 
@@ -13,7 +11,7 @@ pub(super) struct Ends {
     pub(super) domain: Option<Domain>,
     pub(super) kind: SocketType,
     pub(super) remote_address: String,
-    pub(super) remote_port: Option<Port>,
+    pub(super) remote_port: Port,
     pub(super) bind_address: Option<String>,
     pub(super) bind_port: Option<Port>,
 }
@@ -30,11 +28,11 @@ pub(super) struct Addresses {
 impl Ends {
     /// Whether all is known without asking anybody.
     pub(super) fn are_literal(&self) -> bool {
-        let is_number = |port: &Option<Port>| !matches!(port, Some(Port::Service(_)));
+        let is_service = |port: &Port| matches!(port, Port::Service(_));
         address::is_literal(&self.remote_address)
             && self.bind_address.as_deref().is_none_or(address::is_literal)
-            && is_number(&self.remote_port)
-            && is_number(&self.bind_port)
+            && !is_service(&self.remote_port)
+            && !self.bind_port.as_ref().is_some_and(is_service)
     }
 
     /// Looks the addresses up, which may take long.
@@ -43,8 +41,7 @@ impl Ends {
     }
 
     fn remote(&self) -> Result<Vec<SocketAddr>, Failed> {
-        let port = self.remote_port.as_ref().ok_or_else(|| ("connect", Errno::EINVAL.into()))?;
-        let number = port.number(self.kind).map_err(|e| ("getservbyname", e))?;
+        let number = self.remote_port.number(self.kind).map_err(|e| ("getservbyname", e))?;
         address::resolve(&self.remote_address, number, self.domain)
             .map(address::interleave)
             .map_err(|e| ("getaddrinfo", e))

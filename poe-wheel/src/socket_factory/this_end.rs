@@ -50,7 +50,9 @@ impl ThisEnd {
     pub(super) fn unresolved(&self, source: io::Error) -> WheelError {
         let host = self.address.as_deref().unwrap_or("*");
         let port = self.port.as_ref().unwrap_or(&Port::Number(0));
-        WheelError::Resolve { host: format!("{host}:{port}"), source }
+        let is_bare = host.contains(':') && !host.starts_with('[');
+        let host = if is_bare { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        WheelError::Resolve { host, source }
     }
 
     /// Binds a socket, which listens then if it is for streams. A name is looked up.
