@@ -107,14 +107,15 @@ fn patterns_may_be_given_and_files_read_from_their_start() {
 fn mistakes_are_told_in_one_line() {
     let directory = Directory::new("mistakes");
     let patterns = directory.path("patterns");
-    append(&patterns, "(\n");
+    append(&patterns, "# none\n\nfine\n(\n");
     let badly =
         |arguments: &[&str]| Program::start(Command::new(MONITOR).args(arguments)).wait().badly();
     assert_eq!(badly(&[]), "Error: no file to follow; see --help");
     assert_eq!(badly(&["--patterns"]), "Error: --patterns needs a file");
     assert_eq!(badly(&["--nonsense"]), "Error: unexpected argument \"--nonsense\"; see --help");
     let patterns = patterns.to_str().unwrap();
-    assert!(badly(&["--patterns", patterns, "log"]).contains("unclosed group"));
+    let unclosed = format!("Error: {patterns}:4: error: unclosed group");
+    assert_eq!(badly(&["--patterns", patterns, "log"]), unclosed);
     assert!(badly(&["--patterns", "/nowhere/to/be", "log"]).contains("No such file"));
     let folder = directory.0.to_str().unwrap();
     assert_eq!(badly(&[folder]), format!("Error: cannot follow {folder}: it is a directory"));

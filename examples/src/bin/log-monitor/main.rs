@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use examples::{complain, say};
 use poe_component::prelude::*;
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 const USAGE: &str = "[--patterns FILE] [--from-start] FILE...
 
@@ -158,24 +158,30 @@ fn arguments() -> examples::Result<(RegexSet, bool, Vec<PathBuf>)> {
         return Err(wrong("no file to follow; see --help").into());
     }
     let patterns = match patterns {
-        None => compile(PATTERNS)?,
+        None => compile("patterns.txt", PATTERNS)?,
         Some(file) => {
             let name = PathBuf::from(&file);
             let text = fs::read_to_string(&name)
                 .map_err(|error| wrong(format!("{}: {error}", name.display())))?;
-            compile(&text)?
+            compile(&name.to_string_lossy(), &text)?
         }
     };
     Ok((patterns, from_start, files))
 }
 
-fn compile(text: &str) -> examples::Result<RegexSet> {
-    let patterns = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+fn compile(file: &str, text: &str) -> examples::Result<RegexSet> {
+    let is_pattern = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let patterns = text.lines().filter(is_pattern);
     // A log need not be UTF-8. The room is for states of the automaton that are met on the way.
     let set = RegexSetBuilder::new(patterns).unicode(false).dfa_size_limit(64 << 20).build();
     set.map_err(|error| {
         let error = error.to_string();
-        wrong(error.lines().last().unwrap_or("a pattern is malformed")).into()
+        let what = error.lines().last().unwrap_or("a pattern is malformed");
+        // Of a set it is not said which of them it is about.
+        let is_wrong = |line| RegexBuilder::new(line).unicode(false).build().is_err();
+        let line = text.lines().position(|line| is_pattern(&line) && is_wrong(line));
+        let place = line.map_or(file.to_owned(), |line| format!("{file}:{}", line + 1));
+        wrong(format!("{place}: {what}")).into()
     })
 }
 
