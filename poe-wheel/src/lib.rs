@@ -228,6 +228,7 @@
 //! - A shell command's arguments are its `$1` and so on. POE puts them into the command, without quotes; and passes a program of
 //!   one word without arguments by the shell if there is something in it that looks so.
 //! - A child that runs as another user has that user's group, and none of its parent's supplementary ones. In POE it keeps both.
+//! - A FIFO that a child is redirected to or from has to be open at its other end: see [`Redirect`]. POE's kernel waits for that.
 //! - Code runs in a thread where a copy of the process would not be sound: see [`CodeIn`]. POE forks.
 //! - A file without a `#!` that is no program is an error. POE has the shell read it.
 //! - A child has none of the descriptors of its parent's wheels, and no signal of the parent's is blocked or ignored in it but

@@ -217,3 +217,18 @@ fn what_a_function_has_cut_is_not_cut_again() {
     program.person.types("x\x1B.\x0F\x1B.\r\x04");
     assert_eq!(program.end(), ["line é", "line éé", "eot"]);
 }
+
+#[test]
+fn words_are_listed_in_as_many_columns_as_there_are_by_now() {
+    let words = |_: &_| ["banana", "bandana", "bandage", "bank"].map(str::to_owned).to_vec();
+    let program = Program::sized(40, 8, move |builder| builder.completion(words));
+    program.act(|wheel| wheel.set_option("print-completions-horizontally", "on"));
+    program.person.types("ban");
+    program.until_seen("> ban");
+    // Nobody tells the wheel.
+    program.person.resize(20, 8);
+    program.person.types("\x1B?");
+    program.until_seen("banana   bandana\nbandage  bank\n> ban");
+    program.person.types("\x03");
+    assert_eq!(program.end(), ["interrupt"]);
+}

@@ -363,6 +363,14 @@ impl Wheel {
             return;
         }
         let _working = Unset(&self.working);
+        // Those who do not hear of another size, see it with the next key.
+        if self.is_edited
+            && self.reading.get()
+            && !self.ended.get()
+            && self.screen.borrow().size() != self.terminal_size()
+        {
+            self.refresh();
+        }
         while self.reading.get() && !self.ended.get() {
             if !self.is_edited {
                 let Some(line) = self.plain.borrow_mut().next() else { break };
@@ -388,12 +396,7 @@ impl Wheel {
             return;
         }
         self.wait_for_rest_of_key(kernel);
-        // Those who do not hear of another size, see it with the next key.
-        if self.reading.get() && self.screen.borrow().size() != self.terminal_size() {
-            self.refresh();
-        } else {
-            self.draw();
-        }
+        self.draw();
     }
 
     fn do_effect(&self, kernel: &Kernel, effect: Effect) {
