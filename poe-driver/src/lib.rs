@@ -86,6 +86,7 @@ mod datagram;
 mod driver;
 mod error;
 pub mod memory;
+mod messages;
 mod output_queue;
 pub mod prelude;
 mod read_buffer;

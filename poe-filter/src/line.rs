@@ -235,9 +235,9 @@ impl Filter for Line {
         }
     }
 
+    #[inline]
     fn put(&mut self, record: Bytes, sink: &mut dyn Sink) -> Result<(), FilterError> {
-        sink.put_bytes(record);
-        sink.put_slice(&self.config.output);
+        sink.put_ended(record, &self.config.output);
         Ok(())
     }
 

@@ -23,6 +23,12 @@ pub trait Sink {
     fn put_bytes(&mut self, chunk: Bytes) {
         self.put_slice(&chunk);
     }
+
+    /// Takes a whole chunk and what ends it, as a line and its terminator, with one call.
+    fn put_ended(&mut self, chunk: Bytes, end: &[u8]) {
+        self.put_bytes(chunk);
+        self.put_slice(end);
+    }
 }
 
 impl Sink for Vec<u8> {
@@ -54,5 +60,8 @@ impl<S: Sink + ?Sized> Sink for &mut S {
 
     fn put_bytes(&mut self, chunk: Bytes) {
         (**self).put_bytes(chunk);
+    }
+    fn put_ended(&mut self, chunk: Bytes, end: &[u8]) {
+        (**self).put_ended(chunk, end);
     }
 }

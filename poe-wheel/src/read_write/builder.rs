@@ -34,7 +34,7 @@ impl ReadWriteBuilder<Bytes, Bytes> {
             handles: (input, output),
             part: None,
             driver: None,
-            filters: Filters::Both(Line::new().boxed()),
+            filters: Filters::Both(Box::new(Line::new())),
             events: Events::default(),
             low_mark: None,
             high_mark: None,
@@ -51,7 +51,7 @@ impl<In: 'static, Out: 'static> ReadWriteBuilder<In, Out> {
 
     /// The filter for both directions (POE: `Filter`); `Line` if none is given.
     pub fn filter<F: Filter + 'static>(self, filter: F) -> ReadWriteBuilder<F::In, F::Out> {
-        self.with_filters(|_| Filters::Both(filter.boxed()))
+        self.with_filters(|_| Filters::Both(Box::new(filter)))
     }
 
     /// The filter for input (POE: `InputFilter`).

@@ -9,7 +9,7 @@ use poe_filter::{Filter, FilterError, Sink};
 
 /// What a wheel parses its input and serializes its output with.
 pub(super) enum Filters<In: 'static, Out: 'static> {
-    Both(Box<dyn Filter<In = In, Out = Out>>),
+    Both(Box<dyn Both<In, Out>>),
     Each {
         input: Box<dyn Decode<In>>,
         output: Box<dyn Encode<Out>>,
@@ -34,11 +34,16 @@ pub(super) trait Decode<In> {
 
 /// The half of a filter that takes records.
 pub(super) trait Encode<Out> {
-    fn encode(&mut self, record: Out, sink: &mut dyn Sink) -> Result<(), FilterError>;
+    fn encode(&mut self, record: Out, queue: &mut OutputQueue) -> Result<(), FilterError>;
     fn encoder(&mut self) -> &mut dyn Any;
 }
 
-impl<F: Filter + ?Sized> Decode<F::In> for F {
+/// Both halves of a filter.
+pub(super) trait Both<In, Out>: Decode<In> + Encode<Out> {}
+
+impl<F: Filter> Both<F::In, F::Out> for F {}
+
+impl<F: Filter> Decode<F::In> for F {
     fn feed(&mut self, chunk: Bytes) -> Result<(), FilterError> {
         self.get_one_start(chunk)
     }
@@ -68,9 +73,10 @@ impl<F: Filter + ?Sized> Decode<F::In> for F {
     }
 }
 
-impl<F: Filter + ?Sized> Encode<F::Out> for F {
-    fn encode(&mut self, record: F::Out, sink: &mut dyn Sink) -> Result<(), FilterError> {
-        self.put(record, sink)
+impl<F: Filter> Encode<F::Out> for F {
+    fn encode(&mut self, record: F::Out, queue: &mut OutputQueue) -> Result<(), FilterError> {
+        // The filter and the queue are known here, so that nothing is between them.
+        self.put(record, &mut Message(queue))
     }
 
     fn encoder(&mut self) -> &mut dyn Any {
@@ -116,10 +122,9 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
     /// Queues a record as one message.
     #[inline]
     pub(super) fn put(&mut self, record: Out, queue: &mut OutputQueue) -> Result<(), FilterError> {
-        let mut sink = Message(queue);
         match self {
-            Self::Both(filter) => filter.encode(record, &mut sink)?,
-            Self::Each { output, .. } => output.encode(record, &mut sink)?,
+            Self::Both(filter) => filter.encode(record, queue)?,
+            Self::Each { output, .. } => output.encode(record, queue)?,
             Self::Neither => {}
         }
         queue.end_message();
@@ -144,7 +149,7 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
     /// The same with another filter for input; for a wheel that does not run yet.
     pub(super) fn with_input<I>(self, input: Box<dyn Decode<I>>) -> Filters<I, Out> {
         match self {
-            Self::Both(filter) => Filters::Each { input, output: Box::new(filter) },
+            Self::Both(filter) => Filters::Each { input, output: filter },
             Self::Each { output, .. } => Filters::Each { input, output },
             Self::Neither => Filters::Neither,
         }
@@ -153,7 +158,7 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
     /// The same with another filter for output.
     pub(super) fn with_output<O>(self, output: Box<dyn Encode<O>>) -> Filters<In, O> {
         match self {
-            Self::Both(filter) => Filters::Each { input: Box::new(filter), output },
+            Self::Both(filter) => Filters::Each { input: filter, output },
             Self::Each { input, .. } => Filters::Each { input, output },
             Self::Neither => Filters::Neither,
         }
@@ -184,10 +189,7 @@ impl<In: 'static, Out: 'static> Filters<In, Out> {
         None
     }
 
-    pub(super) fn replace_both(
-        &mut self,
-        mut filter: Box<dyn Filter<In = In, Out = Out>>,
-    ) -> Replaced<Self> {
+    pub(super) fn replace_both(&mut self, mut filter: Box<dyn Both<In, Out>>) -> Replaced<Self> {
         let handed_over = hand_over(&mut *filter, self.take_pending());
         (handed_over, mem::replace(self, Self::Both(filter)))
     }
@@ -210,5 +212,10 @@ impl Sink for Message<'_> {
 
     fn put_bytes(&mut self, chunk: Bytes) {
         self.0.put_bytes(chunk);
+    }
+
+    #[inline(always)]
+    fn put_ended(&mut self, chunk: Bytes, end: &[u8]) {
+        self.0.put_ended(chunk, end);
     }
 }

@@ -3,15 +3,13 @@
 //! They are in use then, and so is what they would change. It is done as soon as they have returned, in the order in which it
 //! was asked for.
 
-use poe_filter::Filter;
-
-use super::filters::{Decode, Encode};
+use super::filters::{Both, Decode, Encode};
 use super::wheel::Wheel;
 
 /// Something to be done when neither the filter nor the driver is in use.
 pub(super) enum Later<In: 'static, Out: 'static> {
     Put(Out),
-    Filter(Box<dyn Filter<In = In, Out = Out>>),
+    Filter(Box<dyn Both<In, Out>>),
     InputFilter(Box<dyn Decode<In>>),
     OutputFilter(Box<dyn Encode<Out>>),
     /// What is at the end of a turn anyhow.

@@ -182,7 +182,7 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
     /// Input that is pending goes to the new filter, exactly from the record on that follows the one being handled. Its
     /// records come when the handler has returned. Output already put stays as it was serialized.
     pub fn set_filter(&self, filter: impl Filter<In = In, Out = Out> + 'static) {
-        self.wheel.set_filter(filter.boxed());
+        self.wheel.set_filter(Box::new(filter));
     }
 
     /// As [`Self::set_filter`], for input alone (POE: `set_input_filter`).
@@ -280,7 +280,7 @@ impl<In: 'static, Out: 'static> ReadWrite<In, Out> {
         self,
         filter: F,
     ) -> Result<ReadWrite<F::In, F::Out>, WheelError> {
-        let wheel = self.wheel.succeed(filter.boxed())?;
+        let wheel = self.wheel.succeed(Box::new(filter))?;
         Ok(ReadWrite { wheel })
     }
 

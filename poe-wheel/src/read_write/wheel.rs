@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use poe_driver::{Driver, ReadBuffer, SysRw};
-use poe_filter::Filter;
 use poe_kernel::{Flush, Kernel, Mode, Name, SessionId, Watch, WatchError, WatchId, WeakKernel};
 use socket2::SockRef;
 
 use super::ReadWriteEvent;
 use super::events::{Events, Marks, check_marks};
-use super::filters::{Decode, Encode, Filters};
+use super::filters::{Both, Decode, Encode, Filters};
 use super::later::Later;
 use super::linger::{self, Lingering};
 use super::part::{Part, Side};
@@ -131,14 +130,14 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
     /// A wheel of other records that goes on where this one stands; this one has ended.
     pub(super) fn succeed<I: 'static, O: 'static>(
         &self,
-        mut filter: Box<dyn Filter<In = I, Out = O>>,
+        mut filter: Box<dyn Both<I, O>>,
     ) -> Result<Rc<Wheel<I, O>>, WheelError> {
         self.catch_up();
         if self.is_busy() {
             return Err(WheelError::Busy);
         }
         let pending = self.filters.borrow_mut().take_pending();
-        let handed_over = if pending.is_empty() { Ok(()) } else { filter.get_one_start(pending) };
+        let handed_over = if pending.is_empty() { Ok(()) } else { filter.feed(pending) };
         let driver = self.driver.replace(Box::new(SysRw::new()));
         let state = &self.state;
         let successor = Rc::new_cyclic(|this| Wheel {
@@ -293,7 +292,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         Ok(())
     }
 
-    pub(super) fn set_filter(&self, filter: Box<dyn Filter<In = In, Out = Out>>) {
+    pub(super) fn set_filter(&self, filter: Box<dyn Both<In, Out>>) {
         self.catch_up();
         if self.is_busy() {
             return self.do_later(Later::Filter(filter));
@@ -301,7 +300,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         self.set_filter_now(filter);
     }
 
-    pub(super) fn set_filter_now(&self, filter: Box<dyn Filter<In = In, Out = Out>>) {
+    pub(super) fn set_filter_now(&self, filter: Box<dyn Both<In, Out>>) {
         // What is replaced is dropped when nothing is in use: it may call this wheel.
         let (handed_over, _replaced) =
             self.guarded(|| self.filters.borrow_mut().replace_both(filter));
