@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::Location;
+use std::rc::Rc;
 
 use crate::{Carried, Kernel, Name, ReplyTo, SessionId};
 
@@ -49,6 +50,14 @@ pub trait Dispatch {
     ///
     /// [`Failure`] says why the event was not handled, or how its handler failed.
     fn dispatch(&self, delivery: Delivery<'_>) -> Outcome;
+
+    /// Hands over what takes events of this name one after the other, a [`Taker`](crate::Taker) of the type of payload that the handler has.
+    /// Nothing by default: each event is dispatched by itself, as are those of a type or name that nothing is handed over for.
+    ///
+    /// It is used until [`Kernel::handlers_changed`] says that it is another one, or the session has stopped.
+    fn taker(self: Rc<Self>, event: Name, place: ReplyTo<'_>) {
+        let _ = (event, place);
+    }
 
     /// Whether a handler up the stack holds what the next one would need, so that a synchronous event must be refused
     /// rather than begun.

@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     /// that is gone, a death.
     pub(crate) unsettled: Rc<Cell<bool>>,
     pub(crate) sessions: RefCell<Sessions>,
+    /// How often one of them has stopped or changed its handlers.
+    pub(crate) changes: Cell<u64>,
     pub(crate) marks: RefCell<Vec<Mark>>,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) has_stale_events: Cell<bool>,
@@ -371,6 +373,7 @@ impl KernelBuilder {
             is_fatal: Cell::new(false),
             unsettled: Rc::clone(&unsettled),
             sessions: RefCell::new(Sessions::new(Location::caller(), unsettled)),
+            changes: Cell::new(0),
             marks: RefCell::default(),
             queue: RefCell::default(),
             has_stale_events: Cell::new(false),

@@ -236,6 +236,7 @@ mod sessions;
 mod signals;
 mod switches;
 mod sys;
+mod taker;
 mod threads;
 mod timers;
 mod trace;
@@ -274,6 +275,7 @@ pub use send::Destination;
 pub use sessions::{Change, Child, Parent};
 pub use signals::{ChildExit, Signal, SignalClass, UiDestroy, WatchChild, signal_class};
 pub use switches::{Asserts, Traces};
+pub use taker::Taker;
 pub use threads::{
     BlockingCall, BlockingError, BlockingRefused, Poster, PosterError, SessionPoster,
 };

@@ -457,8 +457,13 @@ impl Kernel {
 /// Runs a session's handler; panics are caught.
 #[inline(always)]
 pub(crate) fn run_caught(body: &dyn Dispatch, delivery: Delivery<'_>) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| body.dispatch(delivery)))
-        .unwrap_or_else(|panic| Err(Failure::Panic(panic).into()))
+    caught(|| body.dispatch(delivery))
+}
+
+/// Makes a panic of a handler its failure.
+#[inline(always)]
+pub(crate) fn caught(run: impl FnOnce() -> Outcome) -> Outcome {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(Failure::Panic(panic).into()))
 }
 
 #[cold]

@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
-use poe_kernel::{Delivery, Dispatch, Failure, Kernel, Name, Outcome, SessionId, take};
+use poe_kernel::{
+    Delivery, Dispatch, Failure, Kernel, Name, Outcome, ReplyTo, SessionId, Taker, take,
+};
 
 type Log = Rc<RefCell<Vec<u32>>>;
 
@@ -268,4 +270,98 @@ fn measuring_may_begin_and_end_between_two() {
     drop(delivering);
     kernel.run().unwrap();
     assert_eq!(*log.borrow(), [1, 2, 3, 4]);
+}
+
+/// A session that says whether an event came by a taker, and which one.
+#[derive(Default)]
+struct Taking {
+    log: RefCell<Vec<String>>,
+    takers: Cell<u32>,
+}
+
+impl Dispatch for Taking {
+    fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
+        if let Some(n) = take::<u32>(delivery.payload) {
+            self.log.borrow_mut().push(format!("{n} {}", delivery.event));
+            if n == 9 {
+                delivery.kernel.set_profiling(false);
+            }
+        }
+        Ok(())
+    }
+
+    fn taker(self: Rc<Self>, event: Name, place: ReplyTo<'_>) {
+        self.takers.set(self.takers.get() + 1);
+        if event == "alone" {
+            return;
+        }
+        let taker = self.takers.get();
+        let _ = place.put(Taker::new(move |kernel, envelope, n: u32| {
+            assert_eq!(kernel.active_event(), Some(envelope.event));
+            self.log.borrow_mut().push(format!("{n} {} by {taker}", envelope.event));
+            match n {
+                3 => kernel.handlers_changed(),
+                7 => kernel.set_profiling(true),
+                13 => kernel.stop(),
+                _ => {}
+            }
+            if n == 6 { Err(Failure::Unhandled.into()) } else { Ok(()) }
+        }));
+    }
+}
+
+#[test]
+fn a_taker_is_asked_for_with_the_second_event_of_a_name_and_whenever_it_may_be_another() {
+    let kernel = virtual_kernel();
+    let taking = Rc::new(Taking::default());
+    let session = kernel.session_alloc(taking.clone(), ()).unwrap();
+    taking.log.take();
+    let mut delivering = kernel.delivering(session);
+    let names = ["record"; 11].into_iter().chain(["other"; 6]);
+    for (n, name) in (1_u32..).zip(names) {
+        delivering.event(Name::new(name), n);
+    }
+    drop(delivering);
+    let expected = [
+        "1 record",
+        "2 record by 1",
+        "3 record by 1",
+        // Changed, and so as at the beginning.
+        "4 record",
+        "5 record by 2",
+        "6 record by 2",
+        "7 record by 2",
+        // Those that are measured are dispatched.
+        "8 record",
+        "9 record",
+        "10 record by 2",
+        "11 record by 2",
+        "12 other",
+        // After which there is no session.
+        "13 other by 3",
+    ];
+    assert_eq!(*taking.log.borrow(), expected);
+    kernel.run().unwrap();
+    assert_eq!(Rc::strong_count(&taking), 1, "the taker was let go of");
+}
+
+#[test]
+fn without_a_taker_of_that_type_each_event_is_dispatched() {
+    let kernel = virtual_kernel();
+    let taking = Rc::new(Taking::default());
+    let session = kernel.session_alloc(taking.clone(), ()).unwrap();
+    let mut delivering = kernel.delivering(session);
+    for n in 1..=4_u32 {
+        delivering.event(Name::new("alone"), n);
+    }
+    assert_eq!(taking.takers.get(), 1, "it is not asked for again and again");
+    drop(delivering);
+    assert_eq!(*taking.log.borrow(), ["1 alone", "2 alone", "3 alone", "4 alone"]);
+    let mut delivering = kernel.delivering(session);
+    for text in ["one", "two", "three"] {
+        delivering.event(Name::new("record"), text);
+    }
+    drop(delivering);
+    assert_eq!(taking.log.borrow().len(), 4);
+    kernel.run().unwrap();
 }

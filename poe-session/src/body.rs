@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use poe_kernel::{
     Asserts, Delivery, Diagnostic, Dispatch, Envelope, EventFor, Failure, Kernel, Name, Outcome,
-    SessionOption,
+    ReplyTo, SessionOption,
 };
 
 use crate::handlers::{erase, erase_default};
@@ -28,8 +28,14 @@ impl<H: 'static, K: Kind> Dispatch for Body<H, K> {
         // does.
         let table = Rc::clone(&self.table.borrow_mut());
         match table.get(delivery.event) {
-            Some(handler) => self.run(handler, delivery),
+            Some(handler) => self.run_handler(handler, delivery),
             None => self.dispatch_elsewhere(&table, delivery),
+        }
+    }
+
+    fn taker(self: Rc<Self>, event: Name, place: ReplyTo<'_>) {
+        if let Some(handler) = self.find(event) {
+            handler.taker(self, place);
         }
     }
 
@@ -81,10 +87,21 @@ impl<H: 'static, K: Kind> Body<H, K> {
     }
 
     #[inline(always)]
-    fn run(&self, handler: &Handler<H, K>, delivery: Delivery<'_>) -> Outcome {
+    fn run_handler(&self, handler: &Handler<H, K>, delivery: Delivery<'_>) -> Outcome {
+        let Delivery { kernel, envelope, payload, reply, .. } = delivery;
+        self.run(kernel, envelope, |cx| handler.run(cx, payload, reply))
+    }
+
+    /// Runs a handler with the heap.
+    #[inline(always)]
+    pub(crate) fn run(
+        &self,
+        kernel: &Kernel,
+        envelope: &Envelope,
+        handler: impl FnOnce(&mut Cx<'_, H, K>) -> Outcome,
+    ) -> Outcome {
         let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy.into()) };
-        let mut cx = Cx::new(delivery.kernel, self, heap, delivery.envelope);
-        handler.run(&mut cx, delivery.payload, delivery.reply)
+        handler(&mut Cx::new(kernel, self, heap, envelope))
     }
 
     #[inline(never)]
@@ -92,7 +109,7 @@ impl<H: 'static, K: Kind> Body<H, K> {
         let event = delivery.event;
         let handler = K::elsewhere(&self.part, event);
         match handler.or_else(|| K::default(&self.part, table, event)) {
-            Some(handler) => self.run(&handler, delivery),
+            Some(handler) => self.run_handler(&handler, delivery),
             None => Err(self.unhandled(&delivery).into()),
         }
     }
@@ -180,6 +197,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
         // What is replaced is dropped when the table is free again: its drop may call this session.
         let replaced = self.body.changeable().borrow().get(event).cloned();
         Rc::make_mut(&mut self.body.changeable().borrow_mut()).insert(event, erase(handler));
+        self.kernel.handlers_changed();
         if replaced.is_some() && self.body.options.get().debug {
             self.kernel.report(&Diagnostic::Redefined { session: self.session(), event });
         }
@@ -195,6 +213,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
             let mut table = self.body.changeable().borrow_mut();
             std::mem::replace(&mut Rc::make_mut(&mut table).default, handler)
         };
+        self.kernel.handlers_changed();
         drop(replaced);
     }
 
@@ -203,6 +222,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
         let event = event.into();
         let removed = self.body.changeable().borrow().get(event).cloned();
         Rc::make_mut(&mut self.body.changeable().borrow_mut()).remove(event);
+        self.kernel.handlers_changed();
         removed.is_some()
     }
 

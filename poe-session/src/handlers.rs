@@ -1,11 +1,16 @@
 //! The handlers of a session, or of many sessions alike.
 
+use std::any::type_name;
 use std::fmt;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
-use poe_kernel::{Child, EventFor, Failure, Name, Outcome, Parent, Payload};
+use poe_kernel::{
+    Carried, Child, EventFor, Failure, Name, Outcome, Parent, Payload, ReplyTo, Taker,
+};
 
-use crate::table::{Handler, Table};
+use crate::body::Body;
+use crate::table::{Handle, Handler, Table};
 use crate::{Cx, IntoOutcome, Kind, Plain};
 
 /// An event that had no handler of its own, as the default handler gets it (POE: `ARG0` and `ARG1` of `_default`).
@@ -173,10 +178,39 @@ impl<H, K: Kind> fmt::Debug for Handlers<H, K> {
 pub(crate) fn erase<H: 'static, K: Kind, P: 'static, R: IntoOutcome>(
     handler: impl Fn(&mut Cx<'_, H, K>, P) -> R + 'static,
 ) -> Handler<H, K> {
-    Handler::new(move |cx, payload, reply| match payload.take::<P>() {
-        Some(payload) => handler(cx, payload).into_outcome(reply),
-        None => wrong_payload(std::any::type_name::<P>()),
-    })
+    let handler = move |cx: &mut Cx<'_, H, K>, payload: P, reply: ReplyTo<'_>| {
+        handler(cx, payload).into_outcome(reply)
+    };
+    Handler::of(Typed(Rc::new(handler), PhantomData))
+}
+
+/// A handler whose payload is a `P`; what takes many events has a share of it.
+struct Typed<F, P>(Rc<F>, PhantomData<fn(P)>);
+
+impl<H, K, P, F> Handle<H, K> for Typed<F, P>
+where
+    H: 'static,
+    K: Kind,
+    P: 'static,
+    F: Fn(&mut Cx<'_, H, K>, P, ReplyTo<'_>) -> Outcome + 'static,
+{
+    #[inline]
+    fn run(&self, cx: &mut Cx<'_, H, K>, payload: &mut Carried<'_>, reply: ReplyTo<'_>) -> Outcome {
+        match payload.take::<P>() {
+            Some(payload) => (self.0)(cx, payload, reply),
+            None => wrong_payload(type_name::<P>()),
+        }
+    }
+
+    fn taker(&self, session: Rc<Body<H, K>>, place: ReplyTo<'_>) {
+        let handler = Rc::clone(&self.0);
+        let taker = Taker::new(move |kernel, envelope, payload: P| {
+            session.trace(kernel, envelope);
+            session.run(kernel, envelope, |cx| handler(cx, payload, ReplyTo::nobody()))
+        });
+        // Who asks for another type has none.
+        let _ = place.put(taker);
+    }
 }
 
 #[cold]

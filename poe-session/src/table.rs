@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use poe_kernel::{Carried, Name, Outcome, ReplyTo};
 
+use crate::body::Body;
 use crate::{Cx, Kind};
 
 /// A handler, its payload's type hidden.
@@ -14,15 +15,42 @@ use crate::{Cx, Kind};
 /// each call, how far into an `Rc` something of unknown alignment lies.
 pub struct Handler<H, K: Kind>(Rc<Erased<H, K>>);
 
-struct Erased<H, K: Kind>(Box<Function<H, K>>);
+struct Erased<H, K: Kind>(Box<dyn Handle<H, K>>);
 
-type Function<H, K> = dyn Fn(&mut Cx<'_, H, K>, &mut Carried<'_>, ReplyTo<'_>) -> Outcome;
+/// What a handler does.
+pub(crate) trait Handle<H, K: Kind> {
+    fn run(&self, cx: &mut Cx<'_, H, K>, payload: &mut Carried<'_>, reply: ReplyTo<'_>) -> Outcome;
+
+    /// Hands over a [`Taker`](poe_kernel::Taker) that does it in this session, if it is for one type of payload.
+    fn taker(&self, session: Rc<Body<H, K>>, place: ReplyTo<'_>) {
+        let _ = (session, place);
+    }
+}
+
+impl<H, K: Kind, F> Handle<H, K> for F
+where
+    F: Fn(&mut Cx<'_, H, K>, &mut Carried<'_>, ReplyTo<'_>) -> Outcome,
+{
+    #[inline]
+    fn run(&self, cx: &mut Cx<'_, H, K>, payload: &mut Carried<'_>, reply: ReplyTo<'_>) -> Outcome {
+        self(cx, payload, reply)
+    }
+}
 
 impl<H, K: Kind> Handler<H, K> {
+    /// One that looks at the payload by itself.
     pub(crate) fn new(
         function: impl Fn(&mut Cx<'_, H, K>, &mut Carried<'_>, ReplyTo<'_>) -> Outcome + 'static,
     ) -> Self {
-        Self(Rc::new(Erased(Box::new(function))))
+        Self::of(function)
+    }
+
+    pub(crate) fn of(handle: impl Handle<H, K> + 'static) -> Self {
+        Self(Rc::new(Erased(Box::new(handle))))
+    }
+
+    pub(crate) fn taker(&self, session: Rc<Body<H, K>>, place: ReplyTo<'_>) {
+        self.0.0.taker(session, place);
     }
 
     #[inline(always)]
@@ -32,7 +60,7 @@ impl<H, K: Kind> Handler<H, K> {
         payload: &mut Carried<'_>,
         reply: ReplyTo<'_>,
     ) -> Outcome {
-        (self.0.0)(cx, payload, reply)
+        self.0.0.run(cx, payload, reply)
     }
 }
 

@@ -5,7 +5,8 @@ use crate::failure::{Result, refuse};
 
 /// The tests of sessions that wait for nothing and take no more than a minute each; their kernels wait with a loop of the
 /// tests' own, as Miri has none of the calls that wait.
-const SESSION_TESTS: [&str; 6] = ["aliases", "calls", "detach", "drops", "postbacks", "references"];
+const SESSION_TESTS: [&str; 7] =
+    ["aliases", "calls", "detach", "drops", "postbacks", "references", "takers"];
 
 /// Runs them where the nightly toolchain has Miri, which no stable one has.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {

@@ -442,6 +442,7 @@ impl Kernel {
             inner.spare_hold.set(SessionId::NOBODY);
         }
         let body = inner.sessions.borrow_mut().remove(id);
+        inner.changes.set(inner.changes.get() + 1);
         // From here on it is gone, so that what the drops below do cannot be done for it.
         self.forget_signals(id);
         if processes > 0 {

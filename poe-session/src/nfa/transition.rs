@@ -255,6 +255,7 @@ impl<H: 'static> Cx<'_, H, Machine> {
     ) -> Result<(), BoxError> {
         self.course().current.set(state);
         self.body.table.replace(handlers);
+        self.kernel.handlers_changed();
         arrival.map_or(Ok(()), |arrival| self.arrive(arrival))
     }
 
