@@ -395,6 +395,49 @@ fn another_wheel_goes_on_where_one_ended() {
 }
 
 #[test]
+fn a_file_that_was_moved_is_gone_on_with_though_none_has_its_name_yet() {
+    let directory = Directory::new();
+    let path = directory.file("log", "one\ntwo\n");
+    let (_, place) = follow_for(follow(&path).seek(0), 1);
+    moved(&path, "1");
+    // Nor is it read again when others have come and gone.
+    let all: Vec<Step<'static>> = vec![
+        step(&["two"], |_| {}),
+        step(&["reset", "three"], |path| {
+            fs::rename(path.with_extension("1"), path.with_extension("2")).unwrap();
+            append(path, "three\n");
+        }),
+        step(&["reset", "four"], |path| {
+            moved(path, "1");
+            append(path, "four\n");
+        }),
+    ];
+    take(follow(&path).position(place.unwrap()), &path, &Rc::new(all));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_place_is_one_in_the_first_of_the_files_that_come_late() {
+    let directory = Directory::new();
+    let path = directory.path("log");
+    let late = |path: &Path| {
+        append(path, "one\ntwo\n");
+        moved(path, "1");
+        append(path, "three\n");
+    };
+    let all: Vec<Step<'static>> = vec![step(&["reset", "two", "reset", "three"], late)];
+    take(follow(&path).seek(4), &path, &Rc::new(all));
+
+    // So is one of a file that is not there any more.
+    let directory = Directory::new();
+    let path = directory.file("log", "zero\n");
+    let (_, place) = follow_for(follow(&path).seek(0), 1);
+    fs::remove_file(&path).unwrap();
+    let all: Vec<Step<'static>> = vec![step(&["reset", "one", "two", "reset", "three"], late)];
+    take(follow(&path).position(place.unwrap()), &path, &Rc::new(all));
+}
+
+#[test]
 fn all_files_since_a_place_are_read() {
     use std::time::{Duration, SystemTime};
 

@@ -158,7 +158,7 @@ impl<In: 'static> FollowTailBuilder<In> {
     }
 
     /// Begins behind the last record that another wheel delivered, of this process or of one before. If the file has been moved
-    /// to another name in its directory since, the rest of it comes first; then, where such names end in a number that is one
+    /// to another name in its directory since, the rest of it comes first, though no other has the name yet; then, where such names end in a number that is one
     /// for the last of them, or in a date, the files that were moved after it. If it is not there, or holds something else, the wheel
     /// begins at the start, with a reset event.
     pub fn position(mut self, position: Position) -> Self {

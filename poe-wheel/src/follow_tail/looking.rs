@@ -136,6 +136,7 @@ impl<In: 'static> Wheel<In> {
             return;
         }
         self.watch_directory();
+        self.resume_moved();
         let Some(found) = self.open_all_at_rest(path) else {
             self.state.missed.set(true);
             return;
@@ -155,7 +156,7 @@ impl<In: 'static> Wheel<In> {
         }
         self.moves.forget_but(found.unseen);
         look.found |= !found.before.is_empty();
-        found.before.into_iter().for_each(|opened| self.add_next(opened));
+        found.before.into_iter().for_each(|opened| self.begin_next(opened));
         if let Some(identity) = found.identity {
             self.make_last(identity);
         }
@@ -220,7 +221,7 @@ impl<In: 'static> Wheel<In> {
         found
     }
 
-    fn has_open(&self, identity: Identity) -> bool {
+    pub(super) fn has_open(&self, identity: Identity) -> bool {
         self.generations.borrow().iter().any(|generation| generation.is(identity))
     }
 
@@ -250,11 +251,7 @@ impl<In: 'static> Wheel<In> {
             kind => !matches!(kind, Kind::File(_)),
         };
         look.found = true;
-        let start = self.start.take();
-        match start {
-            Some(start) => self.begin_with(opened, start, false),
-            None => self.add_next(opened),
-        }
+        self.begin_next(opened);
         if is_stream && self.watch_stream(look.kernel).is_err() {
             self.all().pop_back();
             self.cannot(look, "open", Errno::EBADF.into());

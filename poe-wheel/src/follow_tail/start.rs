@@ -61,7 +61,10 @@ impl<In: 'static> Wheel<In> {
         opened: Option<Opened>,
     ) -> Result<(), WheelError> {
         self.watch_directory();
-        let Some(opened) = opened else { return Ok(()) };
+        let Some(opened) = opened else {
+            self.resume_moved();
+            return Ok(());
+        };
         let start = self.start.take().unwrap_or_default();
         self.begin_with(opened, start, true);
         if self.is_stream() {
@@ -71,7 +74,7 @@ impl<In: 'static> Wheel<In> {
     }
 
     /// Adds the first file.
-    pub(super) fn begin_with(&self, opened: Opened, start: Start, was_there: bool) {
+    fn begin_with(&self, opened: Opened, start: Start, was_there: bool) {
         let Kind::File(identity) = opened.kind else {
             return self.add(self.stream(opened));
         };
@@ -84,8 +87,24 @@ impl<In: 'static> Wheel<In> {
         self.add(generation);
     }
 
-    /// Adds the file that now has the name.
-    pub(super) fn add_next(&self, opened: Opened) {
+    /// Adds a file that has the name, or had it for a moment.
+    pub(super) fn begin_next(&self, opened: Opened) {
+        match self.start.take() {
+            Some(start) => self.begin_with(opened, start, false),
+            None => self.add_next(opened),
+        }
+    }
+
+    /// Goes on where another wheel ended, if that file was moved, though none may have the name yet.
+    pub(super) fn resume_moved(&self) {
+        let start = self.start.take();
+        match &start {
+            Some(Start { place: Place::Position(position), .. }) if self.resume_in(position) => {}
+            _ => _ = self.start.replace(start),
+        }
+    }
+
+    fn add_next(&self, opened: Opened) {
         let generation = match opened.kind {
             Kind::File(identity) => {
                 let mut generation = self.tail(&opened, identity, false);
@@ -161,18 +180,28 @@ impl<In: 'static> Wheel<In> {
         let mut generation = self.tail(&opened, identity, false);
         if resumes(&mut generation, position) {
             generation.begun = true;
-        } else if let Some(path) = &self.path {
-            let mut moved = rotated::since(path, position.inode()).into_iter();
-            let first = moved.next().and_then(|first| self.open_plain(&first));
-            if let Some(mut first) = first
-                && resumes(&mut first, position)
-            {
-                first.begun = true;
-                self.add(first);
-                moved.filter_map(|next| self.open_plain(&next)).for_each(|next| self.add(next));
-            }
+        } else {
+            self.resume_in(position);
         }
-        self.add(generation);
+        if !self.has_open(identity) {
+            self.add(generation);
+        }
+    }
+
+    /// Adds the file that a place is in, if it is beside the name, and those that were moved after it.
+    fn resume_in(&self, position: &Position) -> bool {
+        let Some(path) = &self.path else { return false };
+        let mut moved = rotated::since(path, position.inode()).into_iter();
+        let Some(mut first) = moved.next().and_then(|first| self.open_plain(&first)) else {
+            return false;
+        };
+        let is_there = resumes(&mut first, position);
+        if is_there {
+            first.begun = true;
+            self.add(first);
+            moved.filter_map(|next| self.open_plain(&next)).for_each(|next| self.add(next));
+        }
+        is_there
     }
 
     fn open_plain(&self, path: &Path) -> Option<Generation<In>> {
