@@ -3,7 +3,7 @@
 use super::{Editor, F, LONGEST};
 use crate::read_line::key::{self, Key};
 use crate::read_line::keymap::MapName;
-use crate::read_line::stroke::Stroke;
+use crate::read_line::stroke::{self, Stroke};
 use crate::read_line::text::Text;
 
 #[derive(Clone, Debug)]
@@ -58,15 +58,18 @@ impl Editor {
         });
     }
 
-    /// Whether this is one of the keys that end a search, and do nothing else.
+    /// Whether this is one of the keys that end a search, and do nothing else: by their names, or, as GNU readline has them,
+    /// as octets in quotes.
     pub(super) fn ends_search(&self, key: Key) -> bool {
-        let terminators = self.settings.get("isearch-terminators");
+        let is_it = |terminators: &str| match terminators.strip_prefix('"') {
+            Some(octets) => key::unquoted(octets.trim_end_matches('"'))
+                .iter()
+                .any(|octet| stroke::keys(&[*octet]) == [key]),
+            None => key::sequence(terminators).is_some_and(|terminator| terminator == [key]),
+        };
         self.map == MapName::ISearch
             && self.search.is_some()
-            && terminators
-                .split_whitespace()
-                .filter_map(key::sequence)
-                .any(|terminator| terminator == [key])
+            && self.settings.get("isearch-terminators").split_whitespace().any(is_it)
     }
 
     /// A key that is bound to nothing else while a search goes on.

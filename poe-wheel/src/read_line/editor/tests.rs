@@ -648,6 +648,14 @@ fn searches_ask_as_they_are_asked_for() {
     typist.editor.go_on();
     typist.keys("y");
     assert_eq!(typist.line(), "xy|");
+    for terminators in [r#""\033\C-x""#, "C-[ C-x", "ESC Control-x"] {
+        for key in [r"\C-[", r"\C-x"] {
+            let mut typist = Typist::new().with_history(&["one"]);
+            typist.editor.set("isearch-terminators", terminators);
+            typist.keys(&format!(r"\C-ron{key}")).keys("y");
+            assert_eq!(typist.line(), "y|one", "{terminators} {key}");
+        }
+    }
 }
 
 #[test]
