@@ -21,8 +21,8 @@ pub(crate) struct Chunk {
     ahead: vec::IntoIter<(Bytes, usize)>,
 }
 
-/// How many records are cut out ahead at most.
-const AHEAD: usize = 48;
+/// How many records are cut out ahead at most: what fits a small piece of memory.
+const AHEAD: usize = 25;
 
 /// Of fewer octets, too few records would come for it to be worth its while.
 const WORTHWHILE: usize = 128;

@@ -12,7 +12,7 @@ type Octets = Box<dyn Filter<In = Bytes, Out = Bytes>>;
 const RECORDS: usize = 1000;
 
 /// How many pieces of memory there may be for records that are cut out ahead, dozens of them in each.
-const AHEAD: usize = RECORDS / 40;
+const AHEAD: usize = RECORDS / 20;
 
 fn filters() -> Vec<(&'static str, Octets)> {
     let integers = Block::builder().length_codec(IntegerLength::U32_BE).build().unwrap();
