@@ -272,6 +272,33 @@ fn a_stopped_sessions_child_is_waited_for_nonetheless() {
 }
 
 #[test]
+fn what_a_stopped_session_asked_keeps_neither_the_others_nor_what_was_given_along() {
+    let _alone = alone();
+    for kernel in kernels() {
+        let mut process = waiting_child();
+        let pid = process.id();
+        let given = Rc::new(());
+        let kept = Rc::downgrade(&given);
+        let given = Cell::new(Some(given));
+        let asking = Session::build(())
+            .on_start(move |cx| cx.sig_child(pid, "ended", given.take().unwrap()))
+            .on("ended", never::<_, ChildExit<Rc<()>>>)
+            .spawn(&kernel)
+            .unwrap();
+        Session::build(()).on_start(|cx| cx.alias_set("other")).spawn(&kernel).unwrap();
+        kernel.signal(asking, "TERM", ()).unwrap();
+        kernel.run_one_timeslice().unwrap();
+        assert!(!kernel.is_live(asking));
+        assert!(kept.upgrade().is_none());
+        // Nobody waits for the child any more, and so the kernel is idle.
+        kernel.run().unwrap();
+        assert!(process.try_wait().unwrap().is_none());
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+}
+
+#[test]
 fn the_kernel_is_not_idle_while_a_child_is_awaited() {
     let _alone = alone();
     for kernel in kernels() {
