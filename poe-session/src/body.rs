@@ -88,11 +88,12 @@ impl<H: 'static, K: Kind> Body<H, K> {
 
     #[inline(always)]
     fn run_handler(&self, handler: &Handler<H, K>, delivery: Delivery<'_>) -> Outcome {
-        let Delivery { kernel, envelope, payload, reply, .. } = delivery;
-        self.run(kernel, envelope, |cx| handler.run(cx, payload, reply))
+        let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy.into()) };
+        let mut cx = Cx::new(delivery.kernel, self, heap, delivery.envelope);
+        handler.run(&mut cx, delivery.payload, delivery.reply)
     }
 
-    /// Runs a handler with the heap.
+    /// Runs what takes the payload by itself.
     #[inline(always)]
     pub(crate) fn run(
         &self,
@@ -100,6 +101,7 @@ impl<H: 'static, K: Kind> Body<H, K> {
         envelope: &Envelope,
         handler: impl FnOnce(&mut Cx<'_, H, K>) -> Outcome,
     ) -> Outcome {
+        self.trace(kernel, envelope);
         let Ok(heap) = self.heap.try_borrow_mut() else { return Err(Failure::Busy.into()) };
         handler(&mut Cx::new(kernel, self, heap, envelope))
     }

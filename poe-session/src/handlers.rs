@@ -205,7 +205,6 @@ where
     fn taker(&self, session: Rc<Body<H, K>>, place: ReplyTo<'_>) {
         let handler = Rc::clone(&self.0);
         let taker = Taker::new(move |kernel, envelope, payload: P| {
-            session.trace(kernel, envelope);
             session.run(kernel, envelope, |cx| handler(cx, payload, ReplyTo::nobody()))
         });
         // Who asks for another type has none.
