@@ -308,6 +308,20 @@ fn files_that_had_the_name_for_a_moment_are_read_where_the_system_tells_of_them(
 }
 
 #[test]
+fn what_a_file_ended_within_is_told_though_a_fifo_has_its_name() {
+    let fifo = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    };
+    let all = vec![
+        step(&["one"], |_| {}),
+        step(&["partial un"], fifo),
+        step(&["two"], |path| append(path, "two\n")),
+    ];
+    steps("one\nun", all);
+}
+
+#[test]
 fn a_poll_comes_where_nothing_else_does() {
     // Nothing tells of a directory that is not there.
     let directory = Directory::new();

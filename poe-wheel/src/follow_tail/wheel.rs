@@ -383,7 +383,8 @@ impl<In: 'static> Timeout for Wheel<In> {
         self.be_notified(kernel);
         self.with_watch(|kernel, watch| self.state.paused.get() || kernel.resume_watch(watch));
         self.look(kernel, true);
-        if !self.is_stream() {
+        // A file that had the name of a stream is looked at until it is closed.
+        if !self.is_stream() || self.generations.try_borrow().is_ok_and(|all| all.len() > 1) {
             self.poll_later(kernel);
         }
     }
