@@ -416,3 +416,25 @@ fn run_with_no_sessions_returns() {
     kernel.run().unwrap();
     assert!(!kernel.run_one_timeslice().unwrap());
 }
+
+#[test]
+fn what_a_stopped_session_yields_is_not_queued() {
+    let kernel = kernel();
+    let ran = Rc::new(Cell::new(0));
+    let r = ran.clone();
+    Session::build(())
+        .on_start(|cx| cx.yield_event("go", ()))
+        .on("go", move |cx, ()| {
+            r.set(r.get() + 1);
+            let id = cx.session();
+            cx.suspend(|kernel| kernel.session_stop(id));
+            assert_eq!(cx.kernel.get_event_count(), 0);
+            cx.yield_event("go", ());
+            cx.yield_event("go", ());
+            assert_eq!(cx.kernel.get_event_count(), 0);
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert_eq!(ran.get(), 1);
+}
