@@ -63,11 +63,30 @@ pub struct AssertionFailed {
 #[error(
     "no session {destination:?} to send event {event:?} to; it has stopped, is another kernel's, or the alias is not set"
 )]
-pub struct PostError {
+pub struct NoSession {
     /// The destination as it was given.
     pub destination: String,
     /// The event.
     pub event: Name,
+}
+
+/// Why an event was not posted.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PostError {
+    /// The destination is not there.
+    #[error(transparent)]
+    NoSession(#[from] NoSession),
+    /// As many events wait as [`KernelBuilder::max_events`](crate::KernelBuilder::max_events) allows.
+    #[error(
+        "{limit} posted events wait, as many as may; event {event:?} is to be posted again when some have been handled"
+    )]
+    QueueFull {
+        /// The event.
+        event: Name,
+        /// How many may wait.
+        limit: usize,
+    },
 }
 
 /// Why a synchronous event gave no answer.
@@ -76,7 +95,7 @@ pub struct PostError {
 pub enum CallError {
     /// The destination is not there (POE: `ESRCH`).
     #[error(transparent)]
-    NoSession(#[from] PostError),
+    NoSession(#[from] NoSession),
     /// The destination has neither a handler for the event nor a default one.
     #[error("session {session} has no handler for event {event:?}")]
     NoHandler {

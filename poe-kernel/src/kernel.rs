@@ -75,6 +75,8 @@ pub(crate) struct Inner {
     pub(crate) changes: Cell<u64>,
     pub(crate) marks: RefCell<Vec<Mark>>,
     pub(crate) queue: RefCell<Queue>,
+    /// With so many events in it, no more are posted.
+    pub(crate) max_events: usize,
     pub(crate) has_stale_events: Cell<bool>,
     pub(crate) timers: RefCell<Timers>,
     /// When the next timer is due; `Nanos::MAX` when there is none.
@@ -260,6 +262,7 @@ pub struct KernelBuilder {
     listener: Option<Listener>,
     pub(crate) threads: ThreadSettings,
     use_sigchld: bool,
+    max_events: Option<usize>,
     traces: Traces,
     asserts: Asserts,
     profiling: bool,
@@ -313,6 +316,40 @@ impl KernelBuilder {
     /// What the kernel takes for a fault, unless the environment decides otherwise (POE: `ASSERT_…`).
     pub fn asserts(mut self, asserts: Asserts) -> Self {
         self.asserts = asserts;
+        self
+    }
+
+    /// How many events may wait that were posted: with so many, [`Kernel::post`] and postbacks are refused, so that who makes
+    /// work faster than it is done hears of it. Without a bound by default, as POE's.
+    ///
+    /// Only posts are refused. What a session yields to itself, signals and what other threads post count, too, but the first two
+    /// have to come through, and for the others there is [`poster_capacity`](Self::poster_capacity).
+    ///
+    /// ```
+    /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome, PostError};
+    /// # struct Mute;
+    /// # impl Dispatch for Mute {
+    /// #     fn dispatch(&self, _: Delivery<'_>) -> Outcome {
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kernel = Kernel::builder().max_events(100).build()?;
+    /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
+    /// let mut posted = 0;
+    /// let refused = loop {
+    ///     match kernel.post(session, "work", ()) {
+    ///         Ok(()) => posted += 1,
+    ///         Err(error) => break error,
+    ///     }
+    /// };
+    /// assert!(matches!(refused, PostError::QueueFull { limit: 100, .. }));
+    /// # assert!(posted <= 100);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn max_events(mut self, count: usize) -> Self {
+        self.max_events = Some(count);
         self
     }
 
@@ -376,6 +413,7 @@ impl KernelBuilder {
             changes: Cell::new(0),
             marks: RefCell::default(),
             queue: RefCell::default(),
+            max_events: self.max_events.unwrap_or(usize::MAX),
             has_stale_events: Cell::new(false),
             timers: RefCell::new(Timers::of_kernel(number)),
             next_timer: Cell::new(Nanos::MAX),

@@ -253,8 +253,8 @@ pub use dispatch::{
 };
 pub use embedded::{EmbedError, Embedded, Next};
 pub use error::{
-    AliasError, AssertionFailed, CallError, DetachError, KernelError, NoActiveSession, PostError,
-    RefcountError, SignalError, SpawnError, TimerError, WatchError,
+    AliasError, AssertionFailed, CallError, DetachError, KernelError, NoActiveSession, NoSession,
+    PostError, RefcountError, SignalError, SpawnError, TimerError, WatchError,
 };
 #[cfg(feature = "testkit")]
 pub use event_loop::testkit;

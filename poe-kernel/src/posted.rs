@@ -73,17 +73,24 @@ impl Kernel {
         let (caller, event) = (self.caller(), event.name());
         let id = PostId { kernel: self.inner.number, sequence: self.sequence() };
         let Some(to) = destination.resolve(self) else {
-            return self.returned("post_set", Asserts::DATA, Err(no_session(destination, event)));
+            return self.returned(
+                "post_set",
+                Asserts::DATA,
+                Err(no_session(destination, event).into()),
+            );
         };
         let from = self.active_session();
         if to.is_kernel() {
             // It does nothing, and is nowhere.
             return Ok(PostId { sequence: u64::MAX, ..id });
         }
+        if self.inner.queue.borrow().len() >= self.inner.max_events {
+            return self.returned("post_set", Asserts::DATA, Err(self.queue_full(event)));
+        }
         if self.enqueue(Kind::Post, to, from, event, caller, payload) {
             Ok(id)
         } else {
-            self.returned("post_set", Asserts::DATA, Err(no_session(from, event)))
+            self.returned("post_set", Asserts::DATA, Err(no_session(from, event).into()))
         }
     }
 

@@ -10,7 +10,8 @@ use crate::queue::{Header, Kind};
 use crate::trace::trace;
 use crate::{
     Asserts, CallError, Caller, Carried, Delivery, Diagnostic, Dispatch, Envelope, EventFor,
-    Failure, Kernel, Name, NoActiveSession, Outcome, PostError, ReplyTo, SessionId, Slot,
+    Failure, Kernel, Name, NoActiveSession, NoSession, Outcome, PostError, ReplyTo, SessionId,
+    Slot,
 };
 
 /// Who an event is for: a [`SessionId`], or an alias as text.
@@ -89,7 +90,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`PostError`] when the destination is not there, or the sender has stopped.
+    /// [`PostError`] when the destination is not there, the sender has stopped, or as many events wait as
+    /// [`KernelBuilder::max_events`](crate::KernelBuilder::max_events) allows.
     #[track_caller]
     #[inline]
     pub fn post<P: 'static>(
@@ -100,14 +102,26 @@ impl Kernel {
     ) -> Result<(), PostError> {
         let (caller, event) = (self.caller(), event.name());
         let Some(to) = destination.resolve(self) else {
-            return self.returned("post", Asserts::DATA, Err(no_session(destination, event)));
+            return self.returned(
+                "post",
+                Asserts::DATA,
+                Err(no_session(destination, event).into()),
+            );
         };
+        if self.inner.queue.borrow().len() >= self.inner.max_events {
+            return self.returned("post", Asserts::DATA, Err(self.queue_full(event)));
+        }
         let from = self.active_session();
         if self.enqueue(Kind::Post, to, from, event, caller, payload) {
             Ok(())
         } else {
-            self.returned("post", Asserts::DATA, Err(no_session(from, event)))
+            self.returned("post", Asserts::DATA, Err(no_session(from, event).into()))
         }
+    }
+
+    #[cold]
+    pub(crate) fn queue_full(&self, event: Name) -> PostError {
+        PostError::QueueFull { event, limit: self.inner.max_events }
     }
 
     /// Sends an event to the active session (POE: `yield`).
@@ -467,8 +481,8 @@ pub(crate) fn caught(run: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 #[cold]
-pub(crate) fn no_session(destination: impl Destination, event: Name) -> PostError {
-    PostError { destination: destination.describe(), event }
+pub(crate) fn no_session(destination: impl Destination, event: Name) -> NoSession {
+    NoSession { destination: destination.describe(), event }
 }
 
 /// What a failure means for the session it happened in; `None` for an event that merely had no handler.

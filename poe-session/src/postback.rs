@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 
-use poe_kernel::{CallError, Kernel, Name, PostError, SessionId, WeakKernel};
+use poe_kernel::{CallError, Kernel, Name, NoSession, PostError, SessionId, WeakKernel};
 
 use crate::{Scope, Suspended};
 
@@ -42,13 +42,13 @@ impl<C: Clone + 'static, A: 'static> Postback<C, A> {
     ///
     /// # Errors
     ///
-    /// [`PostError`] when the session has stopped, or its kernel is gone.
+    /// [`PostError`] when the session has stopped, its kernel is gone, or too many events wait.
     #[track_caller]
     pub fn post(&self, args: A) -> Result<(), PostError> {
         let Target { session, event, created, .. } = &self.target;
         match self.target.kernel.upgrade() {
             Some(kernel) => kernel.post(*session, *event, (created.clone(), args)),
-            None => Err(self.target.gone()),
+            None => Err(self.target.gone().into()),
         }
     }
 
@@ -121,8 +121,8 @@ impl<C> Target<C> {
         }
     }
 
-    fn gone(&self) -> PostError {
-        PostError { destination: self.session.to_string(), event: self.event }
+    fn gone(&self) -> NoSession {
+        NoSession { destination: self.session.to_string(), event: self.event }
     }
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use common::{Trace, kernel, millis, seconds, start};
-use poe_kernel::{PostRemoveError, ReasonCause};
+use poe_kernel::{PostError, PostRemoveError, ReasonCause};
 use poe_session::prelude::*;
 
 fn logging(trace: &Trace, name: &'static str) -> impl Fn(&mut Cx<'_, ()>, ()) + 'static {
@@ -367,4 +367,56 @@ fn what_is_taken_back_holds_nobody() {
     kernel.run().unwrap();
     assert!(!kernel.is_live(held));
     assert_eq!(trace.take(), ["held start(K)", "held stop"]);
+}
+
+#[test]
+fn who_posts_faster_than_is_handled_is_refused_at_the_bound_and_goes_on_behind_it() {
+    const BOUND: usize = 20;
+    let kernel = Kernel::builder().virtual_clock(start()).max_events(BOUND).build().unwrap();
+    let most = Rc::new(Cell::new(0));
+    let seen = Rc::clone(&most);
+    let worker = Session::build(0_u32)
+        .on_start(|cx| cx.alias_set("worker").unwrap())
+        .on("work", move |cx, ()| {
+            *cx.heap += 1;
+            seen.set(seen.get().max(cx.kernel.get_event_count()));
+        })
+        .on("done?", |cx, ()| {
+            let done = *cx.heap == 1000;
+            if done {
+                cx.alias_remove("worker").unwrap();
+            }
+            done
+        })
+        .spawn(&kernel)
+        .unwrap();
+    Session::build((0, 0))
+        .on_start(|cx| cx.yield_event("produce", ()))
+        .on("produce", move |cx, ()| {
+            while cx.heap.0 < 1000 {
+                match cx.post(worker, "work", ()) {
+                    Ok(()) => cx.heap.0 += 1,
+                    Err(PostError::QueueFull { event, limit }) => {
+                        assert_eq!((event.to_string(), limit), ("work".to_owned(), BOUND));
+                        cx.post_set(worker, "work", ()).unwrap_err();
+                        cx.heap.1 += 1;
+                        // What it has to do itself is not refused.
+                        return cx.yield_event("produce", ());
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            cx.yield_event("ask", ());
+        })
+        .on("ask", move |cx, ()| {
+            let done: bool = cx.call(worker, "done?", ()).unwrap();
+            if !done {
+                cx.yield_event("ask", ());
+            }
+        })
+        .on_stop(|cx| assert!(cx.heap.0 == 1000 && cx.heap.1 > 10, "{:?}", *cx.heap))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert!((1..=BOUND + 1).contains(&most.get()), "{}", most.get());
 }

@@ -25,8 +25,8 @@ use crate::hash::IdMap;
 use crate::queue::Kind;
 use crate::trace::trace;
 use crate::{
-    Asserts, Caller, Destination, Envelope, EventFor, Kernel, Name, NoActiveSession, Payload,
-    PostError, ReplyTo, SessionId, SignalError,
+    Asserts, Caller, Destination, Envelope, EventFor, Kernel, Name, NoActiveSession, NoSession,
+    Payload, ReplyTo, SessionId, SignalError,
 };
 
 /// The payload of a signal's event.
@@ -232,17 +232,17 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`PostError`] when the destination is not there.
+    /// [`NoSession`] when the destination is not there.
     #[track_caller]
     pub fn signal<P: 'static>(
         &self,
         destination: impl Destination,
         signal: impl Into<Name>,
         args: P,
-    ) -> Result<(), PostError> {
+    ) -> Result<(), NoSession> {
         let (caller, signal) = (self.caller(), signal.into());
         let missing =
-            |to: &dyn Destination| PostError { destination: to.describe(), event: signal };
+            |to: &dyn Destination| NoSession { destination: to.describe(), event: signal };
         let Some(to) = destination.resolve(self) else {
             return self.returned("signal", Asserts::DATA, Err(missing(&destination)));
         };

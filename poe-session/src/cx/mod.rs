@@ -72,7 +72,7 @@ impl<'a, H: 'static, K: Kind> Cx<'a, H, K> {
     ///
     /// # Errors
     ///
-    /// [`PostError`] when the destination is not there.
+    /// [`PostError`] when the destination is not there, or too many events wait.
     #[track_caller]
     pub fn post<P: 'static>(
         &self,
@@ -105,7 +105,7 @@ impl<'a, H: 'static, K: Kind> Cx<'a, H, K> {
     ///
     /// # Errors
     ///
-    /// [`PostError`] when the destination is not there.
+    /// [`PostError`] when the destination is not there, or too many events wait.
     #[track_caller]
     pub fn post_set<P: 'static>(
         &self,

@@ -1,7 +1,7 @@
 //! Signals, child processes and forks, for the session whose handler runs.
 
 use poe_kernel::{
-    ChildExit, Destination, EventFor, KernelError, Name, PostError, Signal, SignalError, UiDestroy,
+    ChildExit, Destination, EventFor, KernelError, Name, NoSession, Signal, SignalError, UiDestroy,
 };
 
 use super::Cx;
@@ -12,14 +12,14 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     ///
     /// # Errors
     ///
-    /// [`PostError`] when the destination is not there.
+    /// [`NoSession`] when the destination is not there.
     #[track_caller]
     pub fn signal<P: 'static>(
         &self,
         destination: impl Destination,
         signal: impl Into<Name>,
         args: P,
-    ) -> Result<(), PostError> {
+    ) -> Result<(), NoSession> {
         self.kernel.signal(destination, signal, args)
     }
 
