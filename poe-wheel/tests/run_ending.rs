@@ -82,7 +82,7 @@ fn signals_have_names() {
         let error = own(cx).kill("NONSENSE").unwrap_err();
         assert!(matches!(&error, KillError::NoSuchSignal(name) if name == "NONSENSE"), "{error}");
         own(cx).kill("SIGURG").unwrap();
-        own(cx).kill("HUP").unwrap();
+        own(cx).kill("USR1").unwrap();
     });
     run(&kernel);
 }

@@ -77,9 +77,9 @@ fn code<R: IntoExitCode + 'static>(code: fn(CodeIo) -> R) -> RunBuilder {
     both(Run::build_code(code).code_in(CodeIn::Thread)).stdin_event("stdin")
 }
 
-fn hang_up(run: &Run, what: &str, _: &mut Vec<String>) {
+fn kill_when_ready(run: &Run, what: &str, _: &mut Vec<String>) {
     if what == "out ready" {
-        run.kill("HUP").unwrap();
+        run.kill("USR1").unwrap();
     }
 }
 
@@ -119,7 +119,7 @@ fn talking() -> Vec<Child> {
                 _ => {}
             },
         ),
-        child("kill by name", |_| shell("echo ready; read line")).on(hang_up),
+        child("kill by name", |_| shell("echo ready; read line")).on(kill_when_ready),
         child("closed input", |_| shell("exec <&-; echo closed; exec sleep 1000")).on(
             |run, what, _| match what {
                 "out closed" | "stdin" => _ = run.put("lost"),
@@ -281,7 +281,7 @@ fn terminals() -> Vec<Child> {
             "out hello" => _ = run.put("world"),
             _ => {}
         }),
-        child("hung up", |_| terminal("echo ready; read line")).on(hang_up),
+        child("killed on a terminal", |_| terminal("echo ready; read line")).on(kill_when_ready),
     ];
     children.into_iter().map(|child| child.but(EIO)).collect()
 }
