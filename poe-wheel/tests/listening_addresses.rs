@@ -148,10 +148,13 @@ fn a_socket_of_ipv6_may_be_for_ipv4_as_well_or_not() {
     assert_eq!(peer.ip(), Some(std::net::Ipv4Addr::LOCALHOST.into()));
     let refused = v4_client_of(v6.clone().v6_only(true)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    // Each may have a socket of its own at one port.
-    let first = v6.v6_only(true).listen().unwrap();
-    let port = first.local_address().unwrap().port().unwrap();
-    SocketFactory::build().bind_port(port).listen().unwrap();
+    // Each may have a socket of its own at one port, unless some other program happens to have that of IPv4.
+    let both = || {
+        let first = v6.clone().v6_only(true).listen().unwrap();
+        let port = first.local_address().unwrap().port().unwrap();
+        SocketFactory::build().bind_port(port).listen()
+    };
+    assert!((0..50).any(|_| both().is_ok()), "{:?}", both());
 }
 
 /// A port at which a server has had a connection that it was the first to end, so that this end of it lingers.
