@@ -122,9 +122,14 @@ impl Kernel {
         let payload = queued.take_payload();
         drop(queue);
         self.inner.has_stale_events.set(true);
-        let mut sessions = self.inner.sessions.borrow_mut();
-        let marks = sessions.marks();
-        sessions.release_event(to, sender, marks);
+        if to == sender && self.is_handed_on(to) && self.is_live(to) {
+            // That of the event being handled, which is to end only with that.
+            self.inner.spare_hold.set(to);
+        } else {
+            let mut sessions = self.inner.sessions.borrow_mut();
+            let marks = sessions.marks();
+            sessions.release_event(to, sender, marks);
+        }
         Ok(payload)
     }
 }

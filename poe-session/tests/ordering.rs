@@ -370,6 +370,54 @@ fn what_is_taken_back_holds_nobody() {
 }
 
 #[test]
+fn who_takes_back_what_it_posted_to_itself_stops_when_it_would_have() {
+    let stops = |work: fn(&mut Cx<'_, ()>)| {
+        let (kernel, trace) = (kernel(), Trace::default());
+        let receiver = common::traced(&trace, "receiver")
+            .on("work", move |cx, ()| work(cx))
+            .on("more", |_, ()| {})
+            .spawn(&kernel)
+            .unwrap();
+        common::traced(&trace, "sender")
+            .on_start(|cx| cx.yield_event("send", ()))
+            .on("send", move |cx, ()| cx.post(receiver, "work", ()).unwrap())
+            .spawn(&kernel)
+            .unwrap();
+        kernel.run().unwrap();
+        let (lines, stop) = (trace.take(), |line: &String| line.ends_with("stop"));
+        lines.into_iter().filter(stop).collect::<Vec<_>>()
+    };
+    let undisturbed = stops(|_| {});
+    assert_eq!(undisturbed, ["sender stop", "receiver stop"]);
+    let taken_back = stops(|cx| {
+        let ids = [(); 3].map(|()| cx.post_set(cx.session(), "more", ()).unwrap());
+        for id in ids {
+            cx.kernel.post_remove(id).unwrap();
+        }
+    });
+    assert_eq!(taken_back, undisturbed);
+}
+
+#[test]
+fn who_was_stopped_and_takes_back_what_it_posted_to_itself_can_send_nothing() {
+    let kernel = kernel();
+    Session::build(())
+        .on_start(|cx| cx.yield_event("work", ()))
+        .on("work", |cx, ()| {
+            let id = cx.post_set(cx.session(), "more", ()).unwrap();
+            cx.stop();
+            let _ = cx.kernel.post_remove(id);
+            assert_eq!(cx.kernel.get_event_count(), 0);
+            cx.yield_event("more", ());
+            assert_eq!(cx.kernel.get_event_count(), 0);
+        })
+        .on("more", common::never::<(), ()>)
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+}
+
+#[test]
 fn who_posts_faster_than_is_handled_is_refused_at_the_bound_and_goes_on_behind_it() {
     const BOUND: usize = 20;
     let kernel = Kernel::builder().virtual_clock(start()).max_events(BOUND).build().unwrap();

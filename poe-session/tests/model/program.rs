@@ -9,8 +9,7 @@ pub(crate) type Id = usize;
 pub(crate) enum Step {
     /// Posts to the session with this number, if it lives.
     Post(Id),
-    /// The same, remembered by number; not to oneself, as what is taken back then lets one stop before who has sent the event
-    /// that is being handled.
+    /// The same, remembered by number.
     PostSet(Id),
     /// Takes the event remembered under this number back, whoever it is from.
     PostRemove(usize),

@@ -111,8 +111,7 @@ impl Real {
                 }
             }
             Step::PostSet(to) => {
-                let other = Some(to).filter(|to| **to != cx.heap.id).and_then(of);
-                if let Some(Ok(id)) = other.map(|to| cx.post_set(to, "event", cx.heap.id)) {
+                if let Some(Ok(id)) = of(to).map(|to| cx.post_set(to, "event", cx.heap.id)) {
                     world.borrow_mut().posted.push(id);
                 }
             }

@@ -341,7 +341,7 @@ impl Model {
         match *step {
             Step::Post(to) if to != 0 => self.push(self.now, to, id, What::Event),
             Step::Post(_) => {}
-            Step::PostSet(to) if self.live(to) && to != id => {
+            Step::PostSet(to) if self.live(to) => {
                 self.push(self.now, to, id, What::Event);
                 self.posted.push(self.sequence);
             }
