@@ -45,6 +45,12 @@ pub enum KernelError {
     /// `run` was called in a handler of the kernel that it was to run.
     #[error("kernel is already running; a handler may run single timeslices through its context")]
     AlreadyRunning,
+    /// All sessions were to be stopped, or a turn was to be run, by a handler that holds its session's heap, or was called by
+    /// one that does: the session could be sent nothing.
+    #[error(
+        "session {0} can be sent nothing now: a handler of its own holds its heap; use cx, or cx.suspend"
+    )]
+    HeapHeld(SessionId),
 }
 
 /// What a session dies of when an assertion that is on finds a fault (POE: `ASSERT_…`).

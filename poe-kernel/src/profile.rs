@@ -230,7 +230,7 @@ mod tests {
     impl Dispatch for Brief {
         fn dispatch(&self, delivery: Delivery<'_>) -> Outcome {
             if delivery.event == "enough" {
-                delivery.kernel.session_stop(delivery.session);
+                delivery.kernel.session_stop(delivery.session).unwrap();
             }
             Ok(())
         }

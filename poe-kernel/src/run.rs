@@ -113,7 +113,14 @@ impl Kernel {
     /// As for [`Kernel::run`], but for `AlreadyRunning`: a handler may run single turns, through its `cx`. There, a death
     /// that ends the run is an error of each turn, and of the run in the end; sessions are stopped, and a panic goes on,
     /// once the handler has returned. A session whose handler is on the stack is not collected by them.
+    /// [`KernelError::HeapHeld`] when a handler up the stack holds the heap of a session, which could then be sent nothing: no turn
+    /// was made.
     pub fn run_one_timeslice(&self) -> Result<bool, KernelError> {
+        self.refuse_held_heaps()?;
+        self.slice()
+    }
+
+    fn slice(&self) -> Result<bool, KernelError> {
         if self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(true)?;
         }
@@ -126,8 +133,9 @@ impl Kernel {
     ///
     /// As for [`Kernel::run_one_timeslice`].
     pub fn run_while(&self, mut condition: impl FnMut() -> bool) -> Result<bool, KernelError> {
+        self.refuse_held_heaps()?;
         while condition() {
-            if !self.run_one_timeslice()? {
+            if !self.slice()? {
                 return Ok(condition());
             }
         }
@@ -292,7 +300,7 @@ impl Kernel {
             let death = self.inner.fatal.borrow().clone();
             return death.map_or(Ok(()), |death| Err(KernelError::Died(death)));
         }
-        self.stop();
+        self.stop_all();
         self.forget_leftovers();
         self.take_fatal().map_or(Ok(()), |death| Err(KernelError::Died(death)))
     }

@@ -452,7 +452,7 @@ fn a_session_that_is_stopped_takes_its_calls_along() {
     let (work, begun, end) = lasting();
     let (_, results) = call(&kernel, session, work);
     begun.recv().unwrap();
-    kernel.stop();
+    kernel.stop().unwrap();
     end.send(()).unwrap();
     let (_, others) = worker(&kernel, |kernel| kernel.blocking(|| 9_u32, "done").unwrap());
     kernel.run().unwrap();

@@ -48,7 +48,7 @@ fn a_session_that_ends_gets_none_of_the_rest_and_lets_go_of_what_it_kept() {
     let session = noting(&kernel, &log, move |delivery, n| {
         let _ = &kept;
         if n == 2 {
-            delivery.kernel.stop();
+            delivery.kernel.stop().unwrap();
         }
         Ok(())
     });
@@ -123,7 +123,7 @@ fn who_is_active_and_live_is_right_though_another_session_delivers_to_the_same_o
     let session = noting(&kernel, &log, move |delivery, n| {
         match n {
             1 | 2 => drop(delivery.kernel.call::<(), u32>(other, "record", n)),
-            20 => delivery.kernel.stop(),
+            20 => delivery.kernel.stop().unwrap(),
             _ => {}
         }
         assert_eq!(delivery.kernel.active_session(), delivery.session);
@@ -146,7 +146,7 @@ fn a_stale_one_does_not_reach_the_next_session_in_its_place() {
     let session = noting(&kernel, &log, |_, _| Ok(()));
     let mut delivering = kernel.delivering(session);
     delivering.event(Name::new("record"), 1_u32);
-    kernel.stop();
+    kernel.stop().unwrap();
     let next = noting(&kernel, &other, |_, _| Ok(()));
     delivering.event(Name::new("record"), 2_u32);
     drop(delivering);
@@ -234,7 +234,7 @@ fn a_heap_that_panics_as_it_goes_does_so_once() {
     let kept = Panics;
     let session = noting(&kernel, &Log::default(), move |delivery, _| {
         let _ = &kept;
-        delivery.kernel.stop();
+        delivery.kernel.stop().unwrap();
         Ok(())
     });
     let mut delivering = kernel.delivering(session);
@@ -302,7 +302,7 @@ impl Dispatch for Taking {
             match n {
                 3 => kernel.handlers_changed(),
                 7 => kernel.set_profiling(true),
-                13 => kernel.stop(),
+                13 => kernel.stop().unwrap(),
                 _ => {}
             }
             if n == 6 { Err(Failure::Unhandled.into()) } else { Ok(()) }

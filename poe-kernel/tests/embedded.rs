@@ -227,7 +227,7 @@ fn a_timeslice_never_waits_and_says_what_to_wait_for() {
     assert_eq!(embedded.next().unwrap(), Next::Again);
     assert!(matches!(embedded.run_one_timeslice().unwrap(), Next::Wait(Some(_))));
     kernel.refcount_decrement(session, "test").unwrap();
-    kernel.stop();
+    kernel.stop().unwrap();
     assert_eq!(embedded.run_one_timeslice().unwrap(), Next::Done);
     assert!(format!("{embedded:?}").contains("Embedded"));
     assert_eq!(embedded.kernel().id(), kernel.id());

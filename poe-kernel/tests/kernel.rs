@@ -180,7 +180,7 @@ fn a_watch_that_panics_leaves_run_and_nobody_active() {
     let result = catch_unwind(AssertUnwindSafe(|| kernel.run()));
     assert!(result.is_err());
     assert!(kernel.active_session().is_kernel());
-    kernel.stop();
+    kernel.stop().unwrap();
     assert!(!kernel.is_live(id));
     kernel.run().unwrap();
 }
@@ -261,7 +261,7 @@ fn a_panic_in_what_the_kernel_calls_for_a_session_is_a_death_of_that_session() {
                     let Cause::Panic(panic) = &death.cause else { panic!("{death}") };
                     t.borrow_mut().push((death.event.as_str(), panic.message().to_owned()));
                     kernel.sig_handled();
-                    kernel.stop();
+                    kernel.stop().unwrap();
                 }
                 _ => {}
             }
@@ -294,7 +294,7 @@ fn watches_of_one_session_end_in_any_order() {
         assert!(!kernel.pause_watch(id), "it has ended");
         assert!(watches.iter().all(|&id| kernel.resume_watch(id)), "the others have not");
     }
-    kernel.stop();
+    kernel.stop().unwrap();
     assert!(watches.iter().all(|&id| !kernel.resume_watch(id)), "all have ended with it");
 }
 

@@ -315,7 +315,7 @@ fn a_poster_for_a_session_that_was_stopped_holds_nothing() {
     let kernel = Kernel::builder().diagnostics(|_| {}).build().unwrap();
     let (session, heard) = listener(&kernel);
     let poster = kernel.poster_for(session);
-    kernel.stop();
+    kernel.stop().unwrap();
     let late = kernel.poster_for(session);
     late.post("number", 1_u32).unwrap();
     poster.post("number", 2_u32).unwrap();

@@ -71,7 +71,7 @@
 //! - **The heap is lent, not locked.** `cx.heap` is a guard beside `cx.kernel`, so that both can be used at once. What may
 //!   run other handlers before it returns (`call`, `spawn`, `detach_myself`, `stop`, [`Cx::suspend`]) takes `cx` as `&mut`
 //!   and gives the heap back meanwhile: a session may be called by whom it calls. The same through `cx.kernel` keeps the
-//!   heap, and a handler that would need it is refused with an error that says so, before anything has happened.
+//!   heap, and what would need it is refused with an error that says so, before anything has happened.
 //! - **A payload has one type**, several values are a tuple. The handler says which, and what else is sent to it is an
 //!   error that names the event, both types and the place it was sent from. An [`Event<P>`](poe_kernel::Event) moves this
 //!   check into the compiler. Literals deserve a suffix: `1_u32`, for a handler of `u32`.

@@ -80,7 +80,7 @@ fn what_a_session_yields_and_is_stopped_after_is_dropped() {
         .on("end", move |cx, ()| {
             cx.yield_event("never", ());
             let session = cx.session();
-            cx.suspend(|kernel| kernel.session_stop(session));
+            cx.suspend(|kernel| kernel.session_stop(session)).unwrap();
             cx.yield_event("never", ());
             t.log("ended");
         })

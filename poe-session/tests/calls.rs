@@ -5,7 +5,7 @@ mod common;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use common::{Trace, fail, kernel};
+use common::{Trace, fail, kernel, never};
 use poe_session::prelude::*;
 
 // Conformance: KRU-09, SES-01
@@ -147,6 +147,21 @@ fn a_call_through_the_kernel_that_needs_a_held_heap_is_refused() {
     kernel.post("busy", "ask", ()).unwrap();
     kernel.run().unwrap();
     assert_eq!(asked.get(), 1);
+}
+
+#[test]
+fn an_event_that_is_handed_over_while_the_heap_is_held_is_a_death() {
+    let kernel = kernel();
+    let id = Session::build(())
+        .on("hand over", |cx, ()| {
+            cx.kernel.deliver_event(cx.session(), Name::new("handed over"), ());
+        })
+        .on("handed over", never::<_, ()>)
+        .spawn(&kernel)
+        .unwrap();
+    kernel.post(id, "hand over", ()).unwrap();
+    let error = kernel.run().unwrap_err();
+    assert!(error.to_string().contains("holds its heap"), "{error}");
 }
 
 // Conformance: KRX-11

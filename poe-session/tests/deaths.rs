@@ -313,7 +313,7 @@ fn a_failure_after_the_session_was_stopped_is_not_lost() {
     let kernel = kernel();
     Session::build(())
         .on_start(|cx| {
-            cx.stop();
+            cx.stop().unwrap();
             fail("late")
         })
         .spawn(&kernel)

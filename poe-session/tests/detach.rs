@@ -254,7 +254,7 @@ fn a_child_whose_new_parent_goes_or_comes_below_it_goes_to_the_top() {
                         return;
                     }
                     if goes {
-                        cx.suspend(|kernel| kernel.session_stop(told.new));
+                        cx.suspend(|kernel| kernel.session_stop(told.new)).unwrap();
                     } else {
                         cx.call("P", "put below", (told.new, cx.session())).unwrap()
                     }

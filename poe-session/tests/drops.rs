@@ -166,7 +166,7 @@ fn all_that_a_stopped_session_held() {
                 let _ = kernel.run();
             }
             "stop" => {
-                kernel.stop();
+                kernel.stop().unwrap();
                 let _ = kernel.run();
             }
             _ => kernel.run().unwrap(),

@@ -202,7 +202,7 @@ fn ends_apart(builder: KernelBuilder) {
     let kernel = builder.build().unwrap();
     let (mut theirs, heard) = listener(&kernel);
     let Some(child) = fork() else {
-        kernel.stop();
+        kernel.stop().unwrap();
         assert_eq!(kernel.session_count(), 0);
         return;
     };
@@ -367,7 +367,7 @@ fn same_descriptors(builder: KernelBuilder) {
         return assert_eq!(descriptors(), before);
     };
     assert_ended_well(child);
-    kernel.stop();
+    kernel.stop().unwrap();
 }
 
 fn shared_mode(builder: KernelBuilder) {
@@ -386,11 +386,11 @@ fn shared_mode(builder: KernelBuilder) {
     assert!(is_nonblocking(&ours));
     let Some(child) = fork() else {
         kernel.has_forked().unwrap();
-        return kernel.stop();
+        return kernel.stop().unwrap();
     };
     assert_ended_well(child);
     assert!(is_nonblocking(&ours), "the parent watches it still");
-    kernel.stop();
+    kernel.stop().unwrap();
     assert!(!is_nonblocking(&ours));
 }
 

@@ -170,7 +170,7 @@ fn regular_files_and_dev_null_are_always_ready() {
             t.log(format!("{} {:?}", ready.args, ready.mode));
             *cx.heap -= 1;
             if *cx.heap == 0 {
-                cx.stop();
+                cx.stop().unwrap();
             }
         })
         .spawn(&kernel)
@@ -242,7 +242,7 @@ fn the_second_watcher_is_not_called_if_the_first_unwatches_it_or_stops_its_sessi
                 .on("read", move |cx, ready: Socket| {
                     c.set(c.get() + 1);
                     match way {
-                        "stop" => cx.stop(),
+                        "stop" => cx.stop().unwrap(),
                         "term" => cx.signal(SessionId::KERNEL, "TERM", ()).unwrap(),
                         _ => {
                             let other = if cx.session().number() == 1 { "two" } else { "one" };
@@ -457,7 +457,7 @@ fn watching_needs_a_session_and_ending_what_is_not_watched_is_quiet() {
             cx.select_end(&ours, Mode::Read);
             cx.select_read(&ours, "read").unwrap();
             assert!(!cx.select_pause(&ours, Mode::Write));
-            cx.stop();
+            cx.stop().unwrap();
             assert!(cx.select_write(&ours, "write").is_err());
         })
         .spawn(&kernel)

@@ -43,7 +43,7 @@ fn inspected() -> (Inspection, SessionId, SessionId) {
         .on("look", move |cx, ()| {
             cx.post("parent", "later", String::from("text")).unwrap();
             *kept.borrow_mut() = Some(cx.kernel.inspect());
-            cx.stop();
+            cx.stop().unwrap();
         })
         .spawn(&kernel)
         .unwrap();

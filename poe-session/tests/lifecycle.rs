@@ -231,6 +231,67 @@ fn a_spawn_that_would_need_the_heap_its_handler_holds_is_refused() {
     kernel.run().unwrap();
 }
 
+#[test]
+fn what_would_run_others_while_a_heap_is_held_is_refused_before_anything_has_happened() {
+    let (kernel, trace) = (kernel(), Trace::default());
+    let refused = |result: Result<(), KernelError>, held: SessionId| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, KernelError::HeapHeld(session) if session == held), "{error}");
+        assert!(error.to_string().contains("use cx"), "{error}");
+    };
+    let (t, t2, t3) = (trace.clone(), trace.clone(), trace.clone());
+    let holder = traced_start(&trace, "holder", |cx| cx.alias_set("holder").unwrap())
+        .on("own", move |cx, ()| {
+            let (me, child) = (cx.session(), traced(&t, "child").spawn(&mut *cx).unwrap());
+            t.take();
+            cx.yield_event("later", ());
+            let events = cx.kernel.get_event_count();
+            refused(cx.kernel.stop(), me);
+            refused(cx.kernel.session_stop(me), me);
+            refused(cx.kernel.session_stop(child), me);
+            refused(cx.kernel.run_one_timeslice().map(drop), me);
+            refused(cx.kernel.run_while(|| panic!("nothing is run")).map(drop), me);
+            assert_eq!((cx.kernel.session_count(), cx.kernel.get_event_count()), (3, events));
+            // The same by another session, which holds nothing, while this one does.
+            cx.kernel.call::<(), _>("other", "stop", me)
+        })
+        .on("later", move |cx, ()| {
+            t2.log("holder later");
+            cx.suspend(|kernel| kernel.run_one_timeslice()).unwrap();
+            cx.stop()
+        })
+        .spawn(&kernel)
+        .unwrap();
+    traced_start(&trace, "other", |cx| cx.alias_set("other").unwrap())
+        .on("stop", move |cx, holder: SessionId| {
+            refused(cx.stop(), holder);
+            refused(cx.suspend(|kernel| kernel.run_one_timeslice().map(drop)), holder);
+            // This has nothing to tell the one that waits.
+            let short = Session::build(()).spawn(&mut *cx).unwrap();
+            cx.suspend(|kernel| kernel.session_stop(short)).unwrap();
+            t3.log("other asked");
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run_one_timeslice().unwrap();
+    trace.take();
+    kernel.post(holder, "own", ()).unwrap();
+    kernel.run().unwrap();
+    assert_eq!(
+        trace.take(),
+        [
+            "other child create ? -",
+            "other child stop ? -",
+            "other asked",
+            "holder later",
+            "child stop",
+            "holder child stop child child",
+            "other stop",
+            "holder stop"
+        ]
+    );
+}
+
 // Conformance: KRD-08
 #[test]
 fn stop_goes_leaves_first_and_then_returns_to_its_caller() {
@@ -257,7 +318,7 @@ fn stop_goes_leaves_first_and_then_returns_to_its_caller() {
     .on("never", never::<_, ()>)
     .on("end", move |cx, ()| {
         t2.take();
-        cx.stop();
+        cx.stop().unwrap();
         t2.log("stop returns");
         assert_eq!(cx.kernel.session_count(), 0);
         assert!(cx.post(cx.session(), "x", ()).is_err());
@@ -316,7 +377,7 @@ fn stop_destroys_all_heaps_but_the_running_one_at_once() {
         .on("end", {
             let drops = drops.clone();
             move |cx: &mut Cx<'_, Owner>, ()| {
-                cx.stop();
+                cx.stop().unwrap();
                 assert_eq!(drops.count(), 3);
             }
         })
@@ -340,7 +401,7 @@ fn a_session_spawned_by_a_handler_whose_session_was_stopped_is_the_kernels_child
     let (kernel, trace) = (kernel(), Trace::default());
     let t = trace.clone();
     traced_start(&trace, "A", move |cx| {
-        cx.stop();
+        cx.stop().unwrap();
         let n = traced_start(&t, "N", |cx| cx.alias_set("n").unwrap()).spawn(&mut *cx).unwrap();
         assert_eq!(cx.kernel.parent(n), Some(SessionId::KERNEL));
         assert_eq!(cx.kernel.children(SessionId::KERNEL), [n]);
@@ -427,7 +488,7 @@ fn what_a_stopped_session_yields_is_not_queued() {
         .on("go", move |cx, ()| {
             r.set(r.get() + 1);
             let id = cx.session();
-            cx.suspend(|kernel| kernel.session_stop(id));
+            cx.suspend(|kernel| kernel.session_stop(id)).unwrap();
             assert_eq!(cx.kernel.get_event_count(), 0);
             cx.yield_event("go", ());
             cx.yield_event("go", ());

@@ -544,7 +544,7 @@ fn machines_that_share_states_change_their_own_handlers_only() {
     }
     let sums = [a, b].map(|machine| kernel.call::<u32, _>(machine, "sum", ()).unwrap());
     assert_eq!(sums, [100 + 1000 + 7 + 100, 1 + 7 + 1]);
-    kernel.stop();
+    kernel.stop().unwrap();
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn a_session_may_call_the_kernel_when_it_is_asked_about_itself() {
     let session = kernel.session_alloc(Rc::new(nosy), ()).unwrap();
     let inspection = kernel.inspect();
     assert_eq!(inspection.session(session).unwrap().type_name, "Nosy");
-    kernel.stop();
+    kernel.stop().unwrap();
     kernel.run().unwrap();
     assert!(asked.get() > 0);
 }
@@ -178,7 +178,7 @@ fn a_fault_in_the_handler_of_a_death_ends_the_run() {
             let _ = cx.kernel.alias_remove("nobody");
             cx.sig_handled();
             if counted.get() > 3 {
-                cx.stop();
+                cx.stop().unwrap();
             }
         })
         .spawn(&kernel)

@@ -158,7 +158,7 @@ fn handles_are_looked_at_between_generations_of_a_session_that_yields_for_ever()
         })
         .on("timer", |cx, ()| {
             assert!(*cx.heap, "the timer came and the handle did not");
-            cx.stop();
+            cx.stop().unwrap();
         })
         .spawn(&kernel)
         .unwrap();
@@ -405,7 +405,7 @@ fn who_was_stopped_and_takes_back_what_it_posted_to_itself_can_send_nothing() {
         .on_start(|cx| cx.yield_event("work", ()))
         .on("work", |cx, ()| {
             let id = cx.post_set(cx.session(), "more", ()).unwrap();
-            cx.stop();
+            cx.stop().unwrap();
             let _ = cx.kernel.post_remove(id);
             assert_eq!(cx.kernel.get_event_count(), 0);
             cx.yield_event("more", ());

@@ -269,7 +269,7 @@ fn who_watches_is_settled_before_the_walk_begins() {
     kernel.signal("above", "FOO", ()).unwrap();
     kernel.run_one_timeslice().unwrap();
     assert_eq!(trace.take(), ["below FOO", "above FOO"]);
-    kernel.stop();
+    kernel.stop().unwrap();
 }
 
 /// A toolkit's loop, whose callbacks run while it waits.

@@ -40,7 +40,7 @@ fn lives(
     }
     let after = kernel.is_live(held);
     assert!(kernel.is_live(busy));
-    kernel.stop();
+    kernel.stop().unwrap();
     (before, after)
 }
 

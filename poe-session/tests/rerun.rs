@@ -168,7 +168,7 @@ fn stop_outside_run_ends_everything() {
         .on("never", common::never::<_, ()>)
         .spawn(&kernel)
         .unwrap();
-    kernel.stop();
+    kernel.stop().unwrap();
     assert_eq!(trace.take(), ["A start(K)", "A stop"]);
     assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
     kernel.run().unwrap();

@@ -39,9 +39,9 @@ fn signals_take_one_pipe_however_many_are_watched_and_give_it_back() {
     assert_eq!(descriptors(), before + 2, "one is watched still");
     kernel.call::<(), _>(watcher, "ignore", SIGNALS[0]).unwrap();
     assert_eq!(descriptors(), before);
-    kernel.stop();
+    kernel.stop().unwrap();
     spawn(&["USR1"]);
-    kernel.stop();
+    kernel.stop().unwrap();
     assert_eq!(descriptors(), before, "a session that stops watches nothing");
     spawn(&["USR1"]);
     drop(kernel);

@@ -244,7 +244,7 @@ fn one_session_of_those_reached_can_handle_for_all_by_a_call_but_not_by_a_post()
         kernel.signal(a, "TERM", ()).unwrap();
         kernel.run_one_timeslice().unwrap();
         let lives = kernel.is_live(a);
-        kernel.stop();
+        kernel.stop().unwrap();
         lives
     };
     assert!(survivors("call") && survivors("self"));

@@ -220,7 +220,7 @@ fn a_session_that_ends_within_its_handler_lets_go_of_its_heap_at_once() {
         .on("record", move |cx, n: u32| {
             l.borrow_mut().push(format!("record {n}"));
             if n == 3 {
-                cx.stop();
+                cx.stop().unwrap();
             }
         })
         .spawn(&kernel)

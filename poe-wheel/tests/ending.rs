@@ -146,7 +146,7 @@ fn a_session_that_stops_drops_its_wheel_with_output_queued() {
             assert!(own(cx).get_driver_out_octets() > 0);
             cx.yield_event("do", "stop");
         }
-        Event::Do(_) => cx.stop(),
+        Event::Do(_) => cx.stop().unwrap(),
         _ => {}
     });
     run(&kernel);
@@ -267,7 +267,7 @@ fn a_wheel_whose_session_has_stopped_holds_nothing_and_says_nothing() {
     spawn(&kernel, wheel(ours), move |cx, event| {
         if matches!(event, Event::Start) {
             *k.borrow_mut() = cx.heap.take();
-            cx.stop();
+            cx.stop().unwrap();
         }
     });
     run(&kernel);
@@ -333,7 +333,7 @@ fn a_session_that_is_stopped_by_a_record_gets_none_of_those_read_with_it() {
                 if move_away {
                     keep.replace(cx.heap.take());
                 }
-                cx.stop();
+                cx.stop().unwrap();
             }
         });
         run(&kernel);
@@ -499,7 +499,7 @@ fn a_lingering_connection_whose_session_has_stopped_is_over_and_closed() {
     let keep = kept.clone();
     let mut theirs = lingering(move |cx, lingering| {
         *keep.borrow_mut() = Some(lingering);
-        cx.stop();
+        cx.stop().unwrap();
     });
     assert!(kept.borrow().as_ref().is_some_and(Lingering::is_over));
     assert_eq!(theirs.read(&mut [0]).unwrap(), 0);

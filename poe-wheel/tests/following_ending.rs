@@ -60,7 +60,10 @@ fn a_wheel_may_be_kept_by_a_session_that_outlives_its_own() {
             let builder = follow(&followed).seek(0);
             *k.borrow_mut() = Some(builder.spawn(cx.kernel).unwrap());
         })
-        .on("input", |cx, _: Input| cx.kernel.session_stop(cx.session()))
+        .on("input", |cx, _: Input| {
+            let session = cx.session();
+            cx.suspend(|kernel| kernel.session_stop(session))
+        })
         .spawn(&kernel)
         .unwrap();
     let wheel = kept.clone();

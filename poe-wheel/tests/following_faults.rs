@@ -299,7 +299,8 @@ fn a_session_that_ends_leaves_nothing_behind() {
     let kernel = kernel();
     spawn(&kernel, follow(&path).seek(0), move |cx, event| {
         if let Event::Input(_) = event {
-            cx.kernel.session_stop(cx.session());
+            let session = cx.session();
+            cx.suspend(|kernel| kernel.session_stop(session)).unwrap();
         }
     });
     run(&kernel);

@@ -646,7 +646,7 @@ fn a_session_that_stops_hears_no_more_of_its_child() {
         })
         .spawn(&kernel)
         .unwrap();
-    kernel.session_stop(session);
+    kernel.session_stop(session).unwrap();
     let wheel = kept.take().unwrap();
     wheel.put("nobody listens");
     wheel.kill("KILL").unwrap();

@@ -12,8 +12,8 @@ use crate::kernel::Active;
 use crate::queue::Kind;
 use crate::trace::trace;
 use crate::{
-    Asserts, Caller, Destination, DetachError, Dispatch, Envelope, Kernel, Name, Payload, ReplyTo,
-    SessionId, SpawnError,
+    Asserts, Caller, Destination, DetachError, Dispatch, Envelope, Kernel, KernelError, Name,
+    Payload, ReplyTo, SessionId, SpawnError,
 };
 
 /// What happened to a child (POE: `ARG0` of `_child`).
@@ -252,6 +252,11 @@ impl Kernel {
     /// Each gets its `_stop`, and its parent `_child`; pending events and timers are dropped, and then `run` returns.
     /// A handler calls this through `cx`, so that its own session can be told too.
     ///
+    /// # Errors
+    ///
+    /// [`KernelError::HeapHeld`] when a handler up the stack holds the heap of a session, which could not be told: nothing has
+    /// happened then.
+    ///
     /// ```
     /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
@@ -264,13 +269,20 @@ impl Kernel {
     /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
     /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
     /// kernel.refcount_increment(session, "has work")?;
-    /// kernel.stop();
+    /// kernel.stop()?;
     /// assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
     /// # Ok(())
     /// # }
     /// ```
     #[track_caller]
-    pub fn stop(&self) {
+    pub fn stop(&self) -> Result<(), KernelError> {
+        self.refuse_held_heaps()?;
+        self.stop_all();
+        Ok(())
+    }
+
+    #[track_caller]
+    pub(crate) fn stop_all(&self) {
         let caller = self.caller();
         // If it fails here, `run` says so.
         let _ = self.has_forked();
@@ -286,6 +298,11 @@ impl Kernel {
     /// Its children are given to its parent, it gets its `_stop`, and what was queued to it and from it is dropped. This is
     /// for those who write a kind of session; the handlers of others send the session an event or a signal.
     ///
+    /// # Errors
+    ///
+    /// [`KernelError::HeapHeld`] when a handler up the stack holds the heap of a session that is to be told, which are this one,
+    /// its parent and its children: nothing has happened then.
+    ///
     /// ```
     /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
     /// # struct Mute;
@@ -298,14 +315,32 @@ impl Kernel {
     /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
     /// # let session = kernel.session_alloc(std::rc::Rc::new(Mute), ())?;
     /// kernel.refcount_increment(session, "has work")?;
-    /// kernel.session_stop(session);
+    /// kernel.session_stop(session)?;
     /// assert!(!kernel.is_live(session));
     /// # Ok(())
     /// # }
     /// ```
     #[track_caller]
-    pub fn session_stop(&self, session: SessionId) {
+    pub fn session_stop(&self, session: SessionId) -> Result<(), KernelError> {
+        let told = [session].into_iter().chain(self.parent(session)).chain(self.children(session));
+        self.refuse_held(told)?;
         self.stop_session(session, self.caller());
+        Ok(())
+    }
+
+    /// What may run any session's handlers begins only if all could run.
+    pub(crate) fn refuse_held_heaps(&self) -> Result<(), KernelError> {
+        if self.active_session().is_kernel() {
+            // No handler is on the stack.
+            return Ok(());
+        }
+        let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
+        self.refuse_held(sessions)
+    }
+
+    fn refuse_held(&self, told: impl IntoIterator<Item = SessionId>) -> Result<(), KernelError> {
+        let held = told.into_iter().find(|&session| self.is_busy(session));
+        held.map_or(Ok(()), |session| Err(KernelError::HeapHeld(session)))
     }
 
     /// A session and all below it, breadth first; the kernel itself is not listed.

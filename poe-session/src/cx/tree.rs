@@ -1,6 +1,6 @@
 //! The place of the session whose handler runs in the tree, and the end of all.
 
-use poe_kernel::{Destination, DetachError};
+use poe_kernel::{Destination, DetachError, KernelError};
 
 use super::Cx;
 use crate::Kind;
@@ -84,10 +84,15 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     }
 
     /// As [`Kernel::stop`](poe_kernel::Kernel::stop).
+    ///
+    /// # Errors
+    ///
+    /// [`KernelError::HeapHeld`] when another handler up the stack holds its heap: it called through the kernel, not its `cx`.
     #[track_caller]
-    pub fn stop(&mut self) {
+    pub fn stop(&mut self) -> Result<(), KernelError> {
         self.heap.release();
-        self.kernel.stop();
+        let result = self.kernel.stop();
         self.take_heap();
+        result
     }
 }

@@ -193,7 +193,7 @@ impl<H: 'static> Cx<'_, H, Machine> {
             Transition::Return { args } => self.ascend(args),
             Transition::Stop => {
                 let machine = self.session();
-                self.suspend(|kernel| kernel.session_stop(machine));
+                self.suspend(|kernel| kernel.session_stop(machine))?;
                 Ok(())
             }
         }

@@ -180,7 +180,7 @@ impl Real {
                     let _ = cx.signal(id, "TERM", ());
                 }
             }
-            Step::Stop => cx.stop(),
+            Step::Stop => cx.stop().unwrap(),
         }
     }
 }
@@ -206,7 +206,7 @@ pub(crate) fn run_real(scripts: &Scripts) -> Vec<String> {
         if stuck.take() && goes_on {
             // Only extra references are left, which nobody will give back.
             world.borrow_mut().log.push("stuck".to_owned());
-            kernel.stop();
+            kernel.stop().unwrap();
         }
         if kernel.session_count() == 0 {
             break;

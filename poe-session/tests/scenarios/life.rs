@@ -217,7 +217,7 @@ fn a_reference_is_given_back_once_only(kernel: &Kernel) {
         })
         .enter(kernel);
     slice(kernel);
-    kernel.stop();
+    kernel.stop().unwrap();
 }
 
 fn a_reference_taken_in_idleness_is_work(kernel: &Kernel) {
@@ -356,7 +356,7 @@ fn a_session_that_stop_stopped_can_send_nothing(kernel: &Kernel) {
     let a = actor("a")
         .notes(["event"])
         .on("end", |cx, ()| {
-            cx.stop();
+            cx.stop().unwrap();
             let sent = cx.post(cx.session(), "event", ()).is_ok();
             note(if sent { "sent" } else { "refused" });
         })
@@ -367,7 +367,7 @@ fn a_session_that_stop_stopped_can_send_nothing(kernel: &Kernel) {
 fn who_was_stopped_cannot_send_to_others_either(kernel: &Kernel) {
     let a = actor("a")
         .on("end", |cx, ()| {
-            cx.stop();
+            cx.stop().unwrap();
             let n = actor("n").notes(["event"]).below(cx);
             note(if cx.post(n, "event", ()).is_ok() { "sent" } else { "refused" });
         })

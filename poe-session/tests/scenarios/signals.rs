@@ -272,7 +272,7 @@ fn stop_in_a_signals_handler_ends_all_at_once(kernel: &Kernel) {
     chain(kernel, "WEATHER", &["a", "b", "c"], |actor| {
         actor.on("signal", |cx, _: Signal| {
             if name(cx.session()) == "b" {
-                cx.stop();
+                cx.stop().unwrap();
             }
         })
     });

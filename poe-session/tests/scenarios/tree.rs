@@ -284,7 +284,7 @@ fn stop_stops_from_the_leaves_up_and_returns(kernel: &Kernel) {
             cx.yield_event("never", ());
         })
         .on("end", |cx, ()| {
-            cx.stop();
+            cx.stop().unwrap();
             note("stop has returned");
         })
         .enter(kernel);

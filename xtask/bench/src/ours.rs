@@ -204,7 +204,7 @@ pub fn bench2(shape: Shape) -> io::Result<Duration> {
             cx.heap.left = cx.heap.left.saturating_sub(1);
             if cx.heap.left == 0 {
                 taken.set(cx.heap.started.elapsed());
-                cx.stop();
+                cx.stop()?;
                 return Ok(());
             }
             let next = cx.heap.random.below(shape.pairs);
