@@ -1,57 +1,56 @@
 //! Where lines may end.
 
-use crate::sys::{WINDOW, find_all};
+use crate::sys::{PLACES, find_all};
 
 /// Looks for one octet, or for either of two, in a chunk.
 ///
-/// A short line costs less than a search of its own: all places within a window are found at once.
-#[derive(Debug)]
+/// A short line costs less than a search of its own: dozens of places are found at once.
+#[derive(Debug, Clone)]
 pub(crate) struct Ends<const N: usize> {
     octets: [u8; N],
-    /// Those in the window that have not been told, the first place's bit being the lowest.
-    found: u64,
-    /// Where the window begins.
-    window: usize,
+    /// Those that were found, `count` of them, and which is the next to be told.
+    places: [usize; PLACES],
+    count: usize,
+    next: usize,
     /// As far as the chunk has been searched.
     searched: usize,
 }
-
-/// What has none in so many windows is searched as a long line.
-const SHORT: usize = 4;
 
 impl<const N: usize> Ends<N> {
     /// Looks for them at `from` and behind.
     #[inline(always)]
     pub(crate) fn new(octets: [u8; N], from: usize) -> Self {
-        Self { octets, found: 0, window: from, searched: from }
+        Self { octets, places: [0; PLACES], count: 0, next: 0, searched: from }
     }
 
     /// The next place in the chunk, which is the same each time.
     #[inline(always)]
     pub(crate) fn next(&mut self, chunk: &[u8]) -> Option<usize> {
-        if self.found == 0 {
-            self.search(chunk)?;
+        if self.next == self.count {
+            (self.count, self.searched) =
+                search(chunk, self.searched, self.octets, &mut self.places)?;
+            self.next = 0;
         }
-        let place = self.window + self.found.trailing_zeros() as usize;
-        self.found &= self.found - 1;
+        let place = self.places[self.next];
+        self.next += 1;
         Some(place)
     }
+}
 
-    #[inline(always)]
-    fn search(&mut self, chunk: &[u8]) -> Option<()> {
-        for _ in 0..SHORT {
-            let Some(window) = chunk[self.searched..].first_chunk() else { break };
-            let Some(found) = find_all(window, self.octets) else { break };
-            (self.found, self.window) = (found, self.searched);
-            self.searched += WINDOW;
-            if found != 0 {
-                return Some(());
-            }
-        }
-        let place = self.searched + find_first(&chunk[self.searched..], self.octets)?;
-        (self.found, self.window, self.searched) = (1, place, place + 1);
-        Some(())
+/// Finds one place or more. How many, and how far was searched.
+#[inline(never)]
+fn search<const N: usize>(
+    chunk: &[u8],
+    from: usize,
+    octets: [u8; N],
+    places: &mut [usize; PLACES],
+) -> Option<(usize, usize)> {
+    let (count, searched) = find_all(chunk, from, octets, places);
+    if count > 0 {
+        return Some((count, searched));
     }
+    places[0] = searched + find_first(&chunk[searched..], octets)?;
+    Some((1, places[0] + 1))
 }
 
 #[inline(never)]
