@@ -315,6 +315,12 @@ impl InputBuffer {
     }
 }
 
+impl From<Bytes> for InputBuffer {
+    fn from(octets: Bytes) -> Self {
+        Self { chunk: octets.into(), ..Self::default() }
+    }
+}
+
 /// Tells sizes, as the octets may be many, or secret.
 impl fmt::Debug for InputBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@
 //! go somewhere. It knows nothing of handles, events or time, and can be used by itself.
 //!
 //! - [`Line`] makes records of lines, ended by any newline, by given octets, or by a regular
-//!   expression.
+//!   expression; [`LineBlock`] makes one record of all the lines that have come together.
 //! - [`Block`] makes records of blocks that have a fixed size, or their length before them.
 //! - [`Stream`] passes octets on as they are, and [`Packet`] chunk by chunk, as of datagrams.
 //! - `Httpd`, with the feature `http`, makes records of requests, and has responses for output.
@@ -212,6 +212,8 @@ mod layer;
 mod length_codec;
 mod limits;
 mod line;
+mod line_block;
+mod lines;
 mod map;
 #[cfg(any(
     all(feature = "serde", feature = "storable"),
@@ -277,6 +279,8 @@ pub use layer::{IntoLayer, Layer};
 pub use length_codec::{DecimalLength, DecodedLength, LengthCodec};
 pub(crate) use limits::{DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, check_limits};
 pub use line::{Line, LineBuilder};
+pub use line_block::LineBlock;
+pub use lines::{Lines, LinesIntoIter, LinesIter};
 pub use map::Map;
 pub use netstring::Netstring;
 pub use packet::Packet;

@@ -6,8 +6,10 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::buffer::InputBuffer;
-use crate::newline::{Lines, Newline};
-use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterError, Sink};
+use crate::newline::{LinesOf, Newline};
+use crate::{
+    ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, Filter, FilterError, Lines, Sink,
+};
 
 /// The terminator that lines are put with unless told otherwise.
 const NETWORK_NEWLINE: &[u8] = b"\r\n";
@@ -136,9 +138,14 @@ impl Line {
 
     #[inline(never)]
     fn next_line(&mut self) -> Result<Option<Bytes>, FilterError> {
-        if let Some(line) = self.cut_lines() {
-            return Ok(Some(line));
+        match self.cut_lines() {
+            Some(line) => Ok(Some(line)),
+            None => self.search_line(),
         }
+    }
+
+    /// The next line, wherever it is.
+    pub(crate) fn search_line(&mut self) -> Result<Option<Bytes>, FilterError> {
         loop {
             // Whatever is in the head was searched when it came there.
             if self.buffer.chunk().is_empty() {
@@ -169,13 +176,40 @@ impl Line {
         let lines = self.newline.lines(self.buffer.parsed());
         let is_short = |line: &Range<usize>| line.len() <= max_length;
         match lines? {
-            Lines::Generic(mut lines) => self.buffer.cut_ahead(|chunk, start| {
+            LinesOf::Generic(mut lines) => self.buffer.cut_ahead(|chunk, start| {
                 lines.next(chunk, start).filter(|(line, _)| is_short(line))
             }),
-            Lines::Literal(mut lines) => self.buffer.cut_ahead(|chunk, start| {
+            LinesOf::Literal(mut lines) => self.buffer.cut_ahead(|chunk, start| {
                 lines.next(chunk, start).filter(|(line, _)| is_short(line))
             }),
         }
+    }
+
+    /// Takes out all lines that are whole, where they are in one chunk and it is easily known of all of them that they are
+    /// short enough.
+    pub(crate) fn take_lines(&mut self) -> Option<Lines> {
+        if self.discarding || !self.buffer.head().is_empty() || self.buffer.chunk().is_empty() {
+            return None;
+        }
+        self.newline.settle(&mut self.buffer);
+        let terminator = self.newline.terminator()?;
+        let end = self.newline.end_of_lines(self.buffer.chunk(), self.config.max_length)?;
+        self.buffer.take(end).map(|octets| Lines::many(octets, terminator))
+    }
+
+    /// One with the same parameters, and nothing else.
+    pub(crate) fn fresh_line(&self) -> Self {
+        let mut newline =
+            if self.config.detects { Newline::Autodetect } else { self.newline.clone() };
+        newline.reset();
+        let config = self.config.clone();
+        Self { buffer: InputBuffer::default(), newline, discarding: false, config }
+    }
+
+    /// Has no lines cut out ahead.
+    pub(crate) fn put_back_ahead(&mut self) {
+        let octets = self.buffer.take_all();
+        self.buffer = InputBuffer::from(octets);
     }
 
     /// Sees to it that no more is held of a line than can become a record.
@@ -261,11 +295,7 @@ impl Filter for Line {
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = Bytes, Out = Bytes>> {
-        let mut newline =
-            if self.config.detects { Newline::Autodetect } else { self.newline.clone() };
-        newline.reset();
-        let config = self.config.clone();
-        Box::new(Self { buffer: InputBuffer::default(), newline, discarding: false, config })
+        Box::new(self.fresh_line())
     }
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::buffer::InputBuffer;
 use crate::ends::Ends;
+use crate::lines::Terminator;
 #[cfg(feature = "regex")]
 use crate::regexp::Regexp;
 
@@ -37,7 +38,7 @@ pub(crate) struct Found {
 }
 
 /// The lines of a chunk.
-pub(crate) enum Lines<'a> {
+pub(crate) enum LinesOf<'a> {
     Generic(GenericLines),
     Literal(LiteralLines<'a>),
 }
@@ -84,14 +85,60 @@ impl LiteralLines<'_> {
 impl Newline {
     /// The lines of a chunk from a place on, if it takes but the chunk to know them.
     #[inline]
-    pub(crate) fn lines(&self, start: usize) -> Option<Lines<'_>> {
+    pub(crate) fn lines(&self, start: usize) -> Option<LinesOf<'_>> {
         match self {
-            Self::Generic(None) => Some(Lines::Generic(GenericLines(Ends::new(*b"\r\n", start)))),
+            Self::Generic(None) => Some(LinesOf::Generic(GenericLines(Ends::new(*b"\r\n", start)))),
             Self::Literal(literal) => {
                 let (last, before) = literal.split_last()?;
-                Some(Lines::Literal(LiteralLines { before, last: Ends::new([*last], start) }))
+                Some(LinesOf::Literal(LiteralLines { before, last: Ends::new([*last], start) }))
             }
             _ => None,
+        }
+    }
+
+    /// What ends the lines from here on, if it takes but the octets of a line to know its end.
+    pub(crate) fn terminator(&self) -> Option<Terminator> {
+        match self {
+            Self::Generic(None) => Some(Terminator::Generic),
+            Self::Literal(literal) => Some(Terminator::Literal(literal.clone())),
+            _ => None,
+        }
+    }
+
+    /// The place behind the last line that is whole in a chunk that begins with a line. Those before the first one that is
+    /// longer than `max_length` are meant; but if the chunk itself is not, nobody looks.
+    pub(crate) fn end_of_lines(&mut self, chunk: &[u8], max_length: usize) -> Option<usize> {
+        if chunk.len() > max_length {
+            return self.end_of_short_lines(chunk, max_length);
+        }
+        match self {
+            Self::Generic(open) => {
+                let last = memchr::memrchr2(b'\r', b'\n', chunk)?;
+                if last + 1 == chunk.len() {
+                    *open = open_octet(chunk);
+                }
+                Some(last + 1)
+            }
+            Self::Literal(literal) => match **literal {
+                [octet] => Some(memchr::memrchr(octet, chunk)? + 1),
+                // The last occurrence may overlap the one that ends the last line.
+                _ => self.end_of_short_lines(chunk, max_length),
+            },
+            _ => None,
+        }
+    }
+
+    fn end_of_short_lines(&self, chunk: &[u8], max_length: usize) -> Option<usize> {
+        let (mut lines, mut start) = (self.lines(0)?, 0);
+        loop {
+            let next = match &mut lines {
+                LinesOf::Generic(lines) => lines.next(chunk, start),
+                LinesOf::Literal(lines) => lines.next(chunk, start),
+            };
+            match next {
+                Some((line, behind)) if line.len() <= max_length => start = behind,
+                _ => return (start > 0).then_some(start),
+            }
         }
     }
 
@@ -255,6 +302,21 @@ fn find_generic(buffer: &mut InputBuffer) -> Option<Found> {
             return None;
         }
     }
+}
+
+/// The last octet of a chunk that ends with a terminator, if that may have a second octet, which has not come yet.
+fn open_octet(chunk: &[u8]) -> Option<u8> {
+    let is_text = |octet: &u8| !matches!(octet, b'\r' | b'\n');
+    let start = chunk.iter().rposition(is_text).map_or(0, |text| text + 1);
+    let mut terminators = &chunk[start..];
+    while let [first, rest @ ..] = terminators {
+        terminators = match rest {
+            [] => return Some(*first),
+            [second, rest @ ..] if complement(*first) == Some(*second) => rest,
+            _ => rest,
+        };
+    }
+    None
 }
 
 #[inline]

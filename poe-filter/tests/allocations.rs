@@ -4,7 +4,7 @@
 mod sys;
 
 use bytes::Bytes;
-use poe_filter::{Block, Filter, IntegerLength, Line, Netstring, Stream};
+use poe_filter::{Block, Filter, IntegerLength, Line, LineBlock, Netstring, Stream};
 use sys::measure;
 
 type Octets = Box<dyn Filter<In = Bytes, Out = Bytes>>;
@@ -70,6 +70,25 @@ fn a_record_within_a_chunk_is_a_slice_of_it() {
         assert_eq!(records, if name == "a stream" { 1 } else { RECORDS }, "{name}");
         assert!(allocations <= AHEAD, "{name}: {allocations}");
     }
+}
+
+#[test]
+fn lines_that_come_together_are_no_copies_and_take_no_memory_each() {
+    let chunk = Bytes::from(["x".repeat(63).as_str(), "\n"].concat().repeat(RECORDS));
+    drop(chunk.clone());
+    let mut filter = LineBlock::new();
+    let (lines, allocations, _) = measure(|| {
+        filter.get_one_start(chunk.clone()).unwrap();
+        let mut count = 0;
+        while let Some(lines) = filter.get_one().unwrap() {
+            for line in &lines {
+                assert!(chunk.as_ptr_range().contains(&line.as_ptr()) && line.len() == 63);
+                count += 1;
+            }
+        }
+        count
+    });
+    assert_eq!((lines, allocations), (RECORDS, 0));
 }
 
 #[test]

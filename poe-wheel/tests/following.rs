@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use common::tails::{Directory, Event, append, follow, own, spawn, with_events};
 use common::{Log, kernel, once, run};
 use poe_driver::{Driver, SysRw};
-use poe_filter::{Block, Line, RecordBlock};
+use poe_filter::{Block, Line, LineBlock, Lines, RecordBlock};
 use poe_session::prelude::*;
 use poe_wheel::{FollowTail, FollowTailBuilder, FollowTailEvent, Input, WheelError, WheelId};
 
@@ -92,6 +92,33 @@ fn a_wheel_can_begin_with_whole_records() {
     assert_eq!(from(13), [""; 0]);
     assert_eq!(read(follow(&path).seek_back(6).whole_records()), ["three"]);
     assert_eq!(read(follow(&path).seek_back(7).whole_records()), ["three"]);
+}
+
+#[test]
+fn all_lines_of_a_read_may_come_in_one_event() {
+    let directory = Directory::new();
+    let path = directory.file("log", &format!("rest of one\n{}un", "a line\n".repeat(500)));
+    let (kernel, log) = (kernel(), Log::default());
+    let (l, p) = (log.clone(), path.clone());
+    let builder = once(FollowTail::build(&path).filter(LineBlock::new()));
+    Session::build(None::<FollowTail<Lines>>)
+        .on_start(move |cx| {
+            let builder = builder().seek(3).whole_records().input_event("lines");
+            *cx.heap = Some(builder.idle_event("idle").spawn(cx.kernel).unwrap());
+        })
+        .on("lines", move |cx, input: Input<Lines>| {
+            let lines: Vec<_> = input.record.iter().collect();
+            l.push(format!("{} {}", lines.len(), String::from_utf8_lossy(lines[0])));
+            if lines[0] == b"unfinished" {
+                assert_eq!(cx.heap.as_ref().unwrap().tell(), Some(12 + 7 * 500 + 11));
+                *cx.heap = None;
+            }
+        })
+        .on("idle", move |_, _: WheelId| append(&p, "finished\n"))
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+    assert_eq!(log.take(), ["500 a line", "1 unfinished"]);
 }
 
 #[test]

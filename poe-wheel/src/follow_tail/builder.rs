@@ -68,6 +68,9 @@ impl FollowTailBuilder {
 
 impl<In: 'static> FollowTailBuilder<In> {
     /// The filter (POE: `Filter`); `Line` if none is given. Each file that takes the place of another gets a fresh one.
+    ///
+    /// An event for each line costs about as much as it does to read a hundred octets; with [`LineBlock`](poe_filter::LineBlock)
+    /// there is one for all lines of a read.
     pub fn filter<F: Filter + 'static>(self, filter: F) -> FollowTailBuilder<F::In> {
         FollowTailBuilder {
             what: self.what,

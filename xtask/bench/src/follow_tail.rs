@@ -19,15 +19,15 @@ const TURNS: usize = 4;
 /// Follows a file of so many lines.
 type Follow = fn(&Path, u64) -> io::Result<()>;
 
-/// At most 1.3 times a bare loop around `read` and `memchr`, with an event for each read, and with one for each line, which costs
+/// At most 1.3 times a bare loop around `read` and `memchr`, with an event for all lines of a read, and with one for each line, which costs
 /// what an event costs however short the line is.
 pub fn run(rounds: Rounds, report: &mut Report) {
     #[cfg(feature = "ours")]
-    let (chunks, lines): (Follow, Follow) =
-        (crate::ours::follow_tail::chunks, crate::ours::follow_tail::lines);
+    let (blocks, lines): (Follow, Follow) =
+        (crate::ours::follow_tail::line_blocks, crate::ours::follow_tail::lines);
     #[cfg(not(feature = "ours"))]
-    let (chunks, lines): (Follow, Follow) = (|_, _| Ok(()), |_, _| Ok(()));
-    hold("in chunks as they are read", 100, chunks, rounds, report);
+    let (blocks, lines): (Follow, Follow) = (|_, _| Ok(()), |_, _| Ok(()));
+    hold("an event for those of a read", 100, blocks, rounds, report);
     for length in [100, 200, 400, 1000] {
         hold("an event each", length, lines, rounds, report);
     }

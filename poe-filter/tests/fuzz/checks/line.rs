@@ -1,7 +1,7 @@
 //! Lines.
 
 use bytes::Bytes;
-use poe_filter::{Filter, Line};
+use poe_filter::{Filter, Line, LineBlock, Lines};
 
 use super::input::Input;
 use super::stream::{HandOver, Subject, Told};
@@ -23,26 +23,33 @@ pub(super) fn line(octets: &[u8]) {
     let sizes = input.sizes();
     let stream = input.stream();
     let literal = mode.checked_sub(2).map(|index| LITERALS[index]);
-    let make = || -> Octets {
+    let line = || {
         let builder = Line::builder().max_length(max_length);
         let builder = match (mode, literal) {
             (_, Some(literal)) => builder.literal(literal),
             (1, _) => builder.autodetect(),
             _ => builder,
         };
-        Box::new(builder.build().unwrap())
+        builder.build().unwrap()
     };
+    let make = || -> Octets { Box::new(line()) };
     // What is detected has up to two octets.
     let unrecognized = literal.map_or(1, |literal| literal.len() - 1);
-    let subject = Subject::new(&make, tell)
-        .holds_at_most(max_length + unrecognized)
-        // What ends lines is not in what is pending.
-        .can_hand_over(if mode == 1 { HandOver::Same } else { HandOver::Fresh });
-    subject.check(stream, sizes);
+    // What ends lines is not in what is pending.
+    let hand_over = if mode == 1 { HandOver::Same } else { HandOver::Fresh };
+    let subject =
+        Subject::new(&make, tell).holds_at_most(max_length + unrecognized).can_hand_over(hand_over);
+    let lines = subject.check(stream, sizes);
     // Lines are not put with the newline that was detected.
     if mode != 1 {
         subject.check_again(stream, |line| line, &mut *make(), literal.is_some());
     }
+    let make = || -> Box<dyn Filter<In = Lines, Out = Bytes>> { Box::new(LineBlock::from(line())) };
+    let blocks =
+        Subject::new(&make, |lines, all| lines.into_iter().for_each(|line| tell(line, all)))
+            .holds_at_most(max_length + unrecognized)
+            .can_hand_over(hand_over);
+    assert_eq!(blocks.check(stream, sizes), lines);
 }
 
 /// Expressions of which no match can grow.

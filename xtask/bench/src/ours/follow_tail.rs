@@ -4,14 +4,14 @@ use std::hint::black_box;
 use std::io;
 use std::path::Path;
 
-use poe_filter::Stream;
+use poe_filter::{LineBlock, Lines};
 use poe_session::prelude::*;
 use poe_wheel::{FollowTail, Input};
 
 use super::{failed, kernel};
 
-struct Log {
-    wheel: Option<FollowTail>,
+struct Log<In: 'static> {
+    wheel: Option<FollowTail<In>>,
     lines: u64,
     octets: usize,
 }
@@ -38,22 +38,20 @@ pub fn lines(path: &Path, lines: u64) -> io::Result<()> {
     kernel.run().map_err(failed)
 }
 
-/// The same: an event for each read, whose handler finds the lines.
-pub fn chunks(path: &Path, lines: u64) -> io::Result<()> {
+/// The same: an event for all lines of a read.
+pub fn line_blocks(path: &Path, lines: u64) -> io::Result<()> {
     let kernel = kernel()?;
     let path = path.to_owned();
     Session::build(Log { wheel: None, lines: 0, octets: 0 })
         .on_start(move |cx| -> HandlerResult {
-            let builder = FollowTail::build(&path).seek(0).filter(Stream::new());
-            cx.heap.wheel = Some(builder.input_event("chunk").spawn(cx.kernel)?);
+            let builder = FollowTail::build(&path).seek(0).filter(LineBlock::new());
+            cx.heap.wheel = Some(builder.input_event("lines").spawn(cx.kernel)?);
             Ok(())
         })
-        .on("chunk", move |cx, chunk: Input| {
-            let mut rest = &chunk.record[..];
-            while let Some(length) = memchr::memchr(b'\n', rest) {
-                cx.heap.octets += black_box(&rest[..length]).len();
+        .on("lines", move |cx, input: Input<Lines>| {
+            for line in &input.record {
+                cx.heap.octets += black_box(line).len();
                 cx.heap.lines += 1;
-                rest = &rest[length + 1..];
             }
             if cx.heap.lines == lines {
                 cx.heap.wheel = None;
