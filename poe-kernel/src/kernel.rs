@@ -12,11 +12,13 @@ use crate::death::SharedDeath;
 use crate::diagnostic::{Diagnostic, Listener, to_file, to_standard_error};
 use crate::handles::table::Handles;
 use crate::id::KernelId;
+use crate::interrupted::Interruption;
 use crate::leaks::Freed;
+use crate::pace::Pace;
 use crate::profile::Measurements;
 use crate::queue::Queue;
 use crate::references::References;
-use crate::run::{Outputs, Pace};
+use crate::run::Outputs;
 use crate::sessions::table::{Mark, Sessions};
 use crate::signals::Signals;
 use crate::threads::{ThreadSettings, Threads};
@@ -89,6 +91,7 @@ pub(crate) struct Inner {
     pub(crate) ready: RefCell<Vec<Readiness>>,
     pub(crate) outputs: RefCell<Outputs>,
     pub(crate) pace: Pace,
+    pub(crate) interrupted: Interruption,
     pub(crate) threads: Threads,
     pub(crate) traces: Cell<Traces>,
     pub(crate) asserts: Cell<Asserts>,
@@ -425,6 +428,7 @@ impl KernelBuilder {
             ready: RefCell::default(),
             outputs: RefCell::default(),
             pace: Pace::default(),
+            interrupted: Interruption::default(),
             threads: Threads::new(self.threads),
             traces: Cell::new(traces),
             asserts: Cell::new(asserts),

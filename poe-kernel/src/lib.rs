@@ -156,7 +156,8 @@
 //!   timer of no delay could overtake them.
 //! - A timer set for the past in a pass waits for the next pass, and cannot starve handles.
 //! - While events are pending, handles are looked at every few events or microseconds, and not between any two
-//!   generations of events; [`Kernel::run_one_timeslice`] always looks.
+//!   generations of events; [`Kernel::run_one_timeslice`] always looks. So a generation of any size is no reason for handles
+//!   to wait: in POE they do for all of it.
 //! - `call` means the same whether to the own session or to another: the active event changes, and a failure comes back
 //!   as an error. Only `DIE` is for other sessions' failures.
 //! - The error of a failed handler leaves `run` itself, with its source, not its text.
@@ -219,9 +220,11 @@ mod hash;
 mod histogram;
 mod id;
 mod inspect;
+mod interrupted;
 mod kernel;
 mod leaks;
 mod name;
+mod pace;
 mod pass;
 mod payload;
 mod posted;

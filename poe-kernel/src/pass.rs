@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::carried::{Small, Stored};
 use crate::clock::Nanos;
+use crate::interrupted::Interrupted;
 use crate::kernel::{Active, Inner};
 use crate::queue::{Header, Kind, Queue};
 use crate::send::run_caught;
@@ -19,31 +20,57 @@ use crate::{
 struct Pass {
     /// What is due by then,
     now: Nanos,
-    /// and has a lesser number.
+    /// and has a lesser number; of what is posted, up to where it is interrupted.
     limit: u64,
+    /// What `limit` will be when it goes on; 0 if it is not interrupted.
+    end: u64,
+    /// There is no next pass for what has this number or a greater one.
+    cut: u64,
     dispatched: u32,
-    /// With so many events dispatched there is no next pass.
-    enough: u32,
+    /// With so many events dispatched no timer is.
+    most: u32,
+    /// How many events are to be dispatched before handles are looked at.
+    owed: u64,
+}
+
+impl Pass {
+    /// What belongs to it has a lesser number, be it interrupted or not.
+    fn end(&self) -> u64 {
+        self.limit.max(self.end)
+    }
 }
 
 impl Kernel {
-    /// Dispatches what is due now and was set before now; then, for as long as fewer than `enough` events were
-    /// dispatched and nothing else is to be seen to, what was set meanwhile. How many events that were.
-    pub(crate) fn pass(&self, enough: u32) -> u32 {
+    /// Whether there is anything for a pass to do.
+    #[inline]
+    pub(crate) fn has_due(&self) -> bool {
+        let inner = &*self.inner;
+        !inner.queue.borrow().is_empty() || inner.next_timer.get() <= inner.now.get()
+    }
+
+    /// Dispatches what is due now and was set before now. How many events that were.
+    ///
+    /// With a number of events that may be dispatched before it is to be asked whether to look at the handles, the pass is
+    /// interrupted there; or if it has come to its end before that, and nothing else is to be seen to, it goes on with
+    /// what was set meanwhile.
+    pub(crate) fn pass(&self, most: Option<u32>) -> u32 {
         let inner = &*self.inner;
         let _outer = Outer::set_aside(inner);
-        let mut pass = Pass { now: inner.now.get(), limit: self.sequence(), dispatched: 0, enough };
+        let mut pass = self.begin_pass(most);
         while self.dispatch_next(&mut pass) {
             pass.dispatched += 1;
             if inner.unsettled.get() {
-                pass.enough = 0;
+                pass.cut = 0;
                 if inner.is_fatal.get() {
+                    pass.end = 0;
                     break;
                 }
             }
         }
-        // What was set for the past meanwhile waits for the next pass.
-        if inner.next_timer.get() <= pass.now {
+        if pass.limit < pass.end && self.is_left(&pass) {
+            self.interrupt(&pass);
+        } else if inner.next_timer.get() <= pass.now {
+            // What was set for the past meanwhile waits for the next pass.
             self.change_timers(Timers::end_pass);
         }
         pass.dispatched
@@ -53,6 +80,7 @@ impl Kernel {
     /// there is none, the pass may become the next one. False when nothing was dispatched.
     ///
     /// A posted event takes those behind it along that are of its session to itself.
+    #[inline(always)]
     fn dispatch_next(&self, pass: &mut Pass) -> bool {
         if self.inner.next_timer.get() <= pass.now
             && let Some(timer) = self.next_timer(pass)
@@ -80,17 +108,29 @@ impl Kernel {
         // To borrow it alone takes fewer steps than to count who else does.
         let queue = self.inner.queue.borrow_mut();
         let sequence = queue.front()?.header.sequence;
-        (sequence < pass.limit || self.begin_next(pass)).then_some(queue)
+        (sequence < pass.limit || self.begin_next(pass, sequence)).then_some(queue)
     }
 
     /// Makes a pass that has come to its end the next one, if nothing has to be done first.
     #[inline(always)]
-    fn begin_next(&self, pass: &mut Pass) -> bool {
+    fn begin_next(&self, pass: &mut Pass, sequence: u64) -> bool {
+        let (now, end) = (self.inner.now.get(), self.sequence());
+        if end > pass.cut || self.inner.next_timer.get() <= now {
+            return self.begin_last(pass, sequence);
+        }
+        (pass.now, pass.limit) = (now, end);
+        true
+    }
+
+    /// The same where the next pass, if there is one, will be interrupted.
+    #[cold]
+    #[inline(never)]
+    fn begin_last(&self, pass: &mut Pass, sequence: u64) -> bool {
         let now = self.inner.now.get();
-        if pass.dispatched >= pass.enough || self.inner.next_timer.get() <= now {
+        if sequence >= pass.cut || self.inner.next_timer.get() <= now {
             return false;
         }
-        (pass.now, pass.limit) = (now, self.sequence());
+        (pass.now, pass.limit, pass.end) = (now, pass.cut, self.sequence());
         true
     }
 
@@ -211,17 +251,75 @@ impl Kernel {
 
     /// The next timer due in this pass, if it goes before all that is posted.
     #[cold]
-    fn next_timer(&self, &Pass { now, limit, .. }: &Pass) -> Option<(Timer, Nanos)> {
-        let timed = self.change_timers(|timers| timers.peek_due(now, limit))?;
+    fn next_timer(&self, pass: &mut Pass) -> Option<(Timer, Nanos)> {
+        let (now, end) = (pass.now, pass.end());
+        let timed = self.change_timers(|timers| timers.peek_due(now, end))?;
         let queue = self.inner.queue.borrow();
         if let Some(posted) = queue.front()
-            && posted.header.sequence < limit
+            && posted.header.sequence < end
             && (posted.header.due, posted.header.sequence) < (timed.due, timed.sequence)
         {
             return None;
         }
+        if pass.dispatched >= pass.most {
+            (pass.limit, pass.end) = (0, end);
+            return None;
+        }
         let timer = self.change_timers(Timers::pop)?;
         Some((timer, timed.due))
+    }
+
+    /// A pass, or what is left of the one that was interrupted.
+    #[inline(always)]
+    fn begin_pass(&self, most: Option<u32>) -> Pass {
+        let inner = &*self.inner;
+        let (now, limit) = (inner.now.get(), self.sequence());
+        let mut pass = Pass { now, limit, end: 0, cut: 0, dispatched: 0, most: u32::MAX, owed: 0 };
+        if let Some(most) = most {
+            pass.most = most.max(1);
+            // As many as may be dispatched beside those that are there.
+            let more = (pass.most as usize).checked_sub(inner.queue.borrow().len());
+            pass.cut = more.map_or(0, |more| limit + more as u64);
+        }
+        if pass.cut == 0 || self.is_interrupted() {
+            self.resume_pass(&mut pass);
+        }
+        pass
+    }
+
+    /// Takes up what is left of the pass that was interrupted, if one was, and has it interrupted in its turn.
+    #[cold]
+    #[inline(never)]
+    fn resume_pass(&self, pass: &mut Pass) {
+        if self.is_interrupted()
+            && let Some(Interrupted { now, end, owed }) = self.inner.interrupted.take()
+        {
+            (pass.now, pass.limit, pass.cut, pass.owed) = (now, end, 0, owed);
+        } else if self.inner.next_timer.get() <= pass.now {
+            // To one in the middle of another, all that the other has put off is due.
+            self.change_timers(Timers::end_pass);
+        }
+        let queue = self.inner.queue.borrow();
+        let next = queue.front().map_or(u64::MAX, |event| event.header.sequence);
+        let limit = next.saturating_add(u64::from(pass.most));
+        if pass.most < u32::MAX && limit < pass.limit {
+            (pass.limit, pass.end) = (limit, pass.limit);
+        }
+    }
+
+    /// Whether something is left of a pass.
+    #[cold]
+    fn is_left(&self, pass: &Pass) -> bool {
+        let is_timed =
+            || self.change_timers(|timers| timers.peek_due(pass.now, pass.end).is_some());
+        self.inner.queue.borrow().front().is_some_and(|event| event.header.sequence < pass.end)
+            || is_timed()
+    }
+
+    #[cold]
+    fn interrupt(&self, &Pass { now, end, owed, dispatched, .. }: &Pass) {
+        let owed = owed.saturating_sub(u64::from(dispatched));
+        self.inner.interrupted.set(Some(Interrupted { now, end, owed }));
     }
 }
 

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Weak;
 use std::time::Duration;
 
-use crate::clock::{Clock, Nanos, nanos};
 use crate::trace::trace;
 use crate::{Asserts, Kernel, KernelError, SessionId, Traces};
 
@@ -19,66 +18,6 @@ pub trait Flush {
 
 /// Who is to be flushed before the kernel next waits.
 pub(crate) type Outputs = Vec<(SessionId, Weak<dyn Flush>)>;
-
-/// How long events are dispatched before handles are looked at again.
-///
-/// Looking costs a system call, which is much against a quick event and little against a slow one; so the number of
-/// events between two looks at the clock is adapted to how long they take.
-#[derive(Debug)]
-pub(crate) struct Pace {
-    /// When handles were last looked at.
-    polled: Cell<Nanos>,
-    /// Events dispatched since then, those of the batch not counted.
-    events: Cell<u32>,
-    /// How many events may be dispatched before the clock is next read.
-    batch: Cell<u32>,
-    /// How many of them are left.
-    left: Cell<u32>,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { polled: Cell::new(0), events: Cell::new(0), batch: Cell::new(1), left: Cell::new(1) }
-    }
-}
-
-impl Pace {
-    const SPAN: Duration = Duration::from_micros(50);
-    const MOST_EVENTS: u32 = 4096;
-    const LARGEST_BATCH: u32 = 256;
-
-    /// How many events may be dispatched before it is next asked whether it is time.
-    #[inline]
-    fn left(&self) -> u32 {
-        self.left.get()
-    }
-
-    #[inline]
-    fn count(&self, dispatched: u32) {
-        self.left.set(self.left.get().saturating_sub(dispatched));
-    }
-
-    /// Whether it is time to look at the handles.
-    #[inline]
-    fn is_over(&self, clock: &Clock) -> bool {
-        self.left.get() == 0 && self.end_batch(clock)
-    }
-
-    fn end_batch(&self, clock: &Clock) -> bool {
-        let (batch, events) = (self.batch.get(), self.events.get() + self.batch.get());
-        let late = clock.read() - self.polled.get() >= nanos(Self::SPAN);
-        let batch = if late { batch / 2 } else { batch * 2 }.clamp(1, Self::LARGEST_BATCH);
-        self.batch.set(batch);
-        self.left.set(batch);
-        self.events.set(events);
-        late || events >= Self::MOST_EVENTS
-    }
-
-    fn restart(&self, now: Nanos) {
-        self.polled.set(now);
-        self.events.set(0);
-    }
-}
 
 impl Kernel {
     /// Runs until no session is left (POE: `run`). It may be called again, once there are new sessions.
@@ -97,6 +36,7 @@ impl Kernel {
         }
         let _running = Running::begin(&self.inner.running)?;
         self.has_forked()?;
+        self.inner.pace.begin(&self.inner.clock);
         while self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(false)?;
         }
@@ -150,7 +90,8 @@ impl Kernel {
     #[inline(never)]
     fn turn(&self, always_poll: bool) -> Result<(), KernelError> {
         let inner = &*self.inner;
-        if always_poll || inner.queue.borrow().is_empty() || inner.pace.is_over(&inner.clock) {
+        let (is_within, sequence) = (self.is_interrupted(), self.sequence());
+        if always_poll || self.is_time_to_poll() {
             self.flush_outputs();
             if self.session_count() == 0 && !inner.is_fatal.get() {
                 return Ok(());
@@ -159,11 +100,19 @@ impl Kernel {
                 self.test_idle();
             }
             self.poll()?;
+            if is_within {
+                self.share_with_pass(sequence);
+            }
         }
-        let dispatched = self.pass(if always_poll { 0 } else { inner.pace.left() });
-        inner.pace.count(dispatched);
+        if is_within || self.has_due() {
+            let dispatched = self.pass((!always_poll).then(|| inner.pace.left()));
+            inner.pace.count(dispatched);
+            inner.dispatched.set(inner.dispatched.get() + u64::from(dispatched));
+            if self.is_interrupted() {
+                return Ok(());
+            }
+        }
         inner.turns.set(inner.turns.get() + 1);
-        inner.dispatched.set(inner.dispatched.get() + u64::from(dispatched));
         inner.unsettled.set(inner.is_fatal.get());
         self.collect();
         while inner.has_stale_events.get() {
@@ -211,6 +160,7 @@ impl Kernel {
             || !self.inner.outputs.borrow().is_empty()
             || self.inner.is_fatal.get()
             || self.has_arrivals()
+            || self.is_interrupted()
             || (self.inner.never_waits.get() && self.active_session().is_kernel())
         {
             return Some(Duration::ZERO);
@@ -253,6 +203,7 @@ impl Kernel {
         let clock = &self.inner.clock;
         if clock.is_virtual()
             && nothing_ready
+            && !self.is_interrupted()
             && self.inner.queue.borrow().is_empty()
             && let Some(due) = self.inner.timers.borrow().next_due()
         {
@@ -273,7 +224,7 @@ impl Kernel {
                 self.run_part(*session, self.inner.names.flush, || output.flush(self));
             }
         }
-        self.collect();
+        self.collect_between_passes();
         let mut outputs = outputs;
         outputs.clear();
         let mut list = self.inner.outputs.borrow_mut();
@@ -291,6 +242,7 @@ impl Kernel {
             let left = self.inner.queue.take();
             drop(left);
             self.inner.has_stale_events.set(false);
+            self.inner.interrupted.set(None);
         }
     }
 

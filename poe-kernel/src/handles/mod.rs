@@ -208,7 +208,7 @@ impl Kernel {
                 self.call_watchers(*readiness, mode);
             }
             if any {
-                self.collect();
+                self.collect_between_passes();
             }
         }
     }

@@ -320,7 +320,10 @@ impl Kernel {
     /// Sends `IDLE` when nothing can happen any more: no event, timer, watched handle, awaited child or extra reference
     /// is left.
     pub(crate) fn test_idle(&self) {
-        if self.inner.queue.borrow().is_empty() && self.is_still_idle() && self.session_count() > 0
+        if self.inner.queue.borrow().is_empty()
+            && self.is_still_idle()
+            && self.session_count() > 0
+            && !self.is_interrupted()
         {
             let (kernel, idle) = (SessionId::KERNEL, self.inner.names.idle);
             self.enqueue(Kind::Signal, kernel, kernel, idle, self.caller(), Payload::default());

@@ -245,6 +245,7 @@ impl Timers {
     }
 
     /// The key of the next timer due by `now` and set before `limit`.
+    #[inline(always)]
     pub(crate) fn peek_due(&mut self, now: Nanos, limit: u64) -> Option<Key> {
         loop {
             let (due, slot) = self.heap.peek()?;

@@ -2,10 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use poe_kernel::Inspection;
+use poe_kernel::{EventLoop, Inspection, Interest, Key, Readiness, Wake};
 use poe_session::prelude::*;
 
 use crate::common::{NoWait, start};
@@ -189,6 +192,11 @@ fn millis(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+fn world(scripts: &Scripts) -> Rc<RefCell<World>> {
+    Rc::new(RefCell::new(World { scripts: scripts.clone(), ..World::default() }))
+}
+
+/// A program, run by single timeslices.
 pub(crate) fn run_real(scripts: &Scripts) -> Vec<String> {
     let stuck = Rc::new(Cell::new(false));
     let kernel = Kernel::builder()
@@ -196,7 +204,7 @@ pub(crate) fn run_real(scripts: &Scripts) -> Vec<String> {
         .event_loop(Box::new(NoWait(stuck.clone())))
         .build()
         .unwrap();
-    let world = Rc::new(RefCell::new(World { scripts: scripts.clone(), ..World::default() }));
+    let world = world(scripts);
     for _ in 0..2 {
         Real::spawn(&world, &kernel);
     }
@@ -212,11 +220,83 @@ pub(crate) fn run_real(scripts: &Scripts) -> Vec<String> {
             break;
         }
     }
+    end(&kernel, world)
+}
+
+/// The same in one run, among so many other events that the kernel looks at its handles in the middle of passes.
+pub(crate) fn run_among_others(scripts: &Scripts, others: &[u16]) -> Vec<String> {
+    let kernel = Kernel::builder()
+        .virtual_clock(start())
+        .event_loop(Box::new(FailsIfStuck(NoWait::default())))
+        .build()
+        .unwrap();
+    let world = world(scripts);
+    Real::spawn(&world, &kernel);
+    let others = others.to_vec();
+    Session::build(others)
+        .on_start(|cx| {
+            cx.alias_set("others").unwrap();
+            for (millisecond, &count) in cx.heap.iter().enumerate() {
+                cx.delay_set("burst", millis(millisecond as u64), (8_u8, count));
+            }
+        })
+        .on("burst", |cx, (times, count): (u8, u16)| {
+            (0..count).for_each(|_| cx.yield_event("nothing", ()));
+            if times > 1 {
+                cx.yield_event("burst", (times - 1, count));
+            }
+        })
+        .on("nothing", |_, ()| {})
+        .spawn(&kernel)
+        .unwrap();
+    Real::spawn(&world, &kernel);
+    let result = kernel.run();
+    if result.is_err() {
+        assert!(matches!(result, Err(KernelError::EventLoop { .. })), "{result:?}");
+        // Only extra references are left, which nobody will give back.
+        world.borrow_mut().log.push("stuck".to_owned());
+        kernel.stop();
+        kernel.run().unwrap();
+    }
+    end(&kernel, world)
+}
+
+fn end(kernel: &Kernel, world: Rc<RefCell<World>>) -> Vec<String> {
     assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
     let left = kernel.inspect();
     assert!(left.queue.is_empty() && left.timers.is_empty() && left.signals.is_empty());
     assert_eq!(Rc::strong_count(&world), 1, "a heap outlived its session");
     world.take().log
+}
+
+/// An event loop that never waits, and fails when it would have waited for ever.
+#[derive(Debug)]
+struct FailsIfStuck(NoWait);
+
+impl EventLoop for FailsIfStuck {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn add(&mut self, _: Rc<dyn AsFd>, _: Key, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn modify(&mut self, _: Key, _: Interest) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn delete(&mut self, _: Key) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn wait(&mut self, _: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
+        timeout.map(drop).ok_or_else(|| io::Error::other("stuck"))
+    }
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        self.0.waker()
+    }
 }
 
 /// What is counted of each session is what can be named, and the tree is one from both ends.
