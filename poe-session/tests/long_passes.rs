@@ -123,7 +123,7 @@ fn what_is_told_of_in_the_middle_of_a_pass_and_posts_much_leaves_the_pass_its_sh
         .on("n", |cx, ()| {
             *cx.heap += 1;
             if *cx.heap == MANY {
-                cx.stop();
+                cx.stop().unwrap();
             }
         })
         .on("io", move |cx, _: Ready<UnixStream>| {
@@ -153,7 +153,7 @@ fn the_rest_of_a_pass_may_be_taken_back_in_the_middle_of_it() {
 fn who_stops_all_in_the_middle_of_a_pass_leaves_nothing_of_it() {
     let (kernel, trace) = (kernel(), Trace::default());
     for _ in 0..2 {
-        Busy::build(&trace, Busy::post, |cx| cx.stop()).spawn(&kernel).unwrap();
+        Busy::build(&trace, Busy::post, |cx| cx.stop().unwrap()).spawn(&kernel).unwrap();
         kernel.run().unwrap();
         assert_eq!(trace.take(), ["brief start(?)", "ready soon", "brief stop"]);
         assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));

@@ -255,7 +255,7 @@ pub(crate) fn run_among_others(scripts: &Scripts, others: &[u16]) -> Vec<String>
         assert!(matches!(result, Err(KernelError::EventLoop { .. })), "{result:?}");
         // Only extra references are left, which nobody will give back.
         world.borrow_mut().log.push("stuck".to_owned());
-        kernel.stop();
+        kernel.stop().unwrap();
         kernel.run().unwrap();
     }
     end(&kernel, world)
