@@ -97,7 +97,7 @@ impl Kernel {
         aliases.insert(alias, session, since);
         sessions.hold(session, Hold::Alias);
         drop((aliases, sessions));
-        trace!(self, REFCNT, session, "+ alias {alias:?} of session {session}");
+        trace!(self, REFCNT, session, at since, "+ alias {alias:?} of session {session}");
         Ok(())
     }
 
@@ -112,6 +112,7 @@ impl Kernel {
         self.returned("alias_remove", Asserts::RETVALS | Asserts::USAGE, removed)
     }
 
+    #[track_caller]
     fn remove_alias(&self, alias: &str) -> Result<(), AliasError> {
         let session = self.active_session();
         let mut aliases = self.inner.aliases.borrow_mut();

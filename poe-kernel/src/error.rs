@@ -304,6 +304,9 @@ pub enum SignalError {
     /// No session is active to watch for.
     #[error(transparent)]
     NoActiveSession(#[from] NoActiveSession),
+    /// The active session has been stopped, and nothing can reach it any more (POE is silent).
+    #[error("session {0} has stopped, and cannot be told of anything")]
+    Stopped(SessionId),
     /// This process has no such child, or it was waited for already (POE waits in vain).
     #[error(
         "process {pid} is no child to wait for: it is not one of this process, or was waited for"

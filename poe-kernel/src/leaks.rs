@@ -71,15 +71,16 @@ impl Kernel {
                 ReasonCause::EventFrom { .. } => Hold::EventFrom,
                 ReasonCause::Alias(_) => Hold::Alias,
                 ReasonCause::Handle { .. } => Hold::Handle,
-                ReasonCause::Reference { .. } => Hold::Reference,
                 ReasonCause::Process { .. } => Hold::Process,
-                ReasonCause::Child(_) => continue,
+                // A tag is one hold, however many places it was taken at.
+                ReasonCause::Reference { .. } | ReasonCause::Child(_) => continue,
             };
             found_of.entry(reason.session).or_default()[hold as usize] += 1;
         }
         let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
         for session in sessions {
-            let found = found_of.remove(&session).unwrap_or_default();
+            let mut found = found_of.remove(&session).unwrap_or_default();
+            found[Hold::Reference as usize] = self.inner.references.borrow().tags(session) as u32;
             for hold in Hold::ALL {
                 let counted = self.inner.sessions.borrow().held(session, hold);
                 if counted != found[hold as usize] {

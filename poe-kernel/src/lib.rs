@@ -34,7 +34,8 @@
 //! | a child session | its creation | it has stopped, or was detached or given away |
 //! | a watched handle, paused or not | [`select_read`](Kernel::select_read) … | [`select_end`](Kernel::select_end) |
 //! | a child process it asked for | [`sig_child`](Kernel::sig_child) | its end was told, or [`sig_child_ignore`](Kernel::sig_child_ignore) |
-//! | a tag of extra references, and so a postback | its first [`refcount_increment`](Kernel::refcount_increment) | as many [`refcount_decrement`](Kernel::refcount_decrement) |
+//! | a tag of extra references | its first [`refcount_increment`](Kernel::refcount_increment) | as many [`refcount_decrement`](Kernel::refcount_decrement) |
+//! | a [`KeepAlive`], and so a postback | [`keep_alive`](Kernel::keep_alive) | it is dropped |
 //! | a [`SessionPoster`] on any thread | [`poster_for`](Kernel::poster_for) | its last clone was dropped, and what it posted was dispatched |
 //! | blocking work | [`blocking`](Kernel::blocking) | its result was dispatched |
 //! | its creation | | the queue was gone through as it was then |
@@ -221,6 +222,7 @@ mod histogram;
 mod id;
 mod inspect;
 mod interrupted;
+mod keep_alive;
 mod kernel;
 mod leaks;
 mod name;
@@ -268,6 +270,7 @@ pub use id::{KernelId, SessionId, TimerId};
 pub use inspect::{
     Holds, Inspection, PendingTimer, QueuedEvent, QueuedKind, SessionInfo, SignalInfo, WatchInfo,
 };
+pub use keep_alive::KeepAlive;
 pub use kernel::{Kernel, KernelBuilder, WeakKernel};
 pub use name::{Event, EventFor, Name};
 pub use payload::{Payload, ReplyTo, Slot};

@@ -7,14 +7,27 @@ use crate::sessions::table::Hold;
 use crate::trace::trace;
 use crate::{Asserts, Kernel, Name, RefcountError, SessionId};
 
+type Place = &'static Location<'static>;
+
+/// The references of one tag that were taken at one place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reference {
     pub(crate) tag: Name,
+    owner: Owner,
     pub(crate) count: u32,
-    pub(crate) since: &'static Location<'static>,
+    pub(crate) since: Place,
 }
 
-/// The tags of each session that has any.
+/// Who may give a reference back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Whoever knows the tag.
+    Anyone,
+    /// What took it, such as a postback.
+    Taker,
+}
+
+/// The references of each session that has any.
 #[derive(Debug, Default)]
 pub(crate) struct References {
     by_session: IdMap<SessionId, Vec<Reference>>,
@@ -29,45 +42,76 @@ impl References {
         self.by_session.get(&session).map_or(&[], Vec::as_slice)
     }
 
+    /// How many tags a session has: each holds it once, however often it is counted.
+    pub(crate) fn tags(&self, session: SessionId) -> usize {
+        let all = self.of(session);
+        let is_first = |(index, one): &(usize, &Reference)| {
+            !all[..*index].iter().any(|other| other.is(one.tag, one.owner))
+        };
+        all.iter().enumerate().filter(is_first).count()
+    }
+
+    /// A place at which a reference was taken that its taker is to give back.
+    pub(crate) fn taken(&self, session: SessionId, tag: Name) -> Option<Place> {
+        let reference = self.of(session).iter().find(|one| one.is(tag, Owner::Taker))?;
+        Some(reference.since)
+    }
+
     pub(crate) fn clear(&mut self, session: SessionId) -> Option<Vec<Reference>> {
         self.by_session.remove(&session)
     }
 
-    fn increment(
+    /// Counts one more; how many there are of this tag and owner.
+    fn increment(&mut self, session: SessionId, tag: Name, owner: Owner, since: Place) -> u32 {
+        let all = self.by_session.entry(session).or_insert_with(|| Vec::with_capacity(1));
+        let mut alike = all.iter_mut().filter(|one| one.is(tag, owner));
+        if let Some(reference) = alike.find(|one| one.since == since) {
+            reference.count += 1;
+        } else {
+            all.push(Reference { tag, owner, count: 1, since });
+        }
+        count(all, tag, owner)
+    }
+
+    /// Counts one less: of those taken at this place, or the place named last if that is not known.
+    fn decrement(
         &mut self,
         session: SessionId,
         tag: Name,
-        since: &'static Location<'static>,
-    ) -> u32 {
-        let tags = self.by_session.entry(session).or_insert_with(|| Vec::with_capacity(1));
-        if let Some(reference) = tags.iter_mut().find(|reference| reference.tag == tag) {
-            reference.count += 1;
-            return reference.count;
+        owner: Owner,
+        since: Option<Place>,
+    ) -> Option<u32> {
+        let all = self.by_session.get_mut(&session)?;
+        let position = all
+            .iter()
+            .rposition(|one| one.is(tag, owner) && since.is_none_or(|since| since == one.since))?;
+        all[position].count -= 1;
+        if all[position].count == 0 {
+            all.remove(position);
         }
-        tags.push(Reference { tag, count: 1, since });
-        1
-    }
-
-    fn decrement(&mut self, session: SessionId, tag: Name) -> Option<u32> {
-        let tags = self.by_session.get_mut(&session)?;
-        let position = tags.iter().position(|reference| reference.tag == tag)?;
-        tags[position].count -= 1;
-        let count = tags[position].count;
-        if count == 0 {
-            tags.remove(position);
-            if tags.is_empty() {
-                self.by_session.remove(&session);
-            }
+        let count = count(all, tag, owner);
+        if all.is_empty() {
+            self.by_session.remove(&session);
         }
         Some(count)
     }
+}
+
+impl Reference {
+    fn is(&self, tag: Name, owner: Owner) -> bool {
+        self.tag == tag && self.owner == owner
+    }
+}
+
+fn count(all: &[Reference], tag: Name, owner: Owner) -> u32 {
+    all.iter().filter(|one| one.is(tag, owner)).map(|one| one.count).sum()
 }
 
 impl Kernel {
     /// Counts one more reference of this tag to a session (POE: `refcount_increment`); returns the tag's count.
     ///
     /// A session with a counted tag is alive, and the kernel is not idle. Tags are the session's own: two users of one
-    /// session should use two tags.
+    /// session should use two tags, or [`Kernel::keep_alive`], where nobody gives back what another has taken.
     ///
     /// ```
     /// # use poe_kernel::{Delivery, Dispatch, Kernel, Outcome};
@@ -100,67 +144,83 @@ impl Kernel {
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<u32, RefcountError> {
-        let since = Location::caller();
-        let tag = tag.into();
-        let count = self.add_reference(session, tag, since);
-        if let Ok(count) = count {
-            trace!(self, REFCNT, session, "+ reference {tag:?} to session {session}, now {count}");
-        }
+        let count = self.add_reference(session, tag.into(), Owner::Anyone, Location::caller());
         self.returned("refcount_increment", Asserts::RETVALS, count)
-    }
-
-    fn add_reference(
-        &self,
-        session: SessionId,
-        tag: Name,
-        since: &'static Location<'static>,
-    ) -> Result<u32, RefcountError> {
-        let mut sessions = self.inner.sessions.borrow_mut();
-        if !sessions.is_live(session) {
-            return Err(RefcountError::NoSession(session));
-        }
-        let count = self.inner.references.borrow_mut().increment(session, tag, since);
-        if count == 1 {
-            sessions.hold(session, Hold::Reference);
-        }
-        Ok(count)
     }
 
     /// Gives one reference of this tag back (POE: `refcount_decrement`); returns the tag's count.
     ///
+    /// Of several that were taken at different lines, [`Kernel::why_alive`] takes it for one of the line that came last.
+    ///
     /// # Errors
     ///
-    /// [`RefcountError::NoSession`], and [`RefcountError::NotHeld`] where the original's count would become negative.
+    /// [`RefcountError::NoSession`], and [`RefcountError::NotHeld`] where the original's count would become negative. What
+    /// a [`KeepAlive`](crate::KeepAlive) holds, as a postback does, is not to be had by its tag.
     #[track_caller]
     pub fn refcount_decrement(
         &self,
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<u32, RefcountError> {
-        let count = self.give_back(session, tag.into());
+        let (tag, at) = (tag.into(), Location::caller());
+        let count = self.remove_reference(session, tag, Owner::Anyone, None, at);
         self.returned("refcount_decrement", Asserts::RETVALS | Asserts::DATA, count)
     }
 
-    /// As `refcount_decrement`, for what may be given back when the session has stopped: that is no fault then.
-    #[track_caller]
-    pub(crate) fn give_back(&self, session: SessionId, tag: Name) -> Result<u32, RefcountError> {
-        let count = self.remove_reference(session, tag);
-        if let Ok(count) = count {
-            trace!(self, REFCNT, session, "- reference {tag:?} to session {session}, now {count}");
-        }
-        count
+    /// Counts a reference that only its taker can give back, whoever else uses the same tag.
+    pub(crate) fn take(
+        &self,
+        session: SessionId,
+        tag: Name,
+        since: Place,
+    ) -> Result<(), RefcountError> {
+        self.add_reference(session, tag, Owner::Taker, since).map(drop)
     }
 
-    fn remove_reference(&self, session: SessionId, tag: Name) -> Result<u32, RefcountError> {
+    /// Gives back what was taken at this place; false if the session has stopped, which is no fault.
+    pub(crate) fn give_back(&self, session: SessionId, tag: Name, since: Place) -> bool {
+        self.remove_reference(session, tag, Owner::Taker, Some(since), since).is_ok()
+    }
+
+    fn add_reference(
+        &self,
+        session: SessionId,
+        tag: Name,
+        owner: Owner,
+        since: Place,
+    ) -> Result<u32, RefcountError> {
         let mut sessions = self.inner.sessions.borrow_mut();
         if !sessions.is_live(session) {
             return Err(RefcountError::NoSession(session));
         }
-        let count = self.inner.references.borrow_mut().decrement(session, tag);
+        let count = self.inner.references.borrow_mut().increment(session, tag, owner, since);
+        if count == 1 {
+            sessions.hold(session, Hold::Reference);
+        }
+        drop(sessions);
+        trace!(self, REFCNT, session, at since, "+ reference {tag:?} to session {session}, now {count}");
+        Ok(count)
+    }
+
+    fn remove_reference(
+        &self,
+        session: SessionId,
+        tag: Name,
+        owner: Owner,
+        since: Option<Place>,
+        at: Place,
+    ) -> Result<u32, RefcountError> {
+        let mut sessions = self.inner.sessions.borrow_mut();
+        if !sessions.is_live(session) {
+            return Err(RefcountError::NoSession(session));
+        }
+        let count = self.inner.references.borrow_mut().decrement(session, tag, owner, since);
         let count = count.ok_or(RefcountError::NotHeld { session, tag })?;
         if count == 0 {
             sessions.release(session, Hold::Reference);
         }
+        drop(sessions);
+        trace!(self, REFCNT, session, at at, "- reference {tag:?} to session {session}, now {count}");
         Ok(count)
     }
 }

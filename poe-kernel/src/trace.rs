@@ -114,9 +114,19 @@ impl Kernel {
     #[cold]
     #[track_caller]
     pub(crate) fn assertion_failed(&self, assertion: Asserts, message: String) {
+        self.assertion_failed_at(assertion, message, Location::caller());
+    }
+
+    #[cold]
+    fn assertion_failed_at(
+        &self,
+        assertion: Asserts,
+        message: String,
+        at: &'static Location<'static>,
+    ) {
         let session = self.active_session();
         let event = self.active_event().unwrap_or_else(|| Name::new("_assert"));
-        let caller = Caller::new(Location::caller(), self.active_event());
+        let caller = Caller::new(at, self.active_event());
         let cause = Cause::Error(AssertionFailed { assertion, message }.into());
         let death = Arc::new(Death { session, sender: session, event, caller, cause });
         // Who is told of a death and is at fault again would be told of that, and so on.
@@ -175,7 +185,7 @@ impl Kernel {
         {
             let message =
                 format!("event {event:?} to session {session} is of a session that is gone");
-            self.assertion_failed(Asserts::EVENTS, message);
+            self.assertion_failed_at(Asserts::EVENTS, message, at);
         }
         let latency = due.map(|due| self.inner.clock.since(due));
         let begun = Instant::now();

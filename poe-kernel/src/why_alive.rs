@@ -67,11 +67,12 @@ pub enum ReasonCause {
         /// The child's process id.
         pid: u32,
     },
-    /// It has extra references.
+    /// It has extra references, or is held by postbacks (tagged `anon_event`), posters (`poster`) or blocking work
+    /// (`blocking`). Those of one tag that were taken at different lines are different reasons.
     Reference {
         /// Their tag.
         tag: Name,
-        /// How many.
+        /// How many were taken there.
         count: u32,
     },
 }

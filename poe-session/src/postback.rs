@@ -1,10 +1,10 @@
 //! Postbacks and callbacks: events of a session as things to hand to others.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
 
-use poe_kernel::{CallError, Kernel, Name, NoSession, PostError, SessionId, WeakKernel};
+use poe_kernel::{CallError, KeepAlive, Kernel, Name, NoSession, PostError, SessionId, WeakKernel};
 
 use crate::{Scope, Suspended};
 
@@ -55,7 +55,7 @@ impl<C: Clone + 'static, A: 'static> Postback<C, A> {
     /// Lets the session end although the postback is still there (POE: `weaken`).
     #[must_use]
     pub fn weaken(self) -> Self {
-        self.target.release();
+        drop(self.target.held.take());
         self
     }
 }
@@ -89,7 +89,7 @@ impl<C: Clone + 'static, A: 'static, R: 'static> Callback<C, A, R> {
     /// Lets the session end although the callback is still there (POE: `weaken`).
     #[must_use]
     pub fn weaken(self) -> Self {
-        self.target.release();
+        drop(self.target.held.take());
         self
     }
 }
@@ -102,33 +102,19 @@ struct Target<C> {
     session: SessionId,
     event: Name,
     created: C,
-    holds: Cell<bool>,
+    /// None where it is weak, or the session was gone already.
+    held: RefCell<Option<KeepAlive>>,
 }
 
 impl<C> Target<C> {
     #[track_caller]
     fn new(kernel: &Kernel, session: SessionId, event: Name, created: C) -> Self {
-        let holds = kernel.refcount_increment(session, TAG).is_ok();
-        Self { kernel: kernel.downgrade(), session, event, created, holds: Cell::new(holds) }
-    }
-
-    fn release(&self) {
-        if self.holds.replace(false)
-            && let Some(kernel) = self.kernel.upgrade()
-        {
-            // A session that has stopped has no count to give back.
-            let _ = kernel.refcount_decrement(self.session, TAG);
-        }
+        let held = RefCell::new(kernel.keep_alive(session, TAG).ok());
+        Self { kernel: kernel.downgrade(), session, event, created, held }
     }
 
     fn gone(&self) -> NoSession {
         NoSession { destination: self.session.to_string(), event: self.event }
-    }
-}
-
-impl<C> Drop for Target<C> {
-    fn drop(&mut self) {
-        self.release();
     }
 }
 

@@ -97,7 +97,10 @@ fn a_snapshot_prints_as_a_tree() {
         format!("└─ session {parent} (logger, parent): inspect::Parent"),
         format!("   └─ session {child}: &str"),
         String::from(
-            "alive by 2 references tagged \"download\" (since poe-session/tests/inspect.rs:",
+            "alive by 1 references tagged \"download\" (since poe-session/tests/inspect.rs:35:",
+        ),
+        String::from(
+            "alive by 1 references tagged \"download\" (since poe-session/tests/inspect.rs:36:",
         ),
         String::from("watches signal USR2 as \"usr2\""),
         String::from("due in 5.0s"),

@@ -120,6 +120,7 @@ impl Kernel {
 
     /// Ends the active session's watch of a handle in one mode (POE: `select_read` and its kin without an event). A
     /// handle that is not watched is no error.
+    #[track_caller]
     pub fn select_end<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) {
         let watcher = Watcher::Select(self.active_session());
         let descriptor = handle.as_fd().as_raw_fd();
@@ -134,12 +135,14 @@ impl Kernel {
 
     /// Holds back a handle's events in one mode, of every session that watches it (POE: `select_pause_read`,
     /// `select_pause_write`); a paused watch still keeps its session alive. False when nobody watches.
+    #[track_caller]
     pub fn select_pause<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
         self.set_paused(handle.as_fd().as_raw_fd(), mode, true)
     }
 
     /// Lets a handle's events through again (POE: `select_resume_read`, `select_resume_write`). False when nobody
     /// watches.
+    #[track_caller]
     pub fn select_resume<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
         self.set_paused(handle.as_fd().as_raw_fd(), mode, false)
     }
@@ -163,6 +166,7 @@ impl Kernel {
     }
 
     /// Ends a watch. One that has ended already is no error.
+    #[track_caller]
     pub fn unwatch(&self, id: WatchId) {
         let removed = {
             let mut event_loop = self.inner.event_loop.borrow_mut();
@@ -305,6 +309,7 @@ impl Kernel {
         Ok(id)
     }
 
+    #[track_caller]
     fn set_paused(&self, descriptor: i32, mode: Mode, paused: bool) -> bool {
         let word = if paused { "paused" } else { "resumed" };
         trace!(self, FILES, self.active_session(), "descriptor {descriptor} {word} ({mode:?})");

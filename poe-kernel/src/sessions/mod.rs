@@ -22,7 +22,7 @@ use crate::{
 pub enum Change {
     /// It was created.
     Create,
-    /// It was given by a child of this session that stopped.
+    /// It was given to this session: by a child of it that stopped, or by [`Kernel::move_child`].
     Gain,
     /// It stopped.
     Stop,

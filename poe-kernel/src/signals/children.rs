@@ -249,7 +249,7 @@ impl Kernel {
     /// # Errors
     ///
     /// [`SignalError::NotAChild`] when this process has no such child: it is somebody else's, or was waited for already
-    /// (POE is silent, and the event never comes). [`SignalError`] outside a handler, or when the operating system has
+    /// (POE is silent, and the event never comes). [`SignalError`] outside a handler, when the active session has stopped, or when the operating system has
     /// neither a descriptor for the child nor a handler for `SIGCHLD`.
     #[track_caller]
     pub fn sig_child<A: 'static>(
@@ -264,7 +264,7 @@ impl Kernel {
             return self.returned("sig_child", Asserts::USAGE, error);
         }
         if !self.is_live(session) {
-            return Ok(());
+            return self.returned("sig_child", Asserts::USAGE, Err(SignalError::Stopped(session)));
         }
         let report = move |pid, status| Payload::new(ChildExit { pid, status, args });
         let whom = Whom::Session(event, Box::new(report));
@@ -353,6 +353,7 @@ impl Kernel {
 
     /// Ends a [`Self::watch_child`]. The child is waited for nonetheless, so that it does not stay a zombie. A watch that has
     /// ended already is no error.
+    #[track_caller]
     pub fn unwatch_child(&self, pid: u32, target: &Rc<dyn WatchChild>) {
         let withdrawn = {
             let children = &mut self.inner.signals.borrow_mut().children;
@@ -432,6 +433,7 @@ impl Kernel {
     }
 
     /// Waits for a child, on behalf of one more who wants to know.
+    #[track_caller]
     fn ask_for_child(&self, pid: u32, asked: Asked) -> Result<(), SignalError> {
         if !self.awaits_child(pid) {
             self.await_child(pid, asked.caller)?;

@@ -159,7 +159,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`SignalError`] outside a handler, or when the operating system will not have the signal caught. What it can never
+    /// [`SignalError`] outside a handler, when the active session has stopped, or when the operating system will not have the
+    /// signal caught. What it can never
     /// be asked for, as `KILL`, is watched as a name of our own.
     #[track_caller]
     pub fn sig(
@@ -174,7 +175,7 @@ impl Kernel {
             return self.returned("sig", Asserts::USAGE, error);
         }
         if !self.is_live(session) {
-            return Ok(());
+            return self.returned("sig", Asserts::USAGE, Err(SignalError::Stopped(session)));
         }
         let is_first = !self.inner.signals.borrow().watches.contains_key(&signal);
         if is_first && signal == "CHLD" {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,10 +124,10 @@ impl Kernel {
         let (session, caller) = (self.active_session(), self.caller());
         let done =
             move |result| -> Box<dyn Parcel> { Box::new(Done { session, event, caller, result }) };
-        self.begin_blocking(session, work, done, Wants { room: waits, call: None })
+        let wants = Wants { room: waits, call: None, since: caller.location };
+        self.begin_blocking(session, work, done, wants)
     }
 
-    #[track_caller]
     pub(super) fn begin_blocking<F, T>(
         &self,
         session: SessionId,
@@ -171,7 +171,7 @@ impl Kernel {
         room.fill(Job { session, call: wants.call, run });
         threads.arrivals.expect_one();
         // It lives, so that this is no error.
-        let _ = self.refcount_increment(session, TAG);
+        let _ = self.take(session, Name::new(TAG), wants.since);
         Ok(())
     }
 
@@ -195,7 +195,10 @@ impl Kernel {
             self.leave_calls_to_parent();
             let sessions: Vec<SessionId> = self.inner.sessions.borrow().iter().collect();
             for session in sessions {
-                while self.give_back(session, Name::new(TAG)).is_ok() {
+                let tag = Name::new(TAG);
+                let taken = || self.inner.references.borrow().taken(session, tag);
+                while let Some(since) = taken() {
+                    self.give_back(session, tag, since);
                     threads.arrivals.expect_less(1);
                 }
             }
@@ -210,6 +213,8 @@ pub(super) struct Wants {
     pub(super) room: bool,
     /// Its result is for this call, and nobody waits for it at the kernel's end.
     pub(super) call: Option<u64>,
+    /// Where it was asked for.
+    pub(super) since: &'static Location<'static>,
 }
 
 /// Why there is no result of blocking work.
@@ -327,8 +332,8 @@ impl<T: Send + 'static> Parcel for Done<T> {
     fn open(self: Box<Self>, kernel: &Kernel) {
         let Self { session, event, caller, result } = *self;
         kernel.inner.threads.arrivals.expect_less(1);
-        // A session that has stopped wants no result, and has no count to give back.
+        // A session that has stopped wants no result.
         kernel.enqueue(Kind::Post, session, session, event, caller, result);
-        let _ = kernel.give_back(session, Name::new(TAG));
+        kernel.give_back(session, Name::new(TAG), caller.location);
     }
 }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +23,13 @@ type Then = Box<dyn FnOnce(&Kernel, Option<Box<dyn Any + Send>>)>;
 #[derive(Default)]
 pub(super) struct BlockingCalls {
     last: Cell<u64>,
-    pending: RefCell<BTreeMap<u64, (SessionId, Then)>>,
+    pending: RefCell<BTreeMap<u64, Pending>>,
+}
+
+struct Pending {
+    session: SessionId,
+    since: &'static Location<'static>,
+    then: Then,
 }
 
 impl Kernel {
@@ -75,24 +82,25 @@ impl Kernel {
         let done = move |result: Result<T, BlockingError>| -> Box<dyn Parcel> {
             Box::new(Called { number, result: Box::new(result) })
         };
-        self.begin_blocking(session, work, done, Wants { room: false, call: Some(number) })?;
+        let since = Location::caller();
+        self.begin_blocking(session, work, done, Wants { room: false, call: Some(number), since })?;
         let then: Then = Box::new(move |kernel, result| match result.map(|it| it.downcast()) {
             Some(Ok(result)) => then(kernel, *result),
             _ => then(kernel, Err(BlockingError::LeftToParent)),
         });
-        calls.pending.borrow_mut().insert(number, (session, then));
+        calls.pending.borrow_mut().insert(number, Pending { session, since, then });
         Ok(BlockingCall(number))
     }
 
     /// Takes a [`Kernel::call_blocking`] back: work that has begun is done in vain. One that has been made already is no
     /// error.
     pub fn cancel_blocking(&self, call: BlockingCall) {
-        if let Some((session, then)) = self.take_call(call.0) {
+        if let Some(Pending { session, since, then }) = self.take_call(call.0) {
             let pool = self.inner.threads.pool.borrow().as_ref().map(Rc::clone);
             if let Some(pool) = pool {
                 pool.cancel(|job| job.call == Some(call.0));
             }
-            let _ = self.give_back(session, Name::new(TAG));
+            self.give_back(session, Name::new(TAG), since);
             drop(then);
         }
     }
@@ -107,17 +115,17 @@ impl Kernel {
     /// Has those who wait for a parent's threads learn that they wait in vain.
     pub(super) fn leave_calls_to_parent(&self) {
         for number in self.calls(|_| true) {
-            if let Some((session, then)) = self.take_call(number) {
+            if let Some(Pending { session, since, then }) = self.take_call(number) {
                 // The timer keeps the session alive until it has been told.
                 let told = LeftToParent(Cell::new(Some(then)));
                 self.call_later(session, Duration::ZERO, Rc::new(told));
-                let _ = self.give_back(session, Name::new(TAG));
+                self.give_back(session, Name::new(TAG), since);
             }
         }
     }
 
     /// Each call whose work is under way is waited for until this is called.
-    fn take_call(&self, number: u64) -> Option<(SessionId, Then)> {
+    fn take_call(&self, number: u64) -> Option<Pending> {
         let threads = &self.inner.threads;
         let call = threads.calls.pending.borrow_mut().remove(&number)?;
         threads.arrivals.expect_less(1);
@@ -126,7 +134,7 @@ impl Kernel {
 
     fn calls(&self, which: impl Fn(SessionId) -> bool) -> Vec<u64> {
         let pending = self.inner.threads.calls.pending.borrow();
-        let wanted = pending.iter().filter(|(_, (session, _))| which(*session));
+        let wanted = pending.iter().filter(|(_, call)| which(call.session));
         wanted.map(|(number, _)| *number).collect()
     }
 }
@@ -139,9 +147,9 @@ struct Called {
 
 impl Parcel for Called {
     fn open(self: Box<Self>, kernel: &Kernel) {
-        if let Some((session, then)) = kernel.take_call(self.number) {
+        if let Some(Pending { session, since, then }) = kernel.take_call(self.number) {
             kernel.run_part(session, Name::new(TAG), || then(kernel, Some(self.result)));
-            let _ = kernel.give_back(session, Name::new(TAG));
+            kernel.give_back(session, Name::new(TAG), since);
         }
     }
 }

@@ -285,12 +285,13 @@ impl Kernel {
     #[track_caller]
     pub fn poster_for(&self, session: SessionId) -> SessionPoster {
         let poster = self.poster();
-        let holds = self.refcount_increment(session, TAG).is_ok();
+        let since = Location::caller();
+        let holds = self.take(session, Name::new(TAG), since).is_ok();
         if holds {
             self.inner.threads.arrivals.expect_one();
         }
         let inbox = holds.then(|| Arc::clone(&poster.inbox));
-        SessionPoster { poster, hold: Arc::new(Hold { session, inbox }) }
+        SessionPoster { poster, hold: Arc::new(Hold { session, since, inbox }) }
     }
 
     /// How many events of other threads came when the session they were for was gone.
@@ -337,6 +338,7 @@ impl<D: Destination + Send, P: Send + 'static> Parcel for Posted<D, P> {
 #[derive(Debug)]
 struct Hold {
     session: SessionId,
+    since: &'static Location<'static>,
     /// None if there is nothing to give back.
     inbox: Option<Arc<Inbox>>,
 }
@@ -345,17 +347,19 @@ impl Drop for Hold {
     fn drop(&mut self) {
         if let Some(inbox) = &self.inbox {
             // Behind what was posted with it, which so is there before the session could end.
-            inbox.put(Box::new(Release(self.session)));
+            inbox.put(Box::new(Release { session: self.session, since: self.since }));
         }
     }
 }
 
-struct Release(SessionId);
+struct Release {
+    session: SessionId,
+    since: &'static Location<'static>,
+}
 
 impl Parcel for Release {
     fn open(self: Box<Self>, kernel: &Kernel) {
         kernel.inner.threads.arrivals.expect_less(1);
-        // A session that has stopped has no count to give back.
-        let _ = kernel.give_back(self.0, Name::new(TAG));
+        kernel.give_back(self.session, Name::new(TAG), self.since);
     }
 }

@@ -129,6 +129,7 @@ impl Kernel {
 
     /// Removes the active session's timers of a name, however they were set (POE: `alarm` or `delay` without a time).
     /// Events of that name already posted stay.
+    #[track_caller]
     pub fn alarm_clear(&self, event: impl Into<Name>) -> Vec<Alarm> {
         let session = self.active_session();
         let removed = self.change_timers(|timers| timers.remove_named(session, event.into()));
@@ -183,6 +184,7 @@ impl Kernel {
     }
 
     /// Removes all timers of the active session, soonest first (POE: `alarm_remove_all`).
+    #[track_caller]
     pub fn alarm_remove_all(&self) -> Vec<Alarm> {
         let session = self.active_session();
         let kept = Some(self.inner.names.timeout);
@@ -204,6 +206,7 @@ impl Kernel {
     }
 
     /// Takes a [`Kernel::call_later`] back. One that has been made already is no error.
+    #[track_caller]
     pub fn cancel_call(&self, timer: TimerId) {
         if self.inner.timers.borrow().owner(timer).is_some() {
             let (timer, due) = self.change_timers(|timers| timers.take(timer.slot));
@@ -359,6 +362,7 @@ impl Kernel {
     }
 
     #[inline]
+    #[track_caller]
     fn observe_removal(&self, session: SessionId, event: Name) {
         trace!(self, EVENTS, session, "timer {event:?} of session {session} removed");
         trace!(self, REFCNT, session, "- timer {event:?} of session {session}");
@@ -381,12 +385,19 @@ impl Kernel {
         self.returned(method, Asserts::RETVALS, owned)
     }
 
+    #[track_caller]
     fn all_removed(&self, removed: Vec<(Timer, Nanos)>) -> Vec<Alarm> {
-        removed.into_iter().map(|(timer, due)| self.removed(timer, due)).collect()
+        let mut alarms = Vec::with_capacity(removed.len());
+        for (timer, due) in removed {
+            // A closure would lose the place this was called from.
+            alarms.push(self.removed(timer, due));
+        }
+        alarms
     }
 
     /// Lets go of the session of a timer that was removed.
     #[inline(always)]
+    #[track_caller]
     fn removed(&self, timer: Timer, due: Nanos) -> Alarm {
         self.inner.sessions.borrow_mut().release(timer.session, Hold::EventTo);
         self.observe_removal(timer.session, timer.event);

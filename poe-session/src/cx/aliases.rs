@@ -21,6 +21,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// # Errors
     ///
     /// [`AliasError`] when this session does not have it.
+    #[track_caller]
     pub fn alias_remove(&self, alias: impl AsRef<str>) -> Result<(), AliasError> {
         self.kernel.alias_remove(alias)
     }

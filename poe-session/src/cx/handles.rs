@@ -111,16 +111,19 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     }
 
     /// As [`Kernel::select_end`](poe_kernel::Kernel::select_end).
+    #[track_caller]
     pub fn select_end<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) {
         self.kernel.select_end(handle, mode);
     }
 
     /// As [`Kernel::select_pause`](poe_kernel::Kernel::select_pause).
+    #[track_caller]
     pub fn select_pause<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
         self.kernel.select_pause(handle, mode)
     }
 
     /// As [`Kernel::select_resume`](poe_kernel::Kernel::select_resume).
+    #[track_caller]
     pub fn select_resume<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
         self.kernel.select_resume(handle, mode)
     }

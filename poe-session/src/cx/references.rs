@@ -1,6 +1,6 @@
 //! Extra references.
 
-use poe_kernel::{Name, RefcountError, SessionId};
+use poe_kernel::{KeepAlive, Name, RefcountError, SessionId};
 
 use super::Cx;
 use crate::Kind;
@@ -25,11 +25,41 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// # Errors
     ///
     /// [`RefcountError`] when there is no such session, or nothing to give back.
+    #[track_caller]
     pub fn refcount_decrement(
         &self,
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<u32, RefcountError> {
         self.kernel.refcount_decrement(session, tag)
+    }
+
+    /// As [`Kernel::keep_alive`](poe_kernel::Kernel::keep_alive), of this session.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// let session = Session::build(None)
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         *cx.heap = Some(cx.keep_alive("visitors")?);
+    ///         Ok(())
+    ///     })
+    ///     .on("close", |cx, ()| *cx.heap = None)
+    ///     .spawn(&kernel)?;
+    /// kernel.run_one_timeslice()?;
+    /// assert!(kernel.is_live(session));
+    /// kernel.post(session, "close", ())?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RefcountError::NoSession`] when the session has been stopped.
+    #[track_caller]
+    pub fn keep_alive(&self, tag: impl Into<Name>) -> Result<KeepAlive, RefcountError> {
+        self.kernel.keep_alive(self.session(), tag)
     }
 }

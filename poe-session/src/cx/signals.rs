@@ -58,6 +58,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     }
 
     /// As [`Kernel::sig_ignore`](poe_kernel::Kernel::sig_ignore).
+    #[track_caller]
     pub fn sig_ignore(&self, signal: impl Into<Name>) {
         self.kernel.sig_ignore(signal);
     }
@@ -67,11 +68,13 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// # Errors
     ///
     /// [`KernelError`] when the kernel cannot go on in this child process.
+    #[track_caller]
     pub fn has_forked(&self) -> Result<(), KernelError> {
         self.kernel.has_forked()
     }
 
     /// As [`Kernel::signal_ui_destroy`](poe_kernel::Kernel::signal_ui_destroy).
+    #[track_caller]
     pub fn signal_ui_destroy(&self) -> UiDestroy {
         self.kernel.signal_ui_destroy()
     }
@@ -117,6 +120,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     }
 
     /// As [`Kernel::sig_child_ignore`](poe_kernel::Kernel::sig_child_ignore).
+    #[track_caller]
     pub fn sig_child_ignore(&self, pid: u32) {
         self.kernel.sig_child_ignore(pid);
     }

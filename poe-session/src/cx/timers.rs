@@ -75,6 +75,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     }
 
     /// As [`Kernel::alarm_clear`](poe_kernel::Kernel::alarm_clear).
+    #[track_caller]
     pub fn alarm_clear(&self, event: impl Into<Name>) -> Vec<Alarm> {
         self.kernel.alarm_clear(event)
     }
@@ -84,6 +85,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// # Errors
     ///
     /// [`TimerError`] when the timer is gone, or another session's.
+    #[track_caller]
     pub fn alarm_adjust(&self, timer: TimerId, shift: Shift) -> Result<SystemTime, TimerError> {
         self.kernel.alarm_adjust(timer, shift)
     }
@@ -93,6 +95,7 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// # Errors
     ///
     /// [`TimerError`] when the timer is gone, or another session's.
+    #[track_caller]
     pub fn delay_adjust(&self, timer: TimerId, after: Duration) -> Result<SystemTime, TimerError> {
         self.kernel.delay_adjust(timer, after)
     }
@@ -102,11 +105,13 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// # Errors
     ///
     /// [`TimerError`] when the timer is gone, or another session's.
+    #[track_caller]
     pub fn alarm_remove(&self, timer: TimerId) -> Result<Alarm, TimerError> {
         self.kernel.alarm_remove(timer)
     }
 
     /// As [`Kernel::alarm_remove_all`](poe_kernel::Kernel::alarm_remove_all).
+    #[track_caller]
     pub fn alarm_remove_all(&self) -> Vec<Alarm> {
         self.kernel.alarm_remove_all()
     }
