@@ -38,6 +38,7 @@ impl Default for Pace {
 impl Pace {
     const SPAN: Duration = Duration::from_micros(50);
     const MOST_EVENTS: u32 = 4096;
+    /// Should quick events be followed by slow ones, handles wait for so many of those, once.
     const LARGEST_BATCH: u32 = 256;
 
     /// A run begins: what was posted before comes before what the handles bring, if that is not too much.
@@ -66,8 +67,17 @@ impl Pace {
 
     fn end_batch(&self, clock: &Clock) -> bool {
         let (batch, events) = (self.batch.get(), self.events.get() + self.batch.get());
-        let late = clock.read() - self.polled.get() >= self.span.get();
-        let batch = if late { batch / 2 } else { batch * 2 }.clamp(1, Self::LARGEST_BATCH);
+        let (took, span) = (clock.read() - self.polled.get(), self.span.get());
+        let late = took >= span;
+        // After very slow events, each of them is looked at.
+        let batch = if took >= 16 * span {
+            1
+        } else if late {
+            batch / 2
+        } else {
+            batch * 2
+        };
+        let batch = batch.clamp(1, Self::LARGEST_BATCH);
         self.batch.set(batch);
         self.left.set(batch);
         self.events.set(events);

@@ -2,10 +2,11 @@
 
 mod common;
 
-use std::cell::Cell;
-use std::io::Write;
+use std::cell::{Cell, RefCell};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use common::{Trace, kernel, millis, seconds, start};
 use poe_kernel::{PostError, PostRemoveError, ReasonCause};
@@ -163,6 +164,49 @@ fn handles_are_looked_at_between_generations_of_a_session_that_yields_for_ever()
         .spawn(&kernel)
         .unwrap();
     kernel.run().unwrap();
+}
+
+#[test]
+fn slow_events_behind_quick_ones_have_handles_wait_once_and_then_for_one_event_each() {
+    const QUICK: u32 = 100_000;
+    let kernel = Kernel::new().unwrap();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let ours = Rc::new(ours);
+    // How many slow ones there have been since the handle is ready, if it is, and how many before it was seen.
+    let (ready, waits) = (Rc::new(Cell::new(None)), Rc::new(RefCell::new(Vec::new())));
+    let (r, w) = (Rc::clone(&ready), Rc::clone(&waits));
+    Session::build(())
+        .on_start(move |cx| {
+            cx.select_read(&ours, "io").unwrap();
+            cx.yield_event("next", 0_u32);
+        })
+        .on("next", move |cx, n: u32| {
+            cx.yield_event("next", n + 1);
+            if n < QUICK {
+                return;
+            }
+            if ready.get().is_none() {
+                (&theirs).write_all(b"x").unwrap();
+            }
+            ready.set(Some(ready.get().unwrap_or(0) + 1));
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_micros(100) {
+                std::hint::spin_loop();
+            }
+        })
+        .on("io", move |cx, io: Ready<UnixStream>| {
+            let mut octet = [0];
+            (&*io.handle).read_exact(&mut octet).unwrap();
+            w.borrow_mut().extend(r.take());
+            if w.borrow().len() == 5 {
+                cx.stop().unwrap();
+            }
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    let waits = waits.take();
+    assert!(waits[0] <= 257 && waits[1..].iter().all(|wait| *wait <= 2), "{waits:?}");
 }
 
 #[test]
