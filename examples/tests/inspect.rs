@@ -9,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use common::{Program, connect, read_line};
 use nix::sys::signal::Signal;
 use poe_component::prelude::Kernel;
+use poe_kernel::Histogram;
 
 #[test]
 fn a_signal_has_it_print_a_tree_json_and_a_graph() {
@@ -44,4 +45,20 @@ fn a_time_before_the_epoch_is_json_too() {
     let json = serde_json::to_value(kernel.inspect()).unwrap();
     assert_eq!(json["time"]["secs_since_epoch"], -2);
     assert_eq!(json["time"]["nanos_since_epoch"], 500_000_000);
+}
+
+#[test]
+fn what_was_measured_is_json_with_its_histograms() {
+    let mut times = Histogram::default();
+    for milliseconds in [1, 1, 5] {
+        times.record(Duration::from_millis(milliseconds));
+    }
+    let json = serde_json::to_value(&times).unwrap();
+    assert_eq!(json["count"], 3);
+    let buckets = json["buckets"].as_array().unwrap();
+    let counts: Vec<_> = buckets.iter().map(|bucket| &bucket["count"]).collect();
+    assert_eq!(counts, [2, 1]);
+    let bound = |bucket: &serde_json::Value| bucket["up_to"]["nanos"].as_u64().unwrap();
+    assert!((1_000_000..1_250_000).contains(&bound(&buckets[0])), "{json}");
+    assert!((5_000_000..6_250_000).contains(&bound(&buckets[1])), "{json}");
 }

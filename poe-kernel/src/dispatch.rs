@@ -70,6 +70,16 @@ pub trait Dispatch {
         std::any::type_name::<Self>()
     }
 
+    /// Shows what the session keeps, when it is freed with [`Traces::DESTROY`](crate::Traces::DESTROY) on; for a `Session`,
+    /// its heap, if it was built to show that. By default the [type](Self::type_name).
+    ///
+    /// # Errors
+    ///
+    /// Those of the formatter.
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.type_name())
+    }
+
     /// The state that it is in, if it is a machine of states, for introspection.
     fn state(&self) -> Option<Name> {
         None
@@ -105,6 +115,12 @@ pub enum SessionOption {
 impl SessionOption {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Trace, Self::Debug, Self::Default, Self::Immediate];
+
+    /// Those that a session has on.
+    pub(crate) fn all_on(session: &dyn Dispatch) -> Vec<Self> {
+        let is_on = |option: &Self| session.option(*option, None) == Some(true);
+        Self::ALL.into_iter().filter(is_on).collect()
+    }
 }
 
 /// One event on its way into a session; it reads as its [`Envelope`].

@@ -7,6 +7,9 @@ use crate::clock::nanos;
 
 /// How often each length of time occurred, to a quarter of it.
 ///
+/// With the feature `serde` it is serialized with its `count`, `total` and `max`, the quantiles `p50`, `p90` and `p99`, and
+/// its `buckets`, of which each says `up_to` what time it counts and its `count`.
+///
 /// ```
 /// use std::time::Duration;
 /// use poe_kernel::Histogram;
@@ -124,13 +127,21 @@ impl fmt::Debug for Histogram {
 impl serde::Serialize for Histogram {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut histogram = serializer.serialize_struct("Histogram", 6)?;
+        #[derive(serde::Serialize)]
+        struct Bucket {
+            up_to: Duration,
+            count: u32,
+        }
+
+        let mut histogram = serializer.serialize_struct("Histogram", 7)?;
         histogram.serialize_field("count", &self.count)?;
         histogram.serialize_field("total", &self.total)?;
         histogram.serialize_field("max", &self.max)?;
         for (name, share) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
             histogram.serialize_field(name, &self.quantile(share))?;
         }
+        let buckets = self.buckets().map(|(up_to, count)| Bucket { up_to, count });
+        histogram.serialize_field("buckets", &buckets.collect::<Vec<_>>())?;
         histogram.end()
     }
 }

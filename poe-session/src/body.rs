@@ -47,6 +47,14 @@ impl<H: 'static, K: Kind> Dispatch for Body<H, K> {
         std::any::type_name::<H>()
     }
 
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = self.table.borrow().show.or(self.changeable().borrow().show);
+        match (show, self.heap.try_borrow()) {
+            (Some(show), Ok(heap)) => show(&heap, f),
+            _ => f.write_str(self.type_name()),
+        }
+    }
+
     fn state(&self) -> Option<Name> {
         K::state(&self.part)
     }

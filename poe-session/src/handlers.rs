@@ -123,6 +123,16 @@ impl<H: 'static, K: Kind> Handlers<H, K> {
         self
     }
 
+    /// Has reports show the heap as its `Debug` does: of a session that is freed, with
+    /// [`Traces::DESTROY`](poe_kernel::Traces::DESTROY) on (POE dumps the heap there). Without this they name its type.
+    pub fn show_heap(mut self) -> Self
+    where
+        H: fmt::Debug,
+    {
+        self.table_mut().show = Some(H::fmt);
+        self
+    }
+
     /// Forgets the handler of an event.
     pub fn remove(mut self, event: impl Into<Name>) -> Self {
         self.table_mut().remove(event.into());

@@ -115,6 +115,38 @@ impl<H: 'static> Session<H> {
         self
     }
 
+    /// As [`Handlers::show_heap`].
+    ///
+    /// ```
+    /// # use std::cell::RefCell;
+    /// # use std::rc::Rc;
+    /// use poe_kernel::Traces;
+    /// use poe_session::prelude::*;
+    ///
+    /// #[derive(Debug)]
+    /// struct Counter { count: u32 }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let lines = Rc::new(RefCell::new(Vec::new()));
+    /// # let taken = Rc::clone(&lines);
+    /// let kernel = Kernel::builder()
+    ///     .traces(Traces::DESTROY)
+    /// #   .diagnostics(move |diagnostic| taken.borrow_mut().push(diagnostic.to_string()))
+    ///     .build()?;
+    /// Session::build(Counter { count: 3 }).show_heap().spawn(&kernel)?;
+    /// kernel.run()?; // It says that the session is dropped with the heap `Counter { count: 3 }`.
+    /// # assert!(lines.borrow()[0].contains("with the heap Counter { count: 3 }"), "{lines:?}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn show_heap(mut self) -> Self
+    where
+        H: fmt::Debug,
+    {
+        self.handlers = self.handlers.show_heap();
+        self
+    }
+
     /// Sets an option (POE: `options`).
     pub fn option(mut self, option: SessionOption, on: bool) -> Self {
         self.options.set(option, on);

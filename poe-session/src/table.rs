@@ -84,7 +84,12 @@ pub struct Table<H, K: Kind> {
     last: Cell<usize>,
     len: usize,
     pub(crate) default: Option<Handler<H, K>>,
+    /// How to show the heap, where that is wanted.
+    pub(crate) show: Option<Show<H>>,
 }
+
+/// Shows a heap.
+pub(crate) type Show<H> = fn(&H, &mut fmt::Formatter<'_>) -> fmt::Result;
 
 impl<H, K: Kind> Table<H, K> {
     #[inline(always)]
@@ -186,7 +191,7 @@ impl<H, K: Kind> Table<H, K> {
 
 impl<H, K: Kind> Default for Table<H, K> {
     fn default() -> Self {
-        Self { places: Vec::new(), last: Cell::new(0), len: 0, default: None }
+        Self { places: Vec::new(), last: Cell::new(0), len: 0, default: None, show: None }
     }
 }
 
@@ -197,6 +202,7 @@ impl<H, K: Kind> Clone for Table<H, K> {
             last: self.last.clone(),
             len: self.len,
             default: self.default.clone(),
+            show: self.show,
         }
     }
 }

@@ -191,3 +191,90 @@ fn failures_and_lateness_are_measured() {
     };
     assert_eq!((failures("fail"), failures("nobody"), failures("died")), (1, 0, 0));
 }
+
+#[test]
+fn an_event_that_is_being_handled_is_counted() {
+    let kernel = kernel();
+    let check = |cx: &Cx<'_, ()>, handling: u32| {
+        let snapshot = cx.kernel.inspect();
+        let info = snapshot.session(cx.session()).unwrap();
+        assert_eq!(info.holds.handling, handling, "{snapshot}");
+        assert_eq!(info.references() as usize, info.reasons.len() + handling as usize);
+        let line = format!("alive by events that are being handled: {handling}");
+        assert_eq!(snapshot.to_string().contains(&line), handling > 0);
+    };
+    Session::build(())
+        .on_start(move |cx| {
+            // What holds it as yet is its birth.
+            assert_eq!(cx.kernel.inspect().sessions[0].holds.handling, 1);
+            cx.yield_event("posted", ());
+            cx.delay("timed", Duration::from_secs(1), ());
+        })
+        .on("posted", move |cx, ()| -> HandlerResult {
+            check(cx, 1);
+            cx.yield_event("again", ());
+            check(cx, 1);
+            cx.call::<(), _>(cx.session(), "called", ())?;
+            Ok(())
+        })
+        .on("again", move |cx, ()| check(cx, 1))
+        .on("timed", move |cx, ()| check(cx, 1))
+        .on("called", move |cx, ()| check(cx, 1))
+        .on_stop(move |cx| check(cx, 0))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+}
+
+#[test]
+fn the_sender_of_an_event_that_is_being_handled_is_held_by_it() {
+    let kernel = kernel();
+    let sender = Session::build(())
+        .on_start(|cx| cx.alias_set("sender"))
+        .on("send", |cx, ()| cx.post("receiver", "look", ()))
+        .spawn(&kernel)
+        .unwrap();
+    Session::build(())
+        .on_start(|cx| -> HandlerResult {
+            cx.alias_set("receiver")?;
+            cx.post("sender", "send", ())?;
+            Ok(())
+        })
+        .on("look", move |cx, ()| {
+            let info = cx.kernel.inspect().session(sender).unwrap().clone();
+            assert_eq!((info.holds.handling, info.holds.events_from), (1, 1));
+            assert_eq!(info.references() as usize, info.reasons.len() + 1);
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+}
+
+#[test]
+fn timers_are_listed_in_the_order_in_which_they_fire() {
+    let kernel = kernel();
+    let fired = Rc::new(RefCell::new(Vec::new()));
+    let (listed, log) = (Rc::new(RefCell::new(Vec::<Name>::new())), fired.clone());
+    let list = listed.clone();
+    const EVENTS: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+    let mut session = Session::build(()).on_start(move |cx| -> HandlerResult {
+        let due = UNIX_EPOCH + Duration::from_secs(2000);
+        let timers: Vec<TimerId> = EVENTS.iter().map(|name| cx.alarm_set(*name, due, ())).collect();
+        // The places of those that are gone are used again; and one is moved behind its equals.
+        cx.alarm_remove(timers[2])?;
+        cx.alarm_set("c", due, ());
+        cx.delay_adjust(timers[0], Duration::from_secs(1))?;
+        cx.alarm_adjust(timers[0], Shift::Later(Duration::from_secs(999)))?;
+        let timers = cx.kernel.inspect().timers;
+        list.borrow_mut().extend(timers.iter().map(|timer| timer.event));
+        Ok(())
+    });
+    for event in EVENTS {
+        let log = log.clone();
+        session = session.on(event, move |cx, ()| log.borrow_mut().push(cx.event()));
+    }
+    session.spawn(&kernel).unwrap();
+    kernel.run().unwrap();
+    assert_eq!(*listed.borrow(), *fired.borrow());
+    assert_eq!(*listed.borrow(), ["b", "d", "e", "f", "g", "c", "a"]);
+}

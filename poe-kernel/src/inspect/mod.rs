@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use crate::hash::IdMap;
 use crate::sessions::table::Hold;
 use crate::{
-    Asserts, EventMeter, Kernel, KernelId, Mode, Name, Profile, Reason, SessionId, SessionOption,
-    TimerId, Traces,
+    Asserts, EventMeter, Kernel, KernelId, Mode, Name, Profile, Reason, ReasonCause, SessionId,
+    SessionOption, TimerId, Traces,
 };
 
 type Place = &'static Location<'static>;
@@ -70,7 +70,7 @@ pub struct Inspection {
     pub sessions: Vec<SessionInfo>,
     /// The events that are queued, in the order in which they will be dispatched.
     pub queue: Vec<QueuedEvent>,
-    /// The timers, soonest first.
+    /// The timers, in the order in which they are due: soonest first, of equals the one that was set first.
     pub timers: Vec<PendingTimer>,
     /// The handles that are watched.
     pub watches: Vec<WatchInfo>,
@@ -106,7 +106,7 @@ pub struct SessionInfo {
     pub options: Vec<SessionOption>,
     /// Why it is alive, counted by cause.
     pub holds: Holds,
-    /// Why it is alive: each reason.
+    /// Why it is alive: each reason but for the events that are being handled, which [`Holds::handling`] counts.
     pub reasons: Vec<Reason>,
     /// Bytes it takes without what its heap points to.
     pub memory: usize,
@@ -118,7 +118,7 @@ impl SessionInfo {
     /// How many references it has in all (POE: the reference count of the session).
     #[must_use]
     pub fn references(&self) -> u32 {
-        let Holds { events_to, events_from, aliases, handles, tags, processes } = self.holds;
+        let Holds { events_to, events_from, aliases, handles, tags, processes, .. } = self.holds;
         let held = events_to + events_from + aliases + handles + tags + processes;
         held + self.children.len() as u32
     }
@@ -129,10 +129,12 @@ impl SessionInfo {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Holds {
-    /// Events queued to it, and its timers.
+    /// Events queued to it, and its timers, those that are being handled among them.
     pub events_to: u32,
-    /// Events of its own queued to others.
+    /// Events of its own queued to others, those that are being handled among them.
     pub events_from: u32,
+    /// How many of both are being handled: they hold it until their handlers have returned.
+    pub handling: u32,
     /// Aliases.
     pub aliases: u32,
     /// Watches of handles.
@@ -298,8 +300,14 @@ impl Kernel {
             let sessions = self.inner.sessions.borrow();
             (sessions.parent(session)?, sessions.created(session)?, sessions.body(session)?.clone())
         };
-        let is_on = |option: &SessionOption| body.option(*option, None) == Some(true);
         let held = |hold| self.inner.sessions.borrow().held(session, hold);
+        let (events_to, events_from) =
+            (held(Hold::EventTo) + u32::from(self.is_handed_on(session)), held(Hold::EventFrom));
+        let of_event = |reason: &&Reason| {
+            use ReasonCause::{EventFrom, EventTo, Timer};
+            matches!(reason.cause, EventTo { .. } | EventFrom { .. } | Timer { .. })
+        };
+        let waiting = reasons.iter().filter(of_event).count() as u32;
         // Nothing is borrowed below: what is asked of the session may call the kernel.
         let events = {
             let measurements = self.inner.measurements.borrow();
@@ -314,10 +322,11 @@ impl Kernel {
             created,
             aliases: self.alias_list(session),
             handlers: body.event_names(),
-            options: SessionOption::ALL.into_iter().filter(is_on).collect(),
+            options: SessionOption::all_on(&*body),
             holds: Holds {
-                events_to: held(Hold::EventTo) + u32::from(self.is_handed_on(session)),
-                events_from: held(Hold::EventFrom),
+                events_to,
+                events_from,
+                handling: (events_to + events_from).saturating_sub(waiting),
                 aliases: held(Hold::Alias),
                 handles: held(Hold::Handle),
                 tags: held(Hold::Reference),
@@ -347,7 +356,7 @@ impl Kernel {
     fn inspect_timers(&self) -> Vec<PendingTimer> {
         let timers = self.inner.timers.borrow();
         let mut pending: Vec<_> = timers.iter().collect();
-        pending.sort_by_key(|timer| timer.due);
+        pending.sort_unstable_by_key(|timer| (timer.due, timer.sequence));
         let pending = pending.into_iter().map(|timer| PendingTimer {
             timer: timer.id,
             event: timer.event,

@@ -58,6 +58,9 @@ impl Inspection {
             let names: Vec<&str> = info.handlers.iter().map(|name| name.as_str()).collect();
             writeln!(f, "{margin}handles {}", names.join(", "))?;
         }
+        if info.holds.handling > 0 {
+            writeln!(f, "{margin}alive by events that are being handled: {}", info.holds.handling)?;
+        }
         for reason in &info.reasons {
             writeln!(f, "{margin}alive by {} (since {})", reason.cause, reason.since)?;
         }

@@ -29,6 +29,7 @@ pub(crate) struct Pending {
     pub(crate) caller: Caller,
     pub(crate) payload: &'static str,
     pub(crate) due: Nanos,
+    pub(crate) sequence: u64,
 }
 
 /// When a timer is due, and the tie-breaker among equals.
@@ -288,6 +289,7 @@ impl Timers {
                 caller: self.callers.get(place.caller),
                 payload: payload.type_name(),
                 due: self.due_of(slot),
+                sequence: self.places.sequence(slot),
             }
         })
     }

@@ -136,6 +136,15 @@ impl<H: 'static> Nfa<H> {
         self
     }
 
+    /// As [`States::show_heap`].
+    pub fn show_heap(mut self) -> Self
+    where
+        H: fmt::Debug,
+    {
+        self.states = self.states.show_heap();
+        self
+    }
+
     /// Sets an option (POE: `options`).
     pub fn option(mut self, option: SessionOption, on: bool) -> Self {
         self.options.set(option, on);

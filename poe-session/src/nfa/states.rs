@@ -96,6 +96,15 @@ impl<H: 'static> States<H> {
         self
     }
 
+    /// Has reports show the heap of such a machine as its `Debug` does, as
+    /// [`Handlers::show_heap`](crate::Handlers::show_heap).
+    pub fn show_heap(self) -> Self
+    where
+        H: fmt::Debug,
+    {
+        self.any_state(Handlers::show_heap)
+    }
+
     /// The names of the states, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<Name> {
