@@ -169,7 +169,7 @@ impl Kernel {
     fn prepare_to_wait(&self) -> Result<Next, KernelError> {
         self.flush_outputs();
         if self.session_count() == 0 && !self.inner.is_fatal.get() {
-            self.forget_leftovers();
+            self.end()?;
             return Ok(Next::Done);
         }
         self.test_idle();

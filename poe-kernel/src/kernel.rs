@@ -104,6 +104,8 @@ pub(crate) struct Inner {
     pub(crate) observing: Cell<bool>,
     /// Turns so far, and events dispatched in them.
     pub(crate) turns: Cell<u64>,
+    /// How many there were when the end of a run was last reported.
+    pub(crate) reported: Cell<u64>,
     pub(crate) dispatched: Cell<u64>,
 }
 
@@ -437,10 +439,12 @@ impl KernelBuilder {
             measurements: RefCell::default(),
             observing: Cell::new(false),
             turns: Cell::new(0),
+            reported: Cell::new(u64::MAX),
             dispatched: Cell::new(0),
         };
         let kernel = Kernel { inner: Rc::new(inner) };
-        kernel.set_profiling(self.profiling || traces.contains(Traces::PROFILE));
+        kernel.set_profiling(self.profiling);
+        kernel.set_traces(traces);
         Ok(kernel)
     }
 }

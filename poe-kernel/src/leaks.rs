@@ -1,12 +1,15 @@
 //! What ought not to be: tables that disagree, and what is left over when a run has ended.
 
+use std::fmt;
 use std::panic::Location;
 use std::rc::{Rc, Weak};
 
 use crate::hash::IdMap;
 use crate::sessions::table::Hold;
 use crate::trace::trace;
-use crate::{Asserts, Diagnostic, Dispatch, Kernel, ReasonCause, SessionId};
+use crate::{
+    Asserts, Diagnostic, Dispatch, Kernel, Reason, ReasonCause, SessionId, SessionOption, Traces,
+};
 
 /// A session that was freed while leaks were looked for.
 pub(crate) struct Freed {
@@ -35,13 +38,17 @@ impl Kernel {
         };
         let (Some(body), Some(created)) = (body, created) else { return };
         trace!(self, SESSIONS, session, at created, "session {session} freed, created");
+        if self.traces().contains(Traces::REFCNT) {
+            self.observe_references_gone(session, created);
+        }
         trace!(
             self,
             DESTROY,
             session,
             at created,
-            "session {session} ({}) is dropped with handlers for {:?}, created",
-            body.type_name(),
+            "session {session} is dropped with the heap {}, the options {:?} and handlers for {:?}, created",
+            fmt::from_fn(|f| body.show(f)),
+            SessionOption::all_on(&*body),
             body.event_names()
         );
         if self.asserts().contains(Asserts::DATA) {
@@ -51,6 +58,34 @@ impl Kernel {
             }
             freed.push(Freed { session, created, body: Rc::downgrade(&body) });
         }
+    }
+
+    /// Says what goes with a session, but for what says so itself: its watches, and events on their way.
+    #[cold]
+    fn observe_references_gone(&self, session: SessionId, created: &'static Location<'static>) {
+        let parent = self.parent(session).unwrap_or(SessionId::KERNEL);
+        for Reason { cause, since: at, .. } in self.why_alive(session) {
+            match cause {
+                ReasonCause::Alias(alias) => {
+                    trace!(self, REFCNT, session, at at, "- alias {alias:?} of session {session}");
+                }
+                ReasonCause::Timer { event, .. } => self.observe_timer_gone(session, event, at),
+                ReasonCause::Process { pid } => {
+                    trace!(self, REFCNT, session, at at, "- child process {pid} of session {session}");
+                }
+                ReasonCause::Reference { tag, count } => {
+                    for _ in 0..count {
+                        trace!(self, REFCNT, session, at at, "- reference {tag:?} to session {session}");
+                    }
+                }
+                ReasonCause::Child(child) => {
+                    trace!(self, REFCNT, session, at at, "- child {child} of session {session}");
+                    trace!(self, REFCNT, parent, at at, "+ child {child} of session {parent}");
+                }
+                _ => {}
+            }
+        }
+        trace!(self, REFCNT, parent, at created, "- child {session} of session {parent}");
     }
 
     /// Looks whether what is counted of each session is what there is.

@@ -192,6 +192,9 @@ impl Kernel {
             _ => {}
         }
         self.inner.sessions.borrow_mut().release_event(to, from, marks);
+        if self.inner.observing.get() {
+            self.observe_event_gone(&envelope);
+        }
     }
 
     /// Dispatches a timer that is due.
@@ -203,11 +206,15 @@ impl Kernel {
         if event == self.inner.names.timeout && payload.is::<Rc<dyn Timeout>>() {
             self.time_out(session, payload);
             release();
+            if self.inner.observing.get() {
+                self.observe_timer_gone(session, event, caller.location);
+            }
         } else {
             let envelope = Envelope { session, sender: session, event, caller };
             payload.with(|slot| {
                 if self.inner.observing.get() {
                     self.run_queued_observed(&envelope, due, slot);
+                    self.observe_timer_gone(session, event, caller.location);
                 } else {
                     self.run_queued(&envelope, slot);
                 }

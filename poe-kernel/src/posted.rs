@@ -85,7 +85,7 @@ impl Kernel {
             return Ok(PostId { sequence: u64::MAX, ..id });
         }
         if self.inner.queue.borrow().len() >= self.inner.max_events {
-            return self.returned("post_set", Asserts::DATA, Err(self.queue_full(event)));
+            return self.returned("post_set", Asserts::NONE, Err(self.queue_full(event)));
         }
         if self.enqueue(Kind::Post, to, from, event, caller, payload) {
             Ok(id)
@@ -113,7 +113,8 @@ impl Kernel {
         let queued = if is_ours { queue.find(event.sequence) } else { None };
         let queued = queued.filter(|queued| queued.header.session != SessionId::NOBODY);
         let queued = queued.ok_or(PostRemoveError::Gone(event))?;
-        let (to, sender) = (queued.header.session, queued.header.sender);
+        let envelope = queued.header.envelope();
+        let (to, sender) = (envelope.session, envelope.sender);
         if sender != self.active_session() {
             return Err(PostRemoveError::NotYours { event, sender });
         }
@@ -130,6 +131,7 @@ impl Kernel {
             let marks = sessions.marks();
             sessions.release_event(to, sender, marks);
         }
+        self.observe_event_gone(&envelope);
         Ok(payload)
     }
 }

@@ -77,6 +77,8 @@ pub(crate) struct Measurements {
     /// Of sessions that have stopped.
     ended: IdMap<Name, Meter>,
     slowest: Vec<SlowHandler>,
+    /// Whether they end with the trace that began them.
+    by_trace: bool,
 }
 
 /// How many slow runs are remembered.
@@ -169,6 +171,18 @@ impl Kernel {
         let measurements = on.then(Measurements::default);
         self.inner.measurements.replace(measurements);
         self.update_observing();
+    }
+
+    /// Begins to measure because a trace is on, or ceases to because it no longer is.
+    pub(crate) fn profile_for_trace(&self, on: bool) {
+        let mut measurements = self.inner.measurements.borrow_mut();
+        match &*measurements {
+            None if on => {
+                *measurements = Some(Measurements { by_trace: true, ..Measurements::default() });
+            }
+            Some(Measurements { by_trace: true, .. }) if !on => *measurements = None,
+            _ => {}
+        }
     }
 
     /// What was measured since profiling was set on; `None` when it is off.

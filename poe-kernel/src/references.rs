@@ -38,6 +38,11 @@ impl References {
         self.by_session.is_empty()
     }
 
+    /// How many sessions have any.
+    pub(crate) fn count(&self) -> usize {
+        self.by_session.len()
+    }
+
     pub(crate) fn of(&self, session: SessionId) -> &[Reference] {
         self.by_session.get(&session).map_or(&[], Vec::as_slice)
     }

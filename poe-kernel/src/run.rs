@@ -40,9 +40,7 @@ impl Kernel {
         while self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(false)?;
         }
-        self.forget_leftovers();
-        self.report_end();
-        if self.inner.is_fatal.get() { self.end_if_fatal() } else { Ok(()) }
+        self.end()
     }
 
     /// Runs one turn: waits for handles if nothing is due, dispatches those that are ready, then all that was due when
@@ -63,6 +61,9 @@ impl Kernel {
     fn slice(&self) -> Result<bool, KernelError> {
         if self.session_count() > 0 || self.inner.is_fatal.get() {
             self.turn(true)?;
+            if self.session_count() == 0 && self.active_session().is_kernel() {
+                self.end()?;
+            }
         }
         Ok(self.session_count() > 0)
     }
@@ -178,15 +179,19 @@ impl Kernel {
         Some(Duration::from_nanos(left.unsigned_abs()))
     }
 
-    /// Says how the run went, if anybody wants to know.
+    /// Says how the run went, if anybody wants to know and it was not said already.
     fn report_end(&self) {
+        let turns = self.inner.turns.get();
+        if self.inner.reported.replace(turns) == turns {
+            return;
+        }
         if self.traces().contains(Traces::PROFILE)
             && let Some(profile) = self.profile()
         {
             let profile = profile.to_string();
             trace!(self, PROFILE, SessionId::KERNEL, "{}", profile.trim_end());
         }
-        let (turns, dispatched) = (self.inner.turns.get(), self.inner.dispatched.get());
+        let dispatched = self.inner.dispatched.get();
         trace!(
             self,
             STATISTICS,
@@ -240,6 +245,9 @@ impl Kernel {
     pub(crate) fn forget_leftovers(&self) {
         if self.session_count() == 0 {
             let left = self.inner.queue.take();
+            for event in left.iter() {
+                self.observe_event_gone(&event.header.envelope());
+            }
             drop(left);
             self.inner.has_stale_events.set(false);
             self.inner.interrupted.set(None);
@@ -252,6 +260,18 @@ impl Kernel {
             let death = self.inner.fatal.borrow().clone();
             return death.map_or(Ok(()), |death| Err(KernelError::Died(death)));
         }
+        self.stop_all();
+        self.end()
+    }
+
+    /// Ends a run that no session is left of: reports come first, then the death that ended it.
+    pub(crate) fn end(&self) -> Result<(), KernelError> {
+        self.forget_leftovers();
+        self.report_end();
+        if !self.inner.is_fatal.get() {
+            return Ok(());
+        }
+        // Whoever was told of the end may have begun something.
         self.stop_all();
         self.forget_leftovers();
         self.take_fatal().map_or(Ok(()), |death| Err(KernelError::Died(death)))

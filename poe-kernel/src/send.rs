@@ -109,7 +109,8 @@ impl Kernel {
             );
         };
         if self.inner.queue.borrow().len() >= self.inner.max_events {
-            return self.returned("post", Asserts::DATA, Err(self.queue_full(event)));
+            // No fault of the program: it has set the bound.
+            return self.returned("post", Asserts::NONE, Err(self.queue_full(event)));
         }
         let from = self.active_session();
         if self.enqueue(Kind::Post, to, from, event, caller, payload) {
@@ -162,8 +163,9 @@ impl Kernel {
         payload: P,
     ) -> Result<(), NoActiveSession> {
         if session.is_kernel() {
-            let error = Err(NoActiveSession("yield_event"));
-            return self.returned("yield_event", Asserts::USAGE, error);
+            let error = NoActiveSession("yield_event");
+            self.returns_error_at("yield_event", Asserts::USAGE, &error, caller.location);
+            return Err(error);
         }
         self.enqueue(Kind::Post, session, session, event, caller, payload);
         Ok(())
@@ -454,13 +456,19 @@ impl Kernel {
                 // The session that it was to be told in has gone; somebody must be told.
                 self.halt(Arc::clone(death));
             }
-            let Header { session, sender, event, .. } = event.header;
+            let envelope = event.header.envelope();
+            let Envelope { session, sender, event, .. } = envelope;
+            if session == SessionId::NOBODY {
+                // It was taken back, and told of then.
+                continue;
+            }
             trace!(
                 self,
                 EVENTS,
                 session,
                 "event {event:?} from session {sender} dropped: one of them is gone"
             );
+            self.observe_event_gone(&envelope);
             let mut sessions = self.inner.sessions.borrow_mut();
             let marks = sessions.marks();
             sessions.release_event(session, sender, marks);

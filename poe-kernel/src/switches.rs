@@ -126,11 +126,13 @@ switches! {
     SESSIONS = 4,
     /// Signals as they are watched, arrive, and go through the tree (`TRACE_SIGNALS`).
     SIGNALS = 5,
-    /// What a session had when it was freed (`TRACE_DESTROY`).
+    /// What a session had when it was freed: its heap, options and handlers (`TRACE_DESTROY`). Of a heap it says the type,
+    /// unless the session was built to [show](crate::Dispatch::show) it.
     DESTROY = 6,
-    /// What events cost, reported when `run` ends (`TRACE_PROFILE`); the same as profiling from the beginning.
+    /// What events cost, reported when a run ends, by a death too (`TRACE_PROFILE`). It is measured for as long as this is
+    /// on.
     PROFILE = 7,
-    /// What the kernel did, reported when `run` ends (`TRACE_STATISTICS`).
+    /// What the kernel did, reported when a run ends, by a death too (`TRACE_STATISTICS`).
     STATISTICS = 8,
 }
 
@@ -143,8 +145,8 @@ switches! {
     /// for all that are not named.
     Asserts, "POE_ASSERT",
     /// The kernel's tables agree with each other, after each turn; no reference is given back that was not taken; what is
-    /// sent has somebody to go to; a process that forked said so; and nothing is left over when `run` ends
-    /// (`ASSERT_DATA`).
+    /// sent has somebody to go to; a process that forked said so; and nothing is left over when a run ends
+    /// (`ASSERT_DATA`). That the queue is [full](crate::PostError::QueueFull) is an error, and no fault.
     DATA = 0,
     /// Events are dispatched from and to sessions that live (`ASSERT_EVENTS`).
     EVENTS = 1,

@@ -11,7 +11,7 @@ use crate::death::{Cause, Death};
 use crate::queue::Kind;
 use crate::{
     AssertionFailed, Asserts, Caller, Carried, Diagnostic, Dispatch, Envelope, Failure, Kernel,
-    Name, Outcome, ReplyTo, SessionId, Traces,
+    Name, NoActiveSession, Outcome, ReplyTo, SessionId, Traces,
 };
 
 /// Says something of a session if that kind of trace is on. No part of the kernel may be borrowed meanwhile.
@@ -36,11 +36,12 @@ impl Kernel {
     }
 
     /// Sets which traces are on from now on; those that were (POE: `TRACE_…`, which could not be changed).
+    ///
+    /// What [`Traces::PROFILE`] has begun to measure is forgotten when that is off again; what
+    /// [`Kernel::set_profiling`] has begun is not.
     pub fn set_traces(&self, traces: Traces) -> Traces {
         let before = self.inner.traces.replace(traces);
-        if traces.contains(Traces::PROFILE) && self.inner.measurements.borrow().is_none() {
-            self.set_profiling(true);
-        }
+        self.profile_for_trace(traces.contains(Traces::PROFILE));
         self.update_observing();
         before
     }
@@ -101,12 +102,42 @@ impl Kernel {
         result
     }
 
+    /// Whether a method that acts for the active session was called while none is, and that is a fault.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn is_misused(&self, method: &'static str) -> bool {
+        self.active_session().is_kernel() && self.misuse_is_fault(method)
+    }
+
+    #[cold]
+    #[track_caller]
+    fn misuse_is_fault(&self, method: &'static str) -> bool {
+        let is_fault = self.asserts().contains(Asserts::USAGE);
+        if is_fault {
+            let message = format!("{method}: {}", NoActiveSession(method));
+            self.assertion_failed(Asserts::USAGE, message);
+        }
+        is_fault
+    }
+
     #[cold]
     #[track_caller]
     pub(crate) fn returns_error(&self, method: &'static str, fault: Asserts, error: &dyn Error) {
-        trace!(self, RETVALS, self.active_session(), "{method} fails: {error}");
+        self.returns_error_at(method, fault, error, Location::caller());
+    }
+
+    /// The same, of a method that knows where it was called.
+    #[cold]
+    pub(crate) fn returns_error_at(
+        &self,
+        method: &'static str,
+        fault: Asserts,
+        error: &dyn Error,
+        at: &'static Location<'static>,
+    ) {
+        trace!(self, RETVALS, self.active_session(), at at, "{method} fails: {error}");
         if !(self.asserts() & fault).is_empty() {
-            self.assertion_failed(self.asserts() & fault, format!("{method}: {error}"));
+            self.assertion_failed_at(self.asserts() & fault, format!("{method}: {error}"), at);
         }
     }
 
@@ -153,7 +184,33 @@ impl Kernel {
         }
         let at = caller.location;
         trace!(self, EVENTS, session, at at, "event {sequence} {event:?} queued from session {sender} to session {session}");
-        trace!(self, REFCNT, session, at at, "+ event to session {session} from session {sender}");
+        trace!(self, REFCNT, session, at at, "+ event {event:?} to session {session} from session {sender}");
+    }
+
+    /// Says that a queued event holds its sessions no more.
+    #[cold]
+    pub(crate) fn observe_event_gone(&self, envelope: &Envelope) {
+        let &Envelope { session, sender, event, caller } = envelope;
+        let at = caller.location;
+        trace!(self, REFCNT, session, at at, "- event {event:?} to session {session} from session {sender}");
+    }
+
+    /// Says whether there is anything that the kernel could wait for.
+    #[cold]
+    pub(crate) fn observe_idleness(&self) {
+        let signals = self.inner.signals.borrow();
+        let (events, files) = (self.get_event_count(), self.inner.handles.borrow().watch_count());
+        let (extra, processes) =
+            (self.inner.references.borrow().count(), signals.children.iter().count());
+        drop(signals);
+        let state = if self.is_still_idle() { "idle" } else { "not idle" };
+        let sessions = self.session_count();
+        trace!(
+            self,
+            REFCNT,
+            SessionId::KERNEL,
+            "kernel is {state}: {sessions} sessions, {events} events and timers, {files} watched handles, {extra} sessions with references, {processes} awaited child processes"
+        );
     }
 
     /// Says that a session sends what is the kernel's to send.
@@ -206,9 +263,6 @@ impl Kernel {
             Some(failure) => {
                 trace!(self, EVENTS, session, at at, "event {event:?} failed in {took:.1?}: {failure}")
             }
-        }
-        if due.is_some() {
-            trace!(self, REFCNT, session, at at, "- event to session {session} from session {sender}");
         }
         let failed = result.as_ref().is_err_and(|failure| !matches!(**failure, Failure::Unhandled));
         self.measure(envelope, latency, took, failed);

@@ -240,12 +240,13 @@ fn what_fails_is_traced_and_dies_at_the_line_that_called_it() {
 
 #[test]
 fn what_holds_a_session_is_traced_at_the_line_that_gave_or_took_it() {
-    let (kernel, traced) = tracing(Traces::REFCNT | Traces::FILES, Asserts::NONE);
+    let (kernel, traced) = tracing(Traces::NONE, Asserts::NONE);
     let (near, _far) = UnixStream::pair().unwrap();
     let lines = Rc::new(RefCell::new(0..0));
     let l = lines.clone();
     Session::build(Rc::new(near))
         .on_start(move |cx| {
+            cx.kernel.set_traces(Traces::REFCNT | Traces::FILES);
             let (me, from) = (cx.session(), line!());
             cx.alias_set("here").unwrap();
             cx.alias_remove("here").unwrap();

@@ -239,10 +239,9 @@ fn timers_need_an_active_session() {
     let later = start() + seconds(1);
     let error = kernel.alarm("e", later, ()).unwrap_err();
     assert!(error.to_string().contains("active session"), "{error}");
-    let none = NoActiveSession("a timer");
-    assert_eq!(kernel.alarm_set("e", later, ()), Err(none));
-    assert_eq!(kernel.delay("e", seconds(1), ()), Err(none));
-    assert_eq!(kernel.delay_set("e", seconds(1), ()), Err(none));
+    assert_eq!(kernel.alarm_set("e", later, ()), Err(NoActiveSession("alarm_set")));
+    assert_eq!(kernel.delay("e", seconds(1), ()), Err(NoActiveSession("delay")));
+    assert_eq!(kernel.delay_set("e", seconds(1), ()), Err(NoActiveSession("delay_set")));
     assert!(kernel.alarm_remove(TimerId::NONE).is_err());
     assert!(kernel.alarm_adjust(TimerId::NONE, Shift::Later(seconds(1))).is_err());
     assert!(kernel.delay_adjust(TimerId::NONE, seconds(1)).is_err());

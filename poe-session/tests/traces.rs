@@ -1,27 +1,16 @@
 //! Traces and assertions, and what is reported when a run ends.
 
+mod common;
+
 use std::cell::RefCell;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use poe_kernel::{AssertionFailed, Asserts, Cause, Delivery, Dispatch, Outcome, Traces};
 use poe_session::prelude::*;
 
-type Lines = Rc<RefCell<Vec<String>>>;
-
-fn kernel(traces: Traces, asserts: Asserts) -> (Kernel, Lines) {
-    let lines = Lines::default();
-    let taken = lines.clone();
-    let kernel = Kernel::builder()
-        .virtual_clock(UNIX_EPOCH + Duration::from_secs(1000))
-        .traces(traces)
-        .asserts(asserts)
-        .diagnostics(move |diagnostic| taken.borrow_mut().push(diagnostic.to_string()))
-        .build()
-        .unwrap();
-    (kernel, lines)
-}
+use crate::common::{assert_all_in, listening_kernel as kernel};
 
 /// A program that does a little of everything.
 fn run_program(kernel: &Kernel) {
@@ -51,13 +40,6 @@ fn run_program(kernel: &Kernel) {
     kernel.run().unwrap();
 }
 
-fn assert_all_in(lines: &Lines, parts: &[&str]) {
-    let text = lines.borrow().join("\n");
-    for part in parts {
-        assert!(text.contains(part), "no {part:?} in\n{text}");
-    }
-}
-
 #[test]
 fn nothing_is_said_unless_it_is_asked_for() {
     let (kernel, lines) = kernel(Traces::NONE, Asserts::NONE);
@@ -85,7 +67,10 @@ fn each_trace_says_its_own() {
         (Traces::RETVALS, &["<rv> alarm_remove fails: "]),
         (Traces::SIGNALS, &["<sg> signal USR1 watched by session 1 as \"usr1\"", "signal MOOD for session 1 reaches"]),
         (Traces::SESSIONS, &["<ss> session 2 created below session 1", "session 2 moved", "session 1 stops"]),
-        (Traces::DESTROY, &["is dropped with handlers for [\"_start\", \"step\", \"writable\"]"]),
+        (
+            Traces::DESTROY,
+            &["is dropped with the heap alloc::rc::Rc<std::os::unix::net::", "the options [] and handlers for [\"_start\", \"step\", \"writable\"]"],
+        ),
         (Traces::PROFILE, &["step: 1 in "]),
         (Traces::STATISTICS, &["events dispatched in"]),
     ] {

@@ -122,6 +122,7 @@ impl Kernel {
     /// handle that is not watched is no error.
     #[track_caller]
     pub fn select_end<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) {
+        self.is_misused("select_end");
         let watcher = Watcher::Select(self.active_session());
         let descriptor = handle.as_fd().as_raw_fd();
         let handles = self.inner.handles.borrow();
@@ -137,6 +138,7 @@ impl Kernel {
     /// `select_pause_write`); a paused watch still keeps its session alive. False when nobody watches.
     #[track_caller]
     pub fn select_pause<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
+        self.is_misused("select_pause");
         self.set_paused(handle.as_fd().as_raw_fd(), mode, true)
     }
 
@@ -144,6 +146,7 @@ impl Kernel {
     /// watches.
     #[track_caller]
     pub fn select_resume<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
+        self.is_misused("select_resume");
         self.set_paused(handle.as_fd().as_raw_fd(), mode, false)
     }
 
@@ -172,13 +175,15 @@ impl Kernel {
             let mut event_loop = self.inner.event_loop.borrow_mut();
             self.inner.handles.borrow_mut().remove(&mut **event_loop, id)
         };
-        if let Some((waiting, entry)) = removed {
+        if let Some((descriptor, waiting, entry)) = removed {
             let (session, mode) = (waiting.watcher.session(), waiting.mode);
             self.inner.sessions.borrow_mut().release(session, Hold::Handle);
             trace!(self, FILES, session, "watch ({mode:?}) for session {session} ended");
             trace!(
                 self,
-                REFCNT, session, "- watch of a descriptor ({mode:?}) of session {session}"
+                REFCNT,
+                session,
+                "- watch of descriptor {descriptor} ({mode:?}) of session {session}"
             );
             drop((waiting, entry));
         }

@@ -144,6 +144,11 @@ impl Handles {
         self.watching > 0
     }
 
+    /// How many watches there are, the kernel's own not counted.
+    pub(crate) fn watch_count(&self) -> usize {
+        self.watching
+    }
+
     /// Every watch but the kernel's own.
     pub(crate) fn iter(&self) -> impl Iterator<Item = WatchInfo> {
         self.entries.iter().flatten().flat_map(|entry| {
@@ -224,15 +229,16 @@ impl Handles {
         &mut self,
         event_loop: &mut dyn EventLoop,
         id: WatchId,
-    ) -> Option<(Waiting, Option<Entry>)> {
+    ) -> Option<(RawFd, Waiting, Option<Entry>)> {
         let entry = self.entry_mut(id.slot)?;
+        let descriptor = entry.descriptor;
         let position = entry.waiting.iter().position(|waiting| waiting.number == id.number)?;
         let waiting = entry.waiting.remove(position);
         let is_last = entry.waiting.is_empty();
         self.unlist(&waiting);
         if !is_last {
             self.touch(id.slot);
-            return Some((waiting, None));
+            return Some((descriptor, waiting, None));
         }
         let entry = self.entries[id.slot as usize].take()?;
         self.by_descriptor.remove(&entry.descriptor);
@@ -247,7 +253,7 @@ impl Handles {
             // Nothing can be done about a failure, and nothing need be: the handle is closed when its last share goes.
             let _ = event_loop.delete(key(id.slot, entry.generation));
         }
-        Some((waiting, Some(entry)))
+        Some((descriptor, waiting, Some(entry)))
     }
 
     pub(super) fn of(&self, session: SessionId) -> Vec<WatchId> {

@@ -94,6 +94,7 @@ impl Kernel {
         let Some(id) = inserted else { return Err(SpawnError::TooMany(SessionId::MOST)) };
         let caller = Caller::new(location, self.active_event());
         trace!(self, SESSIONS, id, "session {id} created below session {parent} at {location}");
+        trace!(self, REFCNT, parent, at location, "+ child {id} of session {parent}");
         let mut value = Payload::default();
         let event = self.inner.names.start;
         let envelope = Envelope { session: id, sender: parent, event, caller };
@@ -154,8 +155,9 @@ impl Kernel {
     /// a heap that is to be told.
     #[track_caller]
     pub fn detach_myself(&self) -> Result<(), DetachError> {
+        let fault = self.detach_fault("detach_myself", Asserts::RETVALS | Asserts::USAGE);
         let detached = self.detach_active();
-        self.returned("detach_myself", Asserts::RETVALS | Asserts::USAGE, detached)
+        self.returned("detach_myself", fault, detached)
     }
 
     #[track_caller]
@@ -187,8 +189,10 @@ impl Kernel {
     /// a child of the active session, and [`DetachError::Busy`] as for [`Kernel::detach_myself`].
     #[track_caller]
     pub fn detach_child(&self, child: impl Destination) -> Result<(), DetachError> {
+        let faults = Asserts::RETVALS | Asserts::USAGE | Asserts::DATA;
+        let fault = self.detach_fault("detach_child", faults);
         let detached = self.detach_below(&child);
-        self.returned("detach_child", Asserts::RETVALS | Asserts::USAGE | Asserts::DATA, detached)
+        self.returned("detach_child", fault, detached)
     }
 
     /// Gives a child of the active session to another session, or to the kernel, which is [`Kernel::detach_child`]. POE can
@@ -207,8 +211,16 @@ impl Kernel {
         child: impl Destination,
         to: impl Destination,
     ) -> Result<(), DetachError> {
+        let faults = Asserts::RETVALS | Asserts::USAGE | Asserts::DATA;
+        let fault = self.detach_fault("move_child", faults);
         let moved = self.move_below(&child, &to);
-        self.returned("move_child", Asserts::RETVALS | Asserts::USAGE | Asserts::DATA, moved)
+        self.returned("move_child", fault, moved)
+    }
+
+    /// What is a fault when a method cannot detach; where no session is active, that is one already.
+    #[track_caller]
+    fn detach_fault(&self, method: &'static str, faults: Asserts) -> Asserts {
+        if self.is_misused(method) { Asserts::NONE } else { faults }
     }
 
     #[track_caller]
@@ -416,6 +428,7 @@ impl Kernel {
         if !self.is_live(session) {
             return;
         }
+        let old = self.parent(session).unwrap_or(old);
         let is_there = new.is_kernel() || self.is_live(new) && !self.is_within(new, session);
         let parent = if is_there { new } else { SessionId::KERNEL };
         self.inner.sessions.borrow_mut().reparent(session, parent);
@@ -423,6 +436,9 @@ impl Kernel {
             self,
             SESSIONS, session, "session {session} moved from session {old} to session {parent}"
         );
+        let at = caller.location;
+        trace!(self, REFCNT, old, at at, "- child {session} of session {old}");
+        trace!(self, REFCNT, parent, at at, "+ child {session} of session {parent}");
         if !is_there {
             self.tell_parent(session, new, parent, caller);
         }

@@ -1,6 +1,7 @@
 //! Child processes: who asked for which, and how they are told of its end.
 
 use std::fmt;
+use std::panic::Location;
 use std::process::ExitStatus;
 use std::rc::Rc;
 
@@ -311,6 +312,7 @@ impl Kernel {
     /// ```
     #[track_caller]
     pub fn sig_child_ignore(&self, pid: u32) {
+        self.is_misused("sig_child_ignore");
         let session = self.active_session();
         trace!(
             self,
@@ -327,7 +329,7 @@ impl Kernel {
             self.end_child_watch(&child);
         }
         if withdrawn.is_some() {
-            self.inner.sessions.borrow_mut().release(session, Hold::Process);
+            self.release_process(session, pid, Location::caller());
         }
     }
 
@@ -360,8 +362,14 @@ impl Kernel {
             children.withdraw(pid, |asked| asked.is_wheel(target))
         };
         if let Some(asked) = withdrawn {
-            self.inner.sessions.borrow_mut().release(asked.session, Hold::Process);
+            self.release_process(asked.session, pid, Location::caller());
         }
+    }
+
+    /// Lets go of a session that waits for a child no more.
+    fn release_process(&self, session: SessionId, pid: u32, at: &'static Location<'static>) {
+        self.inner.sessions.borrow_mut().release(session, Hold::Process);
+        trace!(self, REFCNT, session, at at, "- child process {pid} of session {session}");
     }
 
     /// Withdraws all that a stopped session asked. Its children are waited for nonetheless.
@@ -383,10 +391,10 @@ impl Kernel {
             let children = &mut self.inner.signals.borrow_mut().children;
             (children.asked, children.by_signal) = (0, 0);
         }
-        for child in awaited.values() {
+        for (&pid, child) in &awaited {
             self.end_child_watch(child);
             for asked in &child.asked {
-                self.inner.sessions.borrow_mut().release(asked.session, Hold::Process);
+                self.release_process(asked.session, pid, asked.caller.location);
             }
         }
     }
@@ -438,10 +446,11 @@ impl Kernel {
         if !self.awaits_child(pid) {
             self.await_child(pid, asked.caller)?;
         }
-        let session = asked.session;
+        let (session, at) = (asked.session, asked.caller.location);
         let replaced = self.inner.signals.borrow_mut().children.ask(pid, asked);
         if replaced.is_none() {
             self.inner.sessions.borrow_mut().hold(session, Hold::Process);
+            trace!(self, REFCNT, session, at at, "+ child process {pid} of session {session}");
         }
         Ok(())
     }
@@ -492,21 +501,21 @@ impl Kernel {
                 Whom::Session(event, report) => {
                     trace!(self, SIGNALS, session, at at, "child process {pid} {how}, told session {session} as {event:?}");
                     self.enqueue(Kind::Post, session, root, event, caller, report(pid, status));
-                    self.inner.sessions.borrow_mut().release(session, Hold::Process);
+                    self.release_process(session, pid, at);
                 }
                 Whom::Wheel(target) => {
                     trace!(self, SIGNALS, session, at at, "child process {pid} {how}, told a wheel of session {session}");
-                    wheels.push((session, target));
+                    wheels.push((session, at, target));
                 }
             }
         }
         let exit = ChildExit { pid, status, args: () };
         let args = Payload::new(exit.clone());
         self.enqueue(Kind::Signal, root, root, Name::new("CHLD"), self.caller(), args);
-        for (session, target) in wheels {
+        for (session, at, target) in wheels {
             let told = || target.child_ended(self, exit.clone());
             self.run_part(session, self.inner.names.ready, told);
-            self.inner.sessions.borrow_mut().release(session, Hold::Process);
+            self.release_process(session, pid, at);
         }
     }
 

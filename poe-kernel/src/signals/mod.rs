@@ -26,7 +26,7 @@ use crate::queue::Kind;
 use crate::trace::trace;
 use crate::{
     Asserts, Caller, Destination, Envelope, EventFor, Kernel, Name, NoActiveSession, NoSession,
-    Payload, ReplyTo, SessionId, SignalError,
+    Payload, ReplyTo, SessionId, SignalError, Traces,
 };
 
 /// The payload of a signal's event.
@@ -194,6 +194,7 @@ impl Kernel {
     /// Ends the active session's watch of a signal (POE: `sig` without an event). None is no error.
     #[track_caller]
     pub fn sig_ignore(&self, signal: impl Into<Name>) {
+        self.is_misused("sig_ignore");
         let (signal, session) = (signal.into(), self.active_session());
         trace!(self, SIGNALS, session, "signal {signal} no longer watched by session {session}");
         let last = self.inner.signals.borrow_mut().unwatch(signal, session);
@@ -321,6 +322,9 @@ impl Kernel {
     /// Sends `IDLE` when nothing can happen any more: no event, timer, watched handle, awaited child or extra reference
     /// is left.
     pub(crate) fn test_idle(&self) {
+        if self.traces().contains(Traces::REFCNT) {
+            self.observe_idleness();
+        }
         if self.inner.queue.borrow().is_empty()
             && self.is_still_idle()
             && self.session_count() > 0
@@ -346,7 +350,7 @@ impl Kernel {
         }
     }
 
-    fn is_still_idle(&self) -> bool {
+    pub(crate) fn is_still_idle(&self) -> bool {
         self.get_event_count() == 0
             && !self.is_waiting()
             && self.inner.references.borrow().is_empty()

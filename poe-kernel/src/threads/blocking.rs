@@ -121,6 +121,7 @@ impl Kernel {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        self.is_misused(if waits { "blocking_wait" } else { "blocking" });
         let (session, caller) = (self.active_session(), self.caller());
         let done =
             move |result| -> Box<dyn Parcel> { Box::new(Done { session, event, caller, result }) };

@@ -75,7 +75,7 @@ impl Kernel {
         time: SystemTime,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set_only(event.name(), self.inner.clock.from_wall(time), Stored::new(payload))
+        self.set_only("alarm", event.name(), self.inner.clock.from_wall(time), Stored::new(payload))
     }
 
     /// Sends the active session an event at a time of day, besides its other timers of that name (POE: `alarm_add`,
@@ -91,7 +91,7 @@ impl Kernel {
         time: SystemTime,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set(event.name(), self.inner.clock.from_wall(time), payload)
+        self.set("alarm_set", event.name(), self.inner.clock.from_wall(time), payload)
     }
 
     /// Sends the active session an event after a time, in place of its timers of the same name (POE: `delay`).
@@ -108,7 +108,7 @@ impl Kernel {
         after: Duration,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set_only(event.name(), self.after(after), Stored::new(payload))
+        self.set_only("delay", event.name(), self.after(after), Stored::new(payload))
     }
 
     /// Sends the active session an event after a time, besides its other timers of that name (POE: `delay_add`,
@@ -124,13 +124,14 @@ impl Kernel {
         after: Duration,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
-        self.set(event.name(), self.after(after), payload)
+        self.set("delay_set", event.name(), self.after(after), payload)
     }
 
     /// Removes the active session's timers of a name, however they were set (POE: `alarm` or `delay` without a time).
     /// Events of that name already posted stay.
     #[track_caller]
     pub fn alarm_clear(&self, event: impl Into<Name>) -> Vec<Alarm> {
+        self.is_misused("alarm_clear");
         let session = self.active_session();
         let removed = self.change_timers(|timers| timers.remove_named(session, event.into()));
         self.all_removed(removed)
@@ -176,7 +177,7 @@ impl Kernel {
         if let Some((removed, due)) = timers.take_own(timer, session) {
             self.keep_next(&timers);
             drop(timers);
-            return Ok(self.removed(removed, due));
+            return Ok(self.removed(removed, due, Location::caller()));
         }
         drop(timers);
         self.own_timer("alarm_remove", timer)?;
@@ -186,6 +187,7 @@ impl Kernel {
     /// Removes all timers of the active session, soonest first (POE: `alarm_remove_all`).
     #[track_caller]
     pub fn alarm_remove_all(&self) -> Vec<Alarm> {
+        self.is_misused("alarm_remove_all");
         let session = self.active_session();
         let kept = Some(self.inner.names.timeout);
         let removed = self.change_timers(|timers| timers.remove_all_but(session, kept));
@@ -210,7 +212,7 @@ impl Kernel {
     pub fn cancel_call(&self, timer: TimerId) {
         if self.inner.timers.borrow().owner(timer).is_some() {
             let (timer, due) = self.change_timers(|timers| timers.take(timer.slot));
-            drop(self.removed(timer, due));
+            drop(self.removed(timer, due, Location::caller()));
         }
     }
 
@@ -253,30 +255,32 @@ impl Kernel {
     #[inline(always)]
     fn set<P: 'static>(
         &self,
+        method: &'static str,
         event: Name,
         due: Nanos,
         payload: P,
     ) -> Result<TimerId, NoActiveSession> {
         let id = self.enter_timer(self.active_session(), event, self.caller(), due, payload);
-        if id == TimerId::NONE { self.no_timer() } else { Ok(id) }
+        if id == TimerId::NONE { self.no_timer(method) } else { Ok(id) }
     }
 
     #[cold]
     #[track_caller]
-    fn no_timer(&self) -> Result<TimerId, NoActiveSession> {
-        self.returned("a timer", Asserts::USAGE, Err(NoActiveSession("a timer")))
+    fn no_timer(&self, method: &'static str) -> Result<TimerId, NoActiveSession> {
+        self.returned(method, Asserts::USAGE, Err(NoActiveSession(method)))
     }
 
     #[track_caller]
     fn set_only(
         &self,
+        method: &'static str,
         event: Name,
         due: Nanos,
         payload: Stored,
     ) -> Result<TimerId, NoActiveSession> {
         let session = self.active_session();
         if !self.is_live(session) {
-            return self.no_timer();
+            return self.no_timer(method);
         }
         let caller = self.caller();
         let timer = Timer { session, event, caller, payload };
@@ -285,7 +289,7 @@ impl Kernel {
         match replaced {
             Ok((id, old)) => {
                 if self.inner.observing.get() {
-                    self.observe_removal(session, event);
+                    self.observe_removal(session, event, caller.location);
                     self.observe_timer(id, session, event, due, caller);
                 }
                 drop(old);
@@ -358,14 +362,24 @@ impl Kernel {
             at at,
             "timer {id} {event:?} of session {session} set, due in {after:?}"
         );
-        trace!(self, REFCNT, session, at at, "+ timer {id} {event:?} of session {session}");
+        trace!(self, REFCNT, session, at at, "+ timer {event:?} of session {session}");
     }
 
-    #[inline]
-    #[track_caller]
-    fn observe_removal(&self, session: SessionId, event: Name) {
-        trace!(self, EVENTS, session, "timer {event:?} of session {session} removed");
-        trace!(self, REFCNT, session, "- timer {event:?} of session {session}");
+    #[cold]
+    fn observe_removal(&self, session: SessionId, event: Name, at: &'static Location<'static>) {
+        trace!(self, EVENTS, session, at at, "timer {event:?} of session {session} removed");
+        self.observe_timer_gone(session, event, at);
+    }
+
+    /// Says that a timer holds its session no more.
+    #[cold]
+    pub(crate) fn observe_timer_gone(
+        &self,
+        session: SessionId,
+        event: Name,
+        at: &'static Location<'static>,
+    ) {
+        trace!(self, REFCNT, session, at at, "- timer {event:?} of session {session}");
     }
 
     fn set_due(&self, timer: TimerId, due: Nanos) -> SystemTime {
@@ -382,25 +396,24 @@ impl Kernel {
             Some(owner) => Err(TimerError::NotYours { timer, owner }),
             None => Err(TimerError::Gone(timer)),
         };
-        self.returned(method, Asserts::RETVALS, owned)
+        // One fault is enough.
+        let fault = if self.is_misused(method) { Asserts::NONE } else { Asserts::RETVALS };
+        self.returned(method, fault, owned)
     }
 
     #[track_caller]
     fn all_removed(&self, removed: Vec<(Timer, Nanos)>) -> Vec<Alarm> {
-        let mut alarms = Vec::with_capacity(removed.len());
-        for (timer, due) in removed {
-            // A closure would lose the place this was called from.
-            alarms.push(self.removed(timer, due));
-        }
-        alarms
+        let at = Location::caller();
+        removed.into_iter().map(|(timer, due)| self.removed(timer, due, at)).collect()
     }
 
     /// Lets go of the session of a timer that was removed.
     #[inline(always)]
-    #[track_caller]
-    fn removed(&self, timer: Timer, due: Nanos) -> Alarm {
+    fn removed(&self, timer: Timer, due: Nanos, at: &'static Location<'static>) -> Alarm {
         self.inner.sessions.borrow_mut().release(timer.session, Hold::EventTo);
-        self.observe_removal(timer.session, timer.event);
+        if self.inner.observing.get() {
+            self.observe_removal(timer.session, timer.event, at);
+        }
         let time = self.inner.clock.to_wall(due);
         Alarm { event: timer.event, time, payload: timer.payload.into() }
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use poe_kernel::{EventLoop, Interest, Key, Readiness, Wake};
+use poe_kernel::{Asserts, EventLoop, Interest, Key, Readiness, Traces, Wake};
 use poe_session::prelude::*;
 
 /// What happened, line by line, and what the sessions are called in it.
@@ -42,6 +42,31 @@ impl Trace {
             return "K";
         }
         self.0.names.borrow().get(&session).copied().unwrap_or("?")
+    }
+}
+
+/// What a kernel had to say.
+pub type Lines = Rc<RefCell<Vec<String>>>;
+
+/// A kernel with these switches, and what it says.
+pub fn listening_kernel(traces: Traces, asserts: Asserts) -> (Kernel, Lines) {
+    let lines = Lines::default();
+    let taken = lines.clone();
+    let kernel = Kernel::builder()
+        .virtual_clock(UNIX_EPOCH + Duration::from_secs(1000))
+        .traces(traces)
+        .asserts(asserts)
+        .diagnostics(move |diagnostic| taken.borrow_mut().push(diagnostic.to_string()))
+        .build()
+        .unwrap();
+    (kernel, lines)
+}
+
+#[track_caller]
+pub fn assert_all_in(lines: &Lines, parts: &[&str]) {
+    let text = lines.borrow().join("\n");
+    for part in parts {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
     }
 }
 
