@@ -89,6 +89,8 @@
 //! - The default handler gets an [`Unhandled`]; `cx.event()` is the event's own name, not `_default`.
 //! - The sender of `_child` and `_parent` is the kernel, as in POE; what they say is a struct.
 //! - Options are three that exist, not free-form names.
+//! - `TRACE_DESTROY` names the type of a heap; what is in it is shown if the session was built with
+//!   [`show_heap`](Session::show_heap), as not every heap can show itself.
 //!
 //! Of state machines:
 //!

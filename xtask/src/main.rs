@@ -59,7 +59,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "loops",
-        about: "the tests of sessions, wheels, components and examples on each of the other event loops",
+        about: "the tests of sessions, wheels, components and examples, and the examples in the documentation, on each of the other event loops",
         run: test::loops,
     },
     Command {

@@ -1,6 +1,7 @@
 //! `cargo xtask test` and `cargo xtask loops`: unit tests and integration tests.
 
 use crate::cargo::{cargo, output_with_progress};
+use crate::doctest;
 use crate::failure::Result;
 use crate::programs::{Program, run_all};
 
@@ -29,8 +30,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     run_all(programs)
 }
 
-/// Runs the tests of all that waits for something on each of the other event loops: those of the cases that the original's
-/// suite runs on each of its own. Arguments are handed to the tests.
+/// Runs the tests of all that waits for something, and the examples of the documentation, on each of the other event
+/// loops: those of the cases that the original's suite runs on each of its own. Arguments are handed to the tests.
 ///
 /// They are the programs that [`run`] has built: to ask cargo for some packages alone would build these anew, with the features
 /// that they want of each other.
@@ -42,12 +43,16 @@ pub(crate) fn loops(arguments: &[String]) -> Result<()> {
         programs.extend(built.filter(|it| WAITING.contains(&it.package.as_str())).map(|it| {
             let mut program = it.named(format!("on {event_loop}"));
             program.command.env("POE_EVENT_LOOP", event_loop).arg("--quiet");
-            // It opens more descriptors than `select` can watch.
-            program.command.args(["--skip", "idle_connections_are_small"]).args(arguments);
+            if event_loop == "select" {
+                // It opens more descriptors than that can watch.
+                program.command.args(["--skip", "idle_connections_are_small"]);
+            }
+            program.command.args(arguments);
             program
         }));
     }
-    run_all(programs)
+    run_all(programs)?;
+    LOOPS.into_iter().try_for_each(doctest::run_on)
 }
 
 /// Builds the tests, and tells of their programs.
