@@ -111,6 +111,21 @@ mod tests {
     }
 
     #[test]
+    fn the_wall_clock_is_read_once() {
+        // As if the system's clock had been set back, or ahead, by a day since the clock was made.
+        let (day, now) = (Duration::from_secs(86_400), SystemTime::now());
+        for wall in [now + day, now - day] {
+            let clock = Clock::Monotonic { started: system_nanos(), wall };
+            let (before, soon) = (clock.read(), nanos(Duration::from_secs(10)));
+            assert!((0..soon).contains(&before), "its moments are counted from its start");
+            assert_eq!(clock.to_wall(soon), wall + Duration::from_secs(10));
+            assert_eq!(clock.from_wall(wall + Duration::from_secs(10)), soon);
+            let left = clock.until(clock.from_wall(wall + Duration::from_secs(10)));
+            assert!(left <= Duration::from_secs(10) && left > Duration::ZERO, "{left:?}");
+        }
+    }
+
+    #[test]
     fn a_virtual_clock_moves_forward_only() {
         let clock = Clock::simulated(UNIX_EPOCH);
         clock.advance_to(50);

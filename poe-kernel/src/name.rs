@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// An interned event, signal or state name.
 ///
 /// Two names with the same text are equal, and comparing or hashing them costs as much as an integer. A name is
 /// `Copy` and may cross threads.
 ///
-/// Interned text lives as long as the process: names are meant to be a program's vocabulary. Text that strangers
-/// choose belongs in a payload, or goes through [`Name::lookup`], which interns nothing.
+/// Interned text lives as long as the process: names are meant to be a program's vocabulary, those of events, signals,
+/// states and tags of references. Text that strangers choose, or that is another each time, belongs in a payload, or
+/// goes through [`Name::lookup`], which interns nothing. [`Inspection::memory`](crate::Inspection::memory) counts them.
 ///
 /// ```
 /// use poe_kernel::Name;
@@ -63,8 +64,7 @@ impl Name {
     /// The name with this text, if anything in the process has interned it.
     #[must_use]
     pub fn lookup(text: &str) -> Option<Self> {
-        let table = table().lock().unwrap_or_else(PoisonError::into_inner);
-        table.get(text).map(|symbol| Self(symbol))
+        table().symbols.get(text).map(|symbol| Self(symbol))
     }
 
     /// The text.
@@ -81,20 +81,40 @@ impl Name {
     }
 
     fn intern(text: &str, keep: impl FnOnce() -> &'static str) -> Self {
-        let mut table = table().lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(symbol) = table.get(text) {
+        let mut table = table();
+        if let Some(symbol) = table.symbols.get(text) {
             return Self(symbol);
         }
-        let number = u32::try_from(table.len()).expect("fewer than 2^32 event names in a process");
-        let symbol: &'static Symbol = Box::leak(Box::new(Symbol { number, text: keep() }));
-        table.insert(symbol.text, symbol);
+        let number = table.symbols.len();
+        let number = u32::try_from(number).expect("fewer than 2^32 event names in a process");
+        let kept = keep();
+        if !std::ptr::eq(kept, text) {
+            table.text += kept.len();
+        }
+        let symbol: &'static Symbol = Box::leak(Box::new(Symbol { number, text: kept }));
+        table.symbols.insert(symbol.text, symbol);
         Self(symbol)
+    }
+
+    /// The bytes that all the names of the process take.
+    pub(crate) fn memory() -> usize {
+        let table = table();
+        let entry = size_of::<(&str, &Symbol)>();
+        table.symbols.capacity() * entry + table.symbols.len() * size_of::<Symbol>() + table.text
     }
 }
 
-fn table() -> &'static Mutex<HashMap<&'static str, &'static Symbol>> {
-    static TABLE: OnceLock<Mutex<HashMap<&'static str, &'static Symbol>>> = OnceLock::new();
-    TABLE.get_or_init(|| Mutex::new(HashMap::from([(EMPTY.text, &EMPTY)])))
+/// The names of the process.
+struct Names {
+    symbols: HashMap<&'static str, &'static Symbol>,
+    /// Bytes of the text that the program does not have anyway.
+    text: usize,
+}
+
+fn table() -> MutexGuard<'static, Names> {
+    static TABLE: OnceLock<Mutex<Names>> = OnceLock::new();
+    let begin = || Mutex::new(Names { symbols: HashMap::from([(EMPTY.text, &EMPTY)]), text: 0 });
+    TABLE.get_or_init(begin).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name without text, which is there from the beginning: a cache that holds it needs not be asked whether it holds any.

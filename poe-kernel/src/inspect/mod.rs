@@ -27,6 +27,7 @@ type Place = &'static Location<'static>;
 /// | `id`, `which_loop`, `is_kernel_running`, `active_event`, `current_session` | the fields of this struct |
 /// | `kernel_memory_size`, `session_memory_size` | [`memory`](Self::memory), [`SessionInfo::memory`] |
 /// | `session_list`, `session_count` | [`sessions`](Self::sessions), which does not count the kernel |
+/// | `resolve_session_to_ref`, `resolve_session_to_id` | a [`SessionId`] is both; [`Kernel::session_by_number`] |
 /// | `get_session_parent`, `get_session_children`, `is_session_child` | [`SessionInfo::parent`], [`children`](SessionInfo::children) |
 /// | `get_session_refcount` | [`SessionInfo::references`] |
 /// | `session_event_list`, `event_list` | [`SessionInfo::handlers`] |
@@ -35,8 +36,10 @@ type Place = &'static Location<'static>;
 /// | `event_queue`, `event_queue_dump`, `event_count_to`, `event_count_from` | [`queue`](Self::queue), [`timers`](Self::timers), [`SessionInfo::holds`] |
 /// | `extref_count`, `get_session_extref_count` | [`SessionInfo::holds`], and by tag in [`reasons`](SessionInfo::reasons) |
 /// | `handle_count`, `session_handle_count`, `is_handle_tracked` | [`watches`](Self::watches) |
-/// | `signal_watchers`, `signals_watched_by_session`, `is_signal_watched` | [`signals`](Self::signals), [`Kernel::signals_watched_by`] |
+/// | `session_pid_count` | [`Holds::processes`] |
+/// | `signal_watchers`, `signals_watched_by_session`, `is_signal_watched`, `is_signal_watched_by_session` | [`signals`](Self::signals), [`Kernel::signals_watched_by`] |
 /// | `get_signal_type` | [`Kernel::signal_class`] |
+/// | `get_safe_signals` | none: any name may be watched, and [`Kernel::sig`] fails for what the system will not have caught |
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -64,7 +67,8 @@ pub struct Inspection {
     pub traces: Traces,
     /// The assertions that are on.
     pub asserts: Asserts,
-    /// Bytes that the kernel's own tables take, more or less.
+    /// Bytes that the kernel's own tables take, more or less, and those of the [names](Name) of its process, which all
+    /// kernels share.
     pub memory: usize,
     /// The sessions: each after its parent, first created first.
     pub sessions: Vec<SessionInfo>,
@@ -390,6 +394,7 @@ impl Kernel {
             + inner.queue.borrow().memory()
             + inner.timers.borrow().memory()
             + inner.handles.borrow().memory()
+            + Name::memory()
     }
 }
 
