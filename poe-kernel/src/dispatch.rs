@@ -106,7 +106,8 @@ pub enum SessionOption {
     Trace,
     /// Report a handler that replaces another.
     Debug,
-    /// Report events that have no handler.
+    /// Report events that have no handler, unless their sender waits for an answer and so is told. It is on until it is switched off;
+    /// for machines, which die of such an event, it is off.
     Default,
     /// Enter another state at once, not when what is queued has been handled. Machines alone have it.
     Immediate,

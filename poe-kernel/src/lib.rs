@@ -185,16 +185,28 @@
 //!   the session that handled `IDLE`.
 //! - [`signal_ui_destroy`](Kernel::signal_ui_destroy) gives a toolkit something to call; POE's knows some toolkits' windows.
 //! - Asking for a child twice holds the session once.
+//! - The names of events, signals, states and tags are kept for as long as the process lives. In POE one goes with the last that has
+//!   it, so that a program may make a new one for each request; here that belongs in the payload.
 //! - In a forked process nobody waits for the children that were asked for before: sessions that lived for them stop,
 //!   rather than linger until the kernel is idle. [`Kernel::has_forked`] says what goes on.
+//!
+//! What its reference calls a limit, and is as it was; `PORTING.md` says why:
+//!
+//! - `_child` does not say again at [`Change::Gain`] what `_start` returned.
+//! - The creator of a session that detaches itself in its `_start` never hears of it.
+//! - [`sig_handled`](Kernel::sig_handled) counts from wherever the signal's handlers lead by calls.
+//! - An unhandled death stops all sessions, and is told behind what was queued before it.
 //!
 //! Case by case:
 //!
 //! - Difference: KRB-03 (a count below zero cannot be had: giving back too much is refused)
 //! - Difference: KRB-04 (the kernel is no session that could be freed before its children)
 //! - Difference: KRB-43 (the kernel keeps no count of its own events: whether it is idle is looked at, not counted)
+//! - Difference: KRG-08 (a watch of a signal has no arguments to pass on: its handler can capture them, and each watch may have an
+//!   event of its own)
 //! - Difference: KRU-03 (a handle is an `Rc` of something that is open)
 //! - Difference: KRU-04 (an argument that is absent does not compile)
+//! - Difference: KRU-06 (a [`Dispatch`] that is allocated twice is two sessions, which may share it)
 //! - Difference: KRX-02 (failures are always caught; unhandled, they leave `run`)
 //! - Difference: LOP-03 (an option that there is not does not compile)
 //! - Difference: QUE-02 (timer ids are opaque; a posted event has one if it is asked for)

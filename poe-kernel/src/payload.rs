@@ -206,6 +206,13 @@ impl<'a> ReplyTo<'a> {
         Self(None)
     }
 
+    /// Whether somebody waits.
+    #[must_use]
+    #[inline]
+    pub fn is_awaited(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The caller waits for a value of one type: that of the `Option` in the slot. One that waits for `()` takes
     /// anything.
     #[inline]

@@ -157,7 +157,7 @@ switches! {
     /// Methods that act for the active session are called by one, and nobody sends an event that is the kernel's own
     /// (`ASSERT_USAGE`).
     USAGE = 4,
-    /// New sessions have their option `default` on (`ASSERT_STATES`).
+    /// New sessions have their option `default` on, machines too, whatever the program says (`ASSERT_STATES`).
     STATES = 5,
 }
 

@@ -146,7 +146,8 @@ impl<H: 'static, K: Kind> Body<H, K> {
         if is_predefined(delivery.event) {
             return Failure::Unhandled;
         }
-        if self.options.get().default {
+        // Who waits for an answer is told by an error.
+        if self.options.get().default && !delivery.reply.is_awaited() {
             delivery.kernel.report(&Diagnostic::Unhandled {
                 session: delivery.session,
                 sender: delivery.sender,
@@ -258,6 +259,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// A session that lacks a handler says so; a machine dies of it.
+    pub(crate) fn of_session() -> Self {
+        Self { default: true, ..Self::default() }
+    }
+
     fn get(self, option: SessionOption) -> Option<bool> {
         match option {
             SessionOption::Trace => Some(self.trace),

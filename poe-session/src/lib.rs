@@ -83,6 +83,8 @@
 //!
 //! - A session without `_start` is a session: it waits for events like any other.
 //! - A session without a handler for an event that it is *called* with tells its caller so.
+//! - An event that is sent to a session without a handler for it is told of to the diagnostics: the option `default` is on until
+//!   it is switched off; POE's is off until it is switched on. Not so where the sender waits, who gets an error.
 //! - A caller learns that its call failed, and of what.
 //! - An invoked postback whose session has gone is an error, not silence. Callbacks keep their session alive as postbacks
 //!   do.

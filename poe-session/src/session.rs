@@ -41,12 +41,12 @@ pub struct Session<H> {
 impl<H: 'static> Session<H> {
     /// A session with this heap and no handlers yet.
     pub fn build(heap: H) -> Self {
-        Self { heap, handlers: Handlers::new(), options: Options::default() }
+        Self { heap, handlers: Handlers::new(), options: Options::of_session() }
     }
 
     /// A session with this heap that shares its handlers with others.
     pub fn with(handlers: &Handlers<H>, heap: H) -> Self {
-        Self { heap, handlers: handlers.clone(), options: Options::default() }
+        Self { heap, handlers: handlers.clone(), options: Options::of_session() }
     }
 
     /// As [`Handlers::on`].

@@ -150,7 +150,8 @@ fn a_server_with_an_alias_only_answers_and_goes_at_idle() {
 #[test]
 fn an_alias_holds_its_session_while_others_have_work() {
     let (kernel, trace) = (kernel(), Trace::default());
-    traced_start(&trace, "aliased", |cx| cx.alias_set("name").unwrap()).spawn(&kernel).unwrap();
+    let aliased = traced_start(&trace, "aliased", |cx| cx.alias_set("name").unwrap());
+    aliased.on("ignored", |_, ()| {}).spawn(&kernel).unwrap();
     let t = trace.clone();
     traced_start(&trace, "worker", |cx| {
         cx.delay("work", seconds(1), ());

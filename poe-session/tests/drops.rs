@@ -54,6 +54,7 @@ fn payloads_of_events_that_are_delivered_unhandled_or_of_the_wrong_type() {
     let (kernel, trace) = (kernel(), Trace::default());
     listener(&kernel, &trace);
     let id = Session::build(())
+        .option(SessionOption::Default, false)
         .on_start(|cx| cx.sig("DIE", "died"))
         .on("taken", |_, _: OnDrop| {})
         .on("other type", |_, _: u32| {})
@@ -283,6 +284,7 @@ fn a_session_that_is_being_freed_is_given_nothing_new() {
             cx.yield_event("stop", ());
             Ok(())
         })
+        .on("io", |_, _: Ready<UnixStream, Rc<OnDrop>>| {})
         .on("stop", |cx, ()| cx.stop())
         .spawn(&kernel)
         .unwrap();
@@ -314,7 +316,11 @@ fn a_heap_that_keeps_a_weak_kernel_does_not_keep_the_kernel() {
 #[test]
 fn a_payload_whose_drop_panics_does_not_take_the_kernel_with_it() {
     let kernel = kernel();
-    let id = Session::build(()).on_start(|cx| cx.alias_set("a")).spawn(&kernel).unwrap();
+    let id = Session::build(())
+        .option(SessionOption::Default, false)
+        .on_start(|cx| cx.alias_set("a"))
+        .spawn(&kernel)
+        .unwrap();
     kernel.post(id, "unknown", OnDrop::new(|| panic!("in drop"))).unwrap();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| kernel.run()));
     // However it leaves, the kernel goes on afterwards.
@@ -330,7 +336,10 @@ fn a_heap_whose_drop_panics_keeps_no_other_session_from_its_end() {
     let kernel = kernel();
     let drops = Drops::default();
     let alike = |heap: Option<OnDrop>, token| {
-        Session::build((heap, token)).on_start(|cx| cx.yield_event("last", ())).spawn(&kernel)
+        Session::build((heap, token))
+            .on_start(|cx| cx.yield_event("last", ()))
+            .on("last", |_, ()| {})
+            .spawn(&kernel)
     };
     for _ in 0..2 {
         alike(None, drops.token()).unwrap();

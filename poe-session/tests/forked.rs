@@ -482,7 +482,7 @@ fn call_under_way(builder: KernelBuilder) {
     let (mut begin, mut begun) = UnixStream::pair().unwrap();
     let (mut end, mut ended) = UnixStream::pair().unwrap();
     let session = Session::build(()).on_start(|cx| cx.yield_event("no more", ()));
-    let session = session.spawn(&kernel).unwrap();
+    let session = session.on("no more", |_, ()| {}).spawn(&kernel).unwrap();
     let work = move || {
         begin.write_all(b"x").unwrap();
         ended.read_exact(&mut [0]).unwrap();

@@ -95,6 +95,7 @@ fn a_parent_without_work_waits_for_its_children() {
         traced_start(&t, "C", |cx| {
             cx.delay_set("later", seconds(5), ());
         })
+        .on("later", |_, ()| {})
         .spawn(&mut *cx)
         .unwrap();
     })

@@ -169,11 +169,11 @@ fn a_heap_is_shown_where_that_was_asked_for_and_named_elsewhere() {
     assert_all_in(
         &lines,
         &[
-            "session 1 is dropped with the heap Counted { count: 1 }, the options [] and",
-            "session 2 is dropped with the heap Counted { count: 2 }, the options [Trace, Debug] and \
+            "session 1 is dropped with the heap Counted { count: 1 }, the options [Default] and",
+            "session 2 is dropped with the heap Counted { count: 2 }, the options [Trace, Debug, Default] and \
              handlers for [\"_start\", \"later\"]",
             "session 3 is dropped with the heap Counted { count: 3 }, the options [] and",
-            "::Counted, the options [] and handlers for [], created at poe-session/tests/reports.rs",
+            "::Counted, the options [Default] and handlers for [], created at poe-session/tests/reports.rs",
         ],
     );
     assert_eq!(count(&lines, "count: 4"), 0);

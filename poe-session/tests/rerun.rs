@@ -219,7 +219,7 @@ fn an_id_of_another_kernel_is_refused() {
             .on_start(move |cx| -> HandlerResult {
                 t.set(cx.delay_set("later", seconds(1), ()));
                 let quiet = Session::build(()).on_start(|cx| cx.delay("later", seconds(1), ()));
-                c.set(Some(quiet.spawn(cx)?));
+                c.set(Some(quiet.on("later", |_, ()| {}).spawn(cx)?));
                 Ok(())
             })
             .on("later", |_, ()| {})

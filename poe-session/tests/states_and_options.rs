@@ -5,7 +5,7 @@ mod common;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use common::{Trace, kernel, never};
+use common::{Drops, Trace, kernel, never, seconds, start};
 use poe_kernel::Diagnostic;
 use poe_session::prelude::*;
 
@@ -88,11 +88,41 @@ fn a_default_handler_serves_missing_predefined_events_and_replies_to_calls() {
 }
 
 #[test]
-fn an_event_without_any_handler_is_dropped() {
-    let kernel = kernel();
-    let id = Session::build(()).spawn(&kernel).unwrap();
-    kernel.post(id, "unknown", ()).unwrap();
+fn an_event_without_any_handler_is_dropped_and_told_of_unless_the_option_is_off() {
+    let (drops, told) = (Drops::default(), Rc::new(RefCell::new(Vec::new())));
+    let t = told.clone();
+    let kernel = Kernel::builder()
+        .virtual_clock(start())
+        .diagnostics(move |diagnostic| match diagnostic {
+            Diagnostic::Unhandled { session, sender, event, caller } => {
+                t.borrow_mut().push((*session, *sender, *event, caller.location.line()));
+            }
+            other => panic!("{other}"),
+        })
+        .build()
+        .unwrap();
+    let quiet = Session::build(()).option(SessionOption::Default, false).spawn(&kernel).unwrap();
+    let sender = Session::build(())
+        .on_start(move |cx| cx.post(quiet, "posted", ()))
+        .on("ask", move |cx, ()| {
+            // Who calls is told by an error.
+            let error = cx.call::<u32, _>(cx.session(), "called", ()).unwrap_err();
+            assert!(matches!(error, CallError::NoHandler { .. }), "{error}");
+            cx.yield_event("yielded", ());
+            cx.delay("timed", seconds(1), ());
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let (line, from) = (line!() + 1, SessionId::KERNEL);
+    kernel.post(sender, "posted", drops.token()).unwrap();
+    kernel.post(sender, "ask", ()).unwrap();
     kernel.run().unwrap();
+    assert_eq!(drops.count(), 1);
+    let told: Vec<_> = told.take();
+    assert_eq!(told[0], (sender, from, Name::new("posted"), line));
+    let rest: Vec<_> = told[1..].iter().map(|&(to, from, event, _)| (to, from, event)).collect();
+    let own = |event| (sender, sender, Name::new(event));
+    assert_eq!(rest, [own("yielded"), own("timed")]);
 }
 
 #[test]
@@ -132,6 +162,7 @@ fn a_handler_may_replace_or_remove_itself() {
                 cx.yield_event("event", ());
             }
         })
+        .option(SessionOption::Default, false)
         .on("event", move |cx, ()| {
             let t2 = t.clone();
             cx.state("event", move |cx, ()| {
@@ -231,11 +262,11 @@ fn an_option_tells_what_it_was() {
     Session::build(())
         .option(SessionOption::Debug, true)
         .on_start(|cx| {
-            assert!(!cx.option(SessionOption::Default));
-            assert!(!cx.set_option(SessionOption::Default, true));
             assert!(cx.option(SessionOption::Default));
             assert!(cx.set_option(SessionOption::Default, false));
             assert!(!cx.option(SessionOption::Default));
+            assert!(!cx.set_option(SessionOption::Default, true));
+            assert!(cx.option(SessionOption::Default));
             assert!(cx.option(SessionOption::Debug) && !cx.option(SessionOption::Trace));
         })
         .spawn(&kernel)

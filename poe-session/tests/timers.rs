@@ -2,13 +2,13 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Trace, elapsed, kernel, millis, never, seconds, start};
-use poe_kernel::{NoActiveSession, TimerError};
+use poe_kernel::{Asserts, Diagnostic, NoActiveSession, TimerError, Traces};
 use poe_session::prelude::*;
 
 /// Runs one session that does `set` and logs the `u32` of each event `t`, with the time.
@@ -317,10 +317,20 @@ fn timers_of_a_stopped_session_go_with_it() {
 
 // Conformance: KRA-22
 #[test]
-fn a_program_of_one_delay_ends_after_it() {
-    let kernel = kernel();
+fn a_program_of_one_delay_ends_after_it_with_all_traces_and_assertions() {
+    let (traced, said) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(Vec::new())));
+    let (t, s) = (traced.clone(), said.clone());
+    let kernel = Kernel::builder()
+        .virtual_clock(start())
+        .traces(Traces::ALL)
+        .asserts(Asserts::ALL)
+        .diagnostics(move |diagnostic| match diagnostic {
+            Diagnostic::Traced { .. } => t.set(t.get() + 1),
+            other => s.borrow_mut().push(other.to_string()),
+        })
+        .build()
+        .unwrap();
     Session::build(())
-        .option(SessionOption::Default, true)
         .on_start(|cx| cx.yield_event("go", ()))
         .on("go", |cx, ()| {
             cx.delay("done", seconds(1), ());
@@ -330,6 +340,8 @@ fn a_program_of_one_delay_ends_after_it() {
         .unwrap();
     kernel.run().unwrap();
     assert_eq!(elapsed(&kernel), 1000);
+    assert!(traced.get() > 10, "{} lines", traced.get());
+    assert_eq!(*said.borrow(), [""; 0]);
 }
 
 // Conformance: KRA-09

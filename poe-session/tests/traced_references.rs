@@ -88,6 +88,7 @@ fn spawn_holder(kernel: &Kernel, gives_back: bool) {
                         .on_start(|cx| {
                             cx.delay_set("late", Duration::from_secs(1), ());
                         })
+                        .on("late", |_, ()| {})
                         .spawn(&mut *cx)
                         .map(drop)
                 })
@@ -111,6 +112,7 @@ fn spawn_holder(kernel: &Kernel, gives_back: bool) {
             }
             Ok(())
         })
+        .on_default(|_, _| {})
         .spawn(kernel)
         .unwrap();
     kernel.run().unwrap();

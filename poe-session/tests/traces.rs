@@ -69,7 +69,7 @@ fn each_trace_says_its_own() {
         (Traces::SESSIONS, &["<ss> session 2 created below session 1", "session 2 moved", "session 1 stops"]),
         (
             Traces::DESTROY,
-            &["is dropped with the heap alloc::rc::Rc<std::os::unix::net::", "the options [] and handlers for [\"_start\", \"step\", \"writable\"]"],
+            &["is dropped with the heap alloc::rc::Rc<std::os::unix::net::", "the options [Default] and handlers for [\"_start\", \"step\", \"writable\"]"],
         ),
         (Traces::PROFILE, &["step: 1 in "]),
         (Traces::STATISTICS, &["events dispatched in"]),
@@ -91,6 +91,7 @@ fn traces_are_switched_while_the_kernel_runs() {
             cx.yield_event("on", ());
             cx.yield_event("seen", ());
         })
+        .on("unseen", |_, ()| {})
         .on("on", |cx, ()| {
             assert_eq!(cx.kernel.set_traces(Traces::EVENTS), Traces::NONE);
         })

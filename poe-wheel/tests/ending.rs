@@ -19,7 +19,7 @@ use common::{
     wheel, with_marks,
 };
 use poe_session::prelude::*;
-use poe_wheel::{Input, Lingering, ReadWrite, WheelError, WheelId};
+use poe_wheel::{Input, IoError, Lingering, ReadWrite, WheelError, WheelId};
 
 /// Runs a wheel that is dropped at one of its events, and logs what it says; `common` fails if anything follows.
 fn drop_at(what: &'static str) -> Vec<String> {
@@ -238,6 +238,7 @@ fn a_wheel_may_move_to_another_heap_and_still_serves_the_session_it_began_in() {
             cx.post(keeper, "put", input).unwrap();
         })
         .on("flushed", move |cx, _: WheelId| cx.post(keeper, "end", ()).unwrap())
+        .on("error", |_, _: IoError| {})
         .spawn(&kernel)
         .unwrap();
     run(&kernel);
@@ -293,7 +294,7 @@ fn a_wheel_that_cannot_begin_leaves_nothing_behind() {
             let builder = common::with_events(ReadWrite::build_pair(handle.clone(), unusable));
             t.set(matches!(builder.spawn(cx.kernel), Err(WheelError::Watch(_))));
         })
-        .on("error", |_, error: poe_wheel::IoError| Err::<(), _>(error))
+        .on("error", |_, error: IoError| Err::<(), _>(error))
         .spawn(&kernel)
         .unwrap();
     run(&kernel);

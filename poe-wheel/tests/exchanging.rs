@@ -70,6 +70,7 @@ fn exchange(
                     cx.heap.stream = None;
                 }
             })
+            .on("flushed", |_, _: WheelId| {})
             .spawn(cx)
             .unwrap();
     });

@@ -152,7 +152,7 @@ proptest! {
             })
             .on("failed", |cx, _: IoError| cx.heap.0 = None)
             .on("do", |cx, act: Act| cx.heap.0.as_ref().map_or((), act.0))
-            .on("_default", |_, _: Unhandled| {})
+            .on_default(|_, _| {})
             .spawn(&kernel)
             .unwrap();
         for (act, octets) in acts {

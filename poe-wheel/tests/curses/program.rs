@@ -48,7 +48,7 @@ impl Program {
             .on("do", |cx, act: Act| act.0(cx.heap.as_ref().unwrap()))
             .on("drop", |cx, (): ()| *cx.heap = None)
             .on("panic", |_, (): ()| -> HandlerResult { panic!("on purpose") })
-            .on("_default", |_, _: Unhandled| {})
+            .on_default(|_, _| {})
             .on_stop(move |_| stopped.push("stopped"))
             .spawn(&kernel)
             .unwrap();

@@ -85,6 +85,7 @@ fn lender(kernel: &Kernel, terminal: Rc<File>) -> (SessionId, Rc<RefCell<Option<
             wheel.get("> ");
             *built.borrow_mut() = Some(wheel);
         })
+        .on_default(|_, _| {})
         .on("fail", |_, (): ()| -> HandlerResult { Err("on purpose".into()) })
         .spawn(kernel)
         .unwrap();

@@ -74,7 +74,7 @@ impl Program {
             .on("do", |cx, act: Act| act.0(cx.heap.as_ref().unwrap()))
             .on("drop", |cx, (): ()| *cx.heap = None)
             .on("panic", |_, (): ()| -> HandlerResult { panic!("on purpose") })
-            .on("_default", |_, _: Unhandled| {})
+            .on_default(|_, _| {})
             .spawn(&kernel)
             .unwrap();
         Self { kernel, session, person, terminal, log }
