@@ -28,6 +28,15 @@ fn a_signal_has_it_print_a_tree_json_and_a_graph() {
     drop(client);
     let text = server.interrupt().well().output.join("\n");
     let from = text.find("\n{\n").unwrap() + 1;
+    let tree = &text[..from];
+    let places =
+        tree.lines().filter(|line| line.contains("created at ") || line.contains("(since "));
+    let places: Vec<&str> = places.collect();
+    // Three sessions, an alias of each but the connection, a signal, sockets and a child.
+    assert!(places.len() >= 9, "{tree}");
+    for line in places {
+        assert!(line.contains("examples/src/bin/inspect.rs:"), "{line}");
+    }
     let to = text.find("\n}\n").unwrap() + 2;
     let json: serde_json::Value = serde_json::from_str(&text[from..to]).unwrap();
     let sessions = json["sessions"].as_array().unwrap();

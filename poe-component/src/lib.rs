@@ -146,6 +146,7 @@
 mod callback;
 pub mod client;
 mod error;
+mod maker;
 pub mod server;
 mod tcp;
 

@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::panic::Location;
 use std::rc::Rc;
 
 use crate::hash::IdMap;
 use crate::sessions::table::Hold;
 use crate::trace::trace;
-use crate::{AliasError, Asserts, Destination, Kernel, SessionId};
-
-type Place = &'static Location<'static>;
+use crate::{AliasError, Asserts, Destination, Kernel, Place, SessionId};
 
 /// Which session has which alias, and where it was set.
 #[derive(Debug, Default)]
@@ -78,7 +75,7 @@ impl Kernel {
     /// stopped.
     #[track_caller]
     pub fn alias_set(&self, alias: impl AsRef<str>) -> Result<(), AliasError> {
-        let set = self.set_alias(alias.as_ref(), Location::caller());
+        let set = self.set_alias(alias.as_ref(), self.place());
         self.returned("alias_set", Asserts::RETVALS | Asserts::USAGE, set)
     }
 

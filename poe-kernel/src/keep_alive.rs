@@ -1,9 +1,8 @@
 //! `KeepAlive`: an extra reference with an owner.
 
 use std::fmt;
-use std::panic::Location;
 
-use crate::{Asserts, Kernel, Name, RefcountError, SessionId, WeakKernel};
+use crate::{Asserts, Kernel, Name, Place, RefcountError, SessionId, WeakKernel};
 
 /// Keeps a session alive until it is dropped; made by [`Kernel::keep_alive`].
 ///
@@ -14,7 +13,7 @@ pub struct KeepAlive {
     kernel: WeakKernel,
     session: SessionId,
     tag: Name,
-    since: &'static Location<'static>,
+    since: Place,
 }
 
 impl KeepAlive {
@@ -69,7 +68,7 @@ impl Kernel {
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<KeepAlive, RefcountError> {
-        let (tag, since) = (tag.into(), Location::caller());
+        let (tag, since) = (tag.into(), self.place());
         let taken = self.take(session, tag, since);
         self.returned("keep_alive", Asserts::RETVALS, taken)?;
         Ok(KeepAlive { kernel: self.downgrade(), session, tag, since })

@@ -24,7 +24,7 @@ use crate::signals::Signals;
 use crate::threads::{ThreadSettings, Threads};
 use crate::timers::table::Timers;
 use crate::{
-    Asserts, Caller, EventLoop, KernelError, LoopKind, Name, Readiness, SessionId, Traces,
+    Asserts, Caller, EventLoop, KernelError, LoopKind, Name, Place, Readiness, SessionId, Traces,
 };
 
 /// Dispatches events to sessions, and looks after all that they wait for.
@@ -63,6 +63,8 @@ pub(crate) struct Inner {
     pub(crate) dispatching: Cell<SessionId>,
     /// The same, for as long as nothing has taken over that event's hold; nobody otherwise.
     pub(crate) spare_hold: Cell<SessionId>,
+    /// The line to be shown for what is made, if it is not the caller's.
+    pub(crate) place: Cell<Option<Place>>,
     pub(crate) running: Cell<bool>,
     /// Another loop waits in its place.
     pub(crate) never_waits: Cell<bool>,
@@ -409,6 +411,7 @@ impl KernelBuilder {
             active: Cell::new(Active { session: SessionId::KERNEL, event: None }),
             dispatching: Cell::new(SessionId::KERNEL),
             spare_hold: Cell::new(SessionId::NOBODY),
+            place: Cell::default(),
             running: Cell::new(false),
             never_waits: Cell::new(false),
             fatal: RefCell::default(),

@@ -5,9 +5,7 @@ use std::panic::Location;
 use crate::hash::IdMap;
 use crate::sessions::table::Hold;
 use crate::trace::trace;
-use crate::{Asserts, Kernel, Name, RefcountError, SessionId};
-
-type Place = &'static Location<'static>;
+use crate::{Asserts, Kernel, Name, Place, RefcountError, SessionId};
 
 /// The references of one tag that were taken at one place.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +147,7 @@ impl Kernel {
         session: SessionId,
         tag: impl Into<Name>,
     ) -> Result<u32, RefcountError> {
-        let count = self.add_reference(session, tag.into(), Owner::Anyone, Location::caller());
+        let count = self.add_reference(session, tag.into(), Owner::Anyone, self.place());
         self.returned("refcount_increment", Asserts::RETVALS, count)
     }
 

@@ -116,6 +116,7 @@ impl ListenAcceptBuilder {
     /// # Errors
     ///
     /// [`WheelError::NoActiveSession`] outside a handler, [`WheelError::Watch`] when the socket cannot be watched.
+    #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<ListenAccept, WheelError> {
         let listener = Listener::begin(kernel, self.accepted, self.failed, None)?;
         listener.listen(kernel, self.handle)?;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use poe_kernel::{
-    Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchError, WatchId,
-    WeakKernel,
+    Kernel, Mode, Name, NoActiveSession, Place, SessionId, Timeout, TimerId, Watch, WatchError,
+    WatchId, WeakKernel,
 };
 use socket2::{SockAddr, SockRef};
 
@@ -75,6 +75,8 @@ pub(crate) struct Listener {
     this: Weak<Self>,
     kernel: WeakKernel,
     session: SessionId,
+    /// The line that made it.
+    since: Place,
     id: WheelId,
     /// Not there yet while its address is being looked up.
     handle: OnceCell<Rc<Socket>>,
@@ -97,6 +99,7 @@ pub(crate) struct Listener {
 
 impl Listener {
     /// A listener that has no socket yet.
+    #[track_caller]
     pub(crate) fn begin(
         kernel: &Kernel,
         accepted: Name,
@@ -107,10 +110,12 @@ impl Listener {
         if session.is_kernel() {
             return Err(NoActiveSession("a listening wheel"));
         }
+        let since = kernel.place();
         Ok(Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session,
+            since,
             id: WheelId::allocate(),
             handle: OnceCell::new(),
             accepted: Cell::new(accepted),
@@ -130,7 +135,8 @@ impl Listener {
     pub(crate) fn listen(&self, kernel: &Kernel, handle: Socket) -> Result<(), WatchError> {
         let handle = self.handle.get_or_init(|| Rc::new(handle));
         let this = self.this.upgrade().expect("a listener that is called is there");
-        let watch = kernel.watch(self.session, Rc::clone(handle) as _, Mode::Read, this)?;
+        let begin = || kernel.watch(self.session, Rc::clone(handle) as _, Mode::Read, this);
+        let watch = kernel.made_at(self.since, begin)?;
         self.watch.set(Some(watch));
         if self.paused.get() {
             kernel.pause_watch(watch);
@@ -213,7 +219,8 @@ impl Listener {
     fn call_after(&self, kernel: &Kernel, time: Duration) {
         if let Some(this) = self.this.upgrade() {
             kernel.cancel_call(self.later.get());
-            self.later.set(kernel.call_later(self.session, time, this));
+            let begin = || kernel.call_later(self.session, time, this);
+            self.later.set(kernel.made_at(self.since, begin));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -251,14 +252,17 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     ///
     /// [`ComponentError::Alias`] when the alias is taken, and [`ComponentError::Spawn`] when there can be no session; the
     /// other errors when parameters are missing or do not go together.
+    #[track_caller]
     pub fn spawn(self, scope: impl Scope) -> Result<Tcp, ComponentError> {
         self.check()?;
+        let place = Location::caller();
         let Connecting { socket, remote, alias, draining } = self.connecting;
         suspended(scope, |kernel| {
             check_alias(kernel, alias.as_ref())?;
             let heap = Connection::new(socket, remote, alias, self.state);
             let sessions = connection::sessions(self.talk, self.reactions, draining);
-            Ok(Tcp { session: sessions.session(heap).spawn(kernel)? })
+            let session = kernel.made_at(place, || sessions.session(heap).spawn(kernel))?;
+            Ok(Tcp { session })
         })
     }
 

@@ -11,6 +11,7 @@ use poe_wheel::{Address, IoError, SocketFactory, SocketFactoryBuilder};
 use super::{CONNECT, CUT, RECONNECT, Remote, SHUTDOWN};
 use crate::Link;
 use crate::callback::{Callback, call, rescue};
+use crate::maker::for_maker;
 use crate::tcp::{
     Flags, Party, Sessions, Talk, cut, drain, forget_handshake, report, shut_down, time_left,
 };
@@ -125,7 +126,8 @@ pub(super) fn sessions<U: 'static, In: 'static, Out: 'static>(
             .on_start(move |cx| {
                 set_alias(cx)?;
                 for signal in &signals {
-                    cx.sig(signal.clone(), SIGNALLED)?;
+                    let watch = || cx.sig(signal.clone(), SIGNALLED);
+                    for_maker(cx.kernel, cx.session(), watch)?;
                 }
                 cx.yield_event(BEGIN, ());
                 call(cx, started.as_ref(), ())
@@ -183,7 +185,8 @@ fn reconnect<U: 'static, In: 'static, Out: 'static>(
     set_alias(cx)?;
     let factory = cx.heap.remote.apply(cx.heap.factory.clone());
     let factory = factory.success_event(CONNECTED).failure_event(REFUSED);
-    cx.heap.connecting = Some(factory.spawn(cx.kernel)?);
+    let factory = for_maker(cx.kernel, cx.session(), || factory.spawn(cx.kernel))?;
+    cx.heap.connecting = Some(factory);
     told
 }
 
@@ -270,7 +273,7 @@ fn set_alias<U: 'static, In: 'static, Out: 'static>(
     cx: &mut Client<'_, U, In, Out>,
 ) -> HandlerResult {
     if let Some(alias) = &cx.heap.alias {
-        cx.alias_set(alias)?;
+        for_maker(cx.kernel, cx.session(), || cx.alias_set(alias))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::listener::{Acceptor, Duties, Listener, session};
 use super::{Known, Tcp};
 use crate::ComponentError;
 use crate::callback::callback;
+use crate::maker::for_maker;
 use crate::tcp::{Plan, Talk, check_alias, suspended};
 
 /// The stage of a [`TcpBuilder`] at which the records and the state of connections can be chosen.
@@ -471,8 +473,10 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
     /// [`ComponentError::Wheel`] when the address cannot be bound, unless a handler has it [looked up](Self::address),
     /// [`ComponentError::Alias`] when the alias is taken, and
     /// [`ComponentError::Spawn`] when there can be no session; the other errors when parameters do not go together.
+    #[track_caller]
     pub fn spawn(self, scope: impl Scope) -> Result<Tcp, ComponentError> {
         self.check()?;
+        let place = Location::caller();
         let Listening { socket, alias, concurrency, acceptor, duties, session: customize, .. } =
             self.listening;
         let acceptor = acceptor.unwrap_or_else(|| {
@@ -489,7 +493,8 @@ impl<U: 'static, In: 'static, Out: 'static, Stage> TcpBuilder<U, In, Out, Stage>
             if let Some(customize) = customize {
                 listening = customize(listening);
             }
-            Ok(Tcp { session: listening.spawn(kernel)?, address })
+            let session = kernel.made_at(place, || listening.spawn(kernel))?;
+            Ok(Tcp { session, address })
         })
     }
 
@@ -529,7 +534,9 @@ fn accept_by_sessions<U: 'static, In: 'static, Out: 'static>(
     let sessions = connection::sessions(talk);
     Rc::new(move |cx: &mut Cx<'_, Listener>, accepted: poe_wheel::Connection| {
         let heap = Connection::new(cx, accepted, shutdown_on_error, state());
-        if let Err(error) = sessions.session(heap).spawn(&mut *cx) {
+        let (kernel, listener) = (cx.kernel, cx.session());
+        let spawn = || sessions.session(heap).spawn(&mut *cx);
+        if let Err(error) = for_maker(kernel, listener, spawn) {
             // The heap, and so the client's place, has gone with it.
             let message = format!("server cannot take a client: {error}");
             cx.kernel.report(&Diagnostic::Component { session: cx.session(), message: &message });

@@ -11,6 +11,7 @@ use poe_wheel::{Address, IoError, Listening, ListeningSocket, SocketFactory};
 use super::connection::DRAIN_CONNECTION;
 use super::{CUT, DISCONNECTED, DRAIN, Known, SET_CONCURRENCY, SHUTDOWN};
 use crate::callback::{Callback, call};
+use crate::maker::for_maker;
 use crate::tcp::DRAIN_TIME;
 
 /// The heap of a server's listening session.
@@ -150,14 +151,18 @@ pub(super) fn session(heap: Listener, acceptor: Acceptor, duties: Duties) -> Ses
 }
 
 fn begin(cx: &mut Cx<'_, Listener>, drain_signals: &[String]) -> HandlerResult {
-    if let Some(alias) = &cx.heap.alias {
-        cx.alias_set(alias)?;
-    }
-    for signal in drain_signals {
-        cx.sig(signal.clone(), SIGNALLED)?;
-    }
+    let kernel = cx.kernel;
+    for_maker(kernel, cx.session(), || -> HandlerResult {
+        if let Some(alias) = &cx.heap.alias {
+            cx.alias_set(alias)?;
+        }
+        for signal in drain_signals {
+            cx.sig(signal.clone(), SIGNALLED)?;
+        }
+        Ok(())
+    })?;
     if let Some(socket) = cx.heap.socket.take() {
-        let listener = socket.accept(cx.kernel, ACCEPTED, FAILED)?;
+        let listener = for_maker(kernel, cx.session(), || socket.accept(kernel, ACCEPTED, FAILED))?;
         // This comes of a name alone.
         listener.listening_event(LISTENING);
         cx.heap.listener = Some(listener);

@@ -12,6 +12,7 @@ use super::reports::Reports;
 use super::{Driven, IntoDriven, Plan};
 use crate::ComponentError;
 use crate::callback::{Callback, call, callback, finish};
+use crate::maker::for_maker;
 
 type PreConnect<H> = Rc<dyn Fn(&mut Cx<'_, H>, Socket) -> Option<Driven>>;
 type Customize<H> = Rc<dyn Fn(Session<H>) -> Session<H>>;
@@ -173,7 +174,9 @@ impl<H: Party> Talk<H> {
             Some(pre_connect) => pre_connect(cx, socket),
             None => Some(socket.into()),
         };
-        match driven.map(|driven| self.plan.spawn(cx.kernel, driven)) {
+        let (kernel, session) = (cx.kernel, cx.session());
+        let spawn = |driven| for_maker(kernel, session, || self.plan.spawn(kernel, driven));
+        match driven.map(spawn) {
             Some(Ok(wheel)) => {
                 cx.heap.link().set(wheel, self.plan.keeps_pace());
                 ending::limit_handshake(cx, self.plan.handshake_time());

@@ -5,7 +5,6 @@ pub(crate) mod table;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::panic::Location;
 use std::rc::Rc;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -282,7 +281,7 @@ impl Kernel {
         mode: Mode,
         target: Rc<dyn Watch>,
     ) -> Result<WatchId, WatchError> {
-        let since = Location::caller();
+        let since = self.place();
         let descriptor = handle.as_fd().as_raw_fd();
         let failed =
             |operation| move |source: io::Error| WatchError::Os { operation, descriptor, source };
@@ -305,11 +304,11 @@ impl Kernel {
         self.inner.sessions.borrow_mut().hold(session, Hold::Handle);
         trace!(
             self,
-            FILES, session, "descriptor {descriptor} watched ({mode:?}) for session {session}"
+            FILES, session, at since, "descriptor {descriptor} watched ({mode:?}) for session {session}"
         );
         trace!(
             self,
-            REFCNT, session, "+ watch of descriptor {descriptor} ({mode:?}) of session {session}"
+            REFCNT, session, at since, "+ watch of descriptor {descriptor} ({mode:?}) of session {session}"
         );
         Ok(id)
     }

@@ -4,7 +4,7 @@ pub(crate) mod numbers;
 pub(crate) mod table;
 
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use self::table::Hold;
@@ -81,7 +81,7 @@ impl Kernel {
         session: Rc<dyn Dispatch>,
         args: A,
     ) -> Result<SessionId, SpawnError> {
-        let location = Location::caller();
+        let location = self.place();
         let parent = match self.active_session() {
             // Its handler has stopped it, and goes on: what it creates still needs a place in the tree.
             stopped if !self.is_live(stopped) => SessionId::KERNEL,
@@ -98,11 +98,13 @@ impl Kernel {
         let mut value = Payload::default();
         let event = self.inner.names.start;
         let envelope = Envelope { session: id, sender: parent, event, caller };
-        self.deliver_or_die(&envelope, &mut Some(args), ReplyTo::any(&mut value));
-        // It may have detached itself, and its creator may be gone.
-        if let Some(parent) = self.parent(id) {
-            self.tell_child(parent, Change::Create, id, value, caller);
-        }
+        self.made_elsewhere(|| {
+            self.deliver_or_die(&envelope, &mut Some(args), ReplyTo::any(&mut value));
+            // It may have detached itself, and its creator may be gone.
+            if let Some(parent) = self.parent(id) {
+                self.tell_child(parent, Change::Create, id, value, caller);
+            }
+        });
         if self.is_live(id) {
             // The hold that it was entered with is this event's from here on, behind all that its start has sent.
             let event = self.inner.names.newborn;

@@ -259,7 +259,8 @@ impl Kernel {
         event: impl EventFor<ChildExit<A>>,
         args: A,
     ) -> Result<(), SignalError> {
-        let (caller, event, session) = (self.caller(), event.name(), self.active_session());
+        let (event, session) = (event.name(), self.active_session());
+        let caller = Caller::new(self.place(), self.active_event());
         if session.is_kernel() {
             let error = Err(NoActiveSession("sig_child").into());
             return self.returned("sig_child", Asserts::USAGE, error);
@@ -350,7 +351,8 @@ impl Kernel {
         if session.is_kernel() || !self.is_live(session) {
             return Err(NoActiveSession("watch_child").into());
         }
-        self.ask_for_child(pid, Asked { session, caller: self.caller(), whom: Whom::Wheel(target) })
+        let caller = Caller::new(self.place(), self.active_event());
+        self.ask_for_child(pid, Asked { session, caller, whom: Whom::Wheel(target) })
     }
 
     /// Ends a [`Self::watch_child`]. The child is waited for nonetheless, so that it does not stay a zombie. A watch that has

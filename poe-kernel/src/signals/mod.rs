@@ -183,7 +183,7 @@ impl Kernel {
         } else {
             self.watch_os_signal(signal)?;
         }
-        let watch = SignalWatch { session, event, since: Location::caller() };
+        let watch = SignalWatch { session, event, since: self.place() };
         let mut signals = self.inner.signals.borrow_mut();
         signals.watches.entry(signal).or_default().insert(session, watch);
         drop(signals);

@@ -4,13 +4,12 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::Location;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::blocking::{TAG, Wants};
 use super::inbox::Parcel;
-use crate::{BlockingError, BlockingRefused, Kernel, Name, SessionId, Timeout};
+use crate::{BlockingError, BlockingRefused, Kernel, Name, Place, SessionId, Timeout};
 
 /// Blocking work that was begun by [`Kernel::call_blocking`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub(super) struct BlockingCalls {
 
 struct Pending {
     session: SessionId,
-    since: &'static Location<'static>,
+    since: Place,
     then: Then,
 }
 
@@ -82,7 +81,7 @@ impl Kernel {
         let done = move |result: Result<T, BlockingError>| -> Box<dyn Parcel> {
             Box::new(Called { number, result: Box::new(result) })
         };
-        let since = Location::caller();
+        let since = self.place();
         self.begin_blocking(session, work, done, Wants { room: false, call: Some(number), since })?;
         let then: Then = Box::new(move |kernel, result| match result.map(|it| it.downcast()) {
             Some(Ok(result)) => then(kernel, *result),

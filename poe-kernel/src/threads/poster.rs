@@ -285,7 +285,7 @@ impl Kernel {
     #[track_caller]
     pub fn poster_for(&self, session: SessionId) -> SessionPoster {
         let poster = self.poster();
-        let since = Location::caller();
+        let since = self.place();
         let holds = self.take(session, Name::new(TAG), since).is_ok();
         if holds {
             self.inner.threads.arrivals.expect_one();

@@ -203,7 +203,7 @@ impl Kernel {
         after: Duration,
         target: Rc<dyn Timeout>,
     ) -> TimerId {
-        let (event, caller) = (self.inner.names.timeout, Caller::new(Location::caller(), None));
+        let (event, caller) = (self.inner.names.timeout, Caller::new(self.place(), None));
         self.enter_timer(session, event, caller, self.after(after), target)
     }
 

@@ -100,6 +100,7 @@ impl CursesBuilder {
     ///
     /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::Terminal`] when the terminal does not let itself be
     /// taken, as while another wheel has it.
+    #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<Curses, WheelError> {
         Ok(Curses { wheel: Wheel::begin(kernel, self.plan)? })
     }

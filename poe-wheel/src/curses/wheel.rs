@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use poe_kernel::{
-    Flush, Kernel, Mode, Name, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchId,
+    Flush, Kernel, Mode, Name, NoActiveSession, Place, SessionId, Timeout, TimerId, Watch, WatchId,
     WeakKernel,
 };
 use ratatui::Frame;
@@ -35,6 +35,8 @@ pub(super) struct Wheel {
     this: Weak<Self>,
     kernel: WeakKernel,
     pub(super) session: SessionId,
+    /// The line that made it.
+    since: Place,
     pub(super) id: WheelId,
     input: Rc<dyn AsFd>,
     output: Rc<dyn AsFd>,
@@ -69,16 +71,19 @@ pub(super) struct Wheel {
 }
 
 impl Wheel {
+    #[track_caller]
     pub(super) fn begin(kernel: &Kernel, plan: Plan) -> Result<Rc<Self>, WheelError> {
         let session = kernel.active_session();
         if session.is_kernel() {
             return Err(NoActiveSession("a Curses wheel").into());
         }
         let size = plan.size.unwrap_or_else(|| size_of(&*plan.output));
+        let since = kernel.place();
         let wheel = Rc::new_cyclic(|this: &Weak<Self>| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session,
+            since,
             id: WheelId::allocate(),
             input: plan.input,
             output: plan.output,
@@ -200,9 +205,9 @@ impl Wheel {
         self.takings.set(self.takings.get() + 1);
         let reading = Reading { wheel: Weak::clone(&self.this), taking: self.takings.get() };
         let taken = Taken::new(&self.input, &self.output)?;
-        let watch = kernel
-            .watch(self.session, taken.input(), Mode::Read, Rc::new(reading))
-            .map_err(|error| ("read", io::Error::other(error)))?;
+        let begin = || kernel.watch(self.session, taken.input(), Mode::Read, Rc::new(reading));
+        let watch =
+            kernel.made_at(self.since, begin).map_err(|error| ("read", io::Error::other(error)))?;
         self.read_watch.set(Some(watch));
         *self.taken.borrow_mut() = Some(taken);
         self.begin_screen();
@@ -304,7 +309,8 @@ impl Wheel {
         kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
         if !self.is_suspended() && self.decoder.borrow().is_waiting() {
             let timer = Rc::new(Escape(Weak::clone(&self.this)));
-            self.escape_timer.set(kernel.call_later(self.session, self.escape_time, timer));
+            let begin = || kernel.call_later(self.session, self.escape_time, timer);
+            self.escape_timer.set(kernel.made_at(self.since, begin));
         }
     }
 
@@ -332,7 +338,9 @@ impl Wheel {
             }
             (Ok(false), None) => {
                 let writing = Rc::new(Writing(Weak::clone(&self.this)));
-                match kernel.watch(self.session, Rc::clone(output.handle()), Mode::Write, writing) {
+                let handle = Rc::clone(output.handle());
+                let begin = || kernel.watch(self.session, handle, Mode::Write, writing);
+                match kernel.made_at(self.since, begin) {
                     Ok(watch) => self.write_watch.set(Some(watch)),
                     Err(error) => self.give_up("write", IoCause::Os(io::Error::other(error))),
                 }
@@ -348,7 +356,8 @@ impl Wheel {
             && self.telling_timer.get() == TimerId::NONE
         {
             let timer = Rc::new(Telling(Weak::clone(&self.this)));
-            self.telling_timer.set(kernel.call_later(self.session, Duration::ZERO, timer));
+            let begin = || kernel.call_later(self.session, Duration::ZERO, timer);
+            self.telling_timer.set(kernel.made_at(self.since, begin));
         }
     }
 

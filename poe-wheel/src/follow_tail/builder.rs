@@ -177,6 +177,7 @@ impl<In: 'static> FollowTailBuilder<In> {
     /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::NoInputEvent`]; [`WheelError::Directory`];
     /// [`WheelError::OnePlace`] when there are several of `seek`, `seek_back` and `position`; [`WheelError::Watch`] when what
     /// is no plain file cannot be watched.
+    #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<FollowTail<In>, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a FollowTail wheel").into());

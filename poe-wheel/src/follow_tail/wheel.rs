@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use poe_driver::{Driver, SysRw};
 use poe_kernel::{
-    Flush, Kernel, Mode, Name, SessionId, Timeout, TimerId, Watch, WatchError, WatchId, WeakKernel,
+    Flush, Kernel, Mode, Name, Place, SessionId, Timeout, TimerId, Watch, WatchError, WatchId,
+    WeakKernel,
 };
 
 use super::FollowTailEvent;
@@ -48,6 +49,8 @@ pub(super) struct Wheel<In: 'static> {
     this: Weak<Self>,
     pub(super) kernel: WeakKernel,
     pub(super) session: SessionId,
+    /// The line that made it.
+    since: Place,
     pub(super) id: WheelId,
     /// None when it was given a handle.
     pub(super) path: Option<PathBuf>,
@@ -95,6 +98,7 @@ pub(super) struct State {
 }
 
 impl<In: 'static> Wheel<In> {
+    #[track_caller]
     pub(super) fn begin(
         kernel: &Kernel,
         (path, opened): (Option<PathBuf>, Option<Opened>),
@@ -102,10 +106,12 @@ impl<In: 'static> Wheel<In> {
     ) -> Result<Rc<Self>, WheelError> {
         let name = path.as_deref().and_then(|path| path.file_name());
         let moves = Moves::of(name.unwrap_or(OsStr::new("")));
+        let since = kernel.place();
         let wheel = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session: kernel.active_session(),
+            since,
             id: WheelId::allocate(),
             path,
             interval: plan.interval.max(Duration::from_millis(1)),
@@ -177,7 +183,8 @@ impl<In: 'static> Wheel<In> {
         self.be_notified_no_more(kernel);
         let generations = self.generations.borrow();
         if let Some(Source::Stream { handle, .. }) = generations.back().map(|last| &last.source) {
-            let watch = kernel.watch(self.session, Rc::clone(handle), Mode::Read, self.this())?;
+            let begin = || kernel.watch(self.session, Rc::clone(handle), Mode::Read, self.this());
+            let watch = kernel.made_at(self.since, begin)?;
             self.state.watch.set(Some(watch));
             if self.state.paused.get() {
                 kernel.pause_watch(watch);
@@ -286,7 +293,8 @@ impl<In: 'static> Wheel<In> {
             if let Some(timer) = self.state.timer.get() {
                 kernel.cancel_call(timer);
             }
-            let timer = kernel.call_later(self.session, after, self.this());
+            let begin = || kernel.call_later(self.session, after, self.this());
+            let timer = kernel.made_at(self.since, begin);
             self.state.timer.set(Some(timer));
         }
     }
@@ -301,7 +309,7 @@ impl<In: 'static> Wheel<In> {
     pub(super) fn be_notified(&self, kernel: &Kernel) {
         let notifier = self.notifier.borrow().clone();
         if let Some(notifier) = notifier
-            && !notifier.watch(kernel, self.session, self.id)
+            && !kernel.made_at(self.since, || notifier.watch(kernel, self.session, self.id))
         {
             self.be_notified_no_more(kernel);
         }

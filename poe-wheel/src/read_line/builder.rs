@@ -143,6 +143,7 @@ impl ReadLineBuilder {
     /// # Errors
     ///
     /// [`WheelError::NoActiveSession`] outside a handler.
+    #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<ReadLine, WheelError> {
         let wheel = Wheel::begin(kernel, self.plan)?;
         if wheel.is_edited {

@@ -119,6 +119,7 @@ impl<In: 'static, Out: 'static> ReadWriteBuilder<In, Out> {
     ///
     /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::Marks`], [`WheelError::NoMarks`] and
     /// [`WheelError::NoLowEvent`] when the marks and their events do not go together; [`WheelError::Watch`] when the handle cannot be watched.
+    #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<ReadWrite<In, Out>, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a ReadWrite wheel").into());

@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use poe_driver::{Driver, Get};
-use poe_kernel::{Kernel, Mode, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel};
+use poe_kernel::{Kernel, Mode, Place, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel};
 use socket2::SockRef;
 
 use super::wheel::BUFFER;
@@ -59,6 +59,8 @@ struct Rest {
     this: Weak<Self>,
     kernel: WeakKernel,
     session: SessionId,
+    /// The line that made the wheel.
+    since: Place,
     /// The watches hold it: it is closed when they end, with the session too.
     handle: Weak<dyn AsFd>,
     driver: RefCell<Box<dyn Driver>>,
@@ -82,7 +84,8 @@ impl Rest {
     fn limit(&self, kernel: &Kernel, limit: Duration) {
         if let Some(this) = self.this.upgrade() {
             kernel.cancel_call(self.timer.get());
-            self.timer.set(kernel.call_later(self.session, limit, this));
+            let begin = || kernel.call_later(self.session, limit, this);
+            self.timer.set(kernel.made_at(self.since, begin));
         }
     }
 
@@ -202,10 +205,12 @@ pub(super) fn linger(
     driver: Box<dyn Driver>,
     (is_sending, limit): (bool, Duration),
 ) -> Option<Lingering> {
+    let since = kernel.place();
     let rest = Rc::new_cyclic(|this| Rest {
         this: Weak::clone(this),
         kernel: kernel.downgrade(),
         session,
+        since,
         handle: Rc::downgrade(handle),
         driver: RefCell::new(driver),
         read_watch: Cell::new(None),

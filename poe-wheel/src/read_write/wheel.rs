@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use poe_driver::{Driver, ReadBuffer, SysRw};
-use poe_kernel::{Flush, Kernel, Mode, Name, SessionId, Watch, WatchError, WatchId, WeakKernel};
+use poe_kernel::{
+    Flush, Kernel, Mode, Name, Place, SessionId, Watch, WatchError, WatchId, WeakKernel,
+};
 use socket2::SockRef;
 
 use super::ReadWriteEvent;
@@ -40,6 +42,8 @@ pub(super) struct Wheel<In: 'static, Out: 'static> {
     pub(super) this: Weak<Self>,
     pub(super) kernel: WeakKernel,
     pub(super) session: SessionId,
+    /// The line that made it.
+    since: Place,
     pub(super) id: WheelId,
     /// None where there is nothing to read from, as of a part.
     pub(super) input: Option<Rc<dyn AsFd>>,
@@ -94,6 +98,7 @@ pub(super) struct State {
 }
 
 impl<In: 'static, Out: 'static> Wheel<In, Out> {
+    #[track_caller]
     pub(super) fn begin(
         kernel: &Kernel,
         (input, output): Handles,
@@ -106,10 +111,12 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         let state = State::default();
         state.input_over.set(input.is_none());
         state.output_over.set(output.is_none());
+        let since = kernel.place();
         let wheel = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session: kernel.active_session(),
+            since,
             id: part.as_ref().map_or_else(WheelId::allocate, Part::id),
             input,
             output: RefCell::new(output),
@@ -144,6 +151,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
             this: Weak::clone(this),
             kernel: self.kernel.clone(),
             session: self.session,
+            since: self.since,
             id: self.id,
             input: self.input.clone(),
             output: RefCell::new(self.output.take()),
@@ -424,7 +432,9 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         }
         let driver = self.driver.replace(Box::new(SysRw::new()));
         self.end();
-        linger::linger(&kernel, self.session, input, driver, (is_sending, limit))
+        kernel.made_at(self.since, || {
+            linger::linger(&kernel, self.session, input, driver, (is_sending, limit))
+        })
     }
 
     pub(super) fn end(&self) {
@@ -565,7 +575,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         mode: Mode,
     ) -> Result<WatchId, WatchError> {
         let Some(this) = self.this.upgrade() else { unreachable!("a wheel in use is there") };
-        kernel.watch(self.session, Rc::clone(handle), mode, this)
+        kernel.made_at(self.since, || kernel.watch(self.session, Rc::clone(handle), mode, this))
     }
 
     pub(super) fn unwatch(&self, kernel: &Kernel, watch: &Cell<Option<WatchId>>) {

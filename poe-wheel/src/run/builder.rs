@@ -348,6 +348,7 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
     /// [`WheelError::Run`] when the child, or what leads to it, cannot be had, as for want of processes or descriptors, or
     /// of permission; [`WheelError::Child`] and [`WheelError::Watch`] when it cannot be watched; and what
     /// [`ReadWriteBuilder::spawn`] says of marks.
+    #[track_caller]
     pub fn spawn(mut self, kernel: &Kernel) -> Result<Run<In, Out, Err>, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a Run wheel").into());

@@ -72,7 +72,8 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
         // What is stopped would not learn of it.
         let _ = self.kill(whom, Signal::SIGCONT);
         if let (Some(kernel), Some(&process)) = (self.kernel.upgrade(), self.process()) {
-            let late = Deadline::begin(&kernel, self.session, process, whom, grace);
+            let begin = || Deadline::begin(&kernel, self.session, process, whom, grace);
+            let late = kernel.made_at(self.since, begin);
             if let Some(earlier) = self.deadline.replace(late) {
                 earlier.end(&kernel);
             }

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use poe_kernel::{
-    ChildExit, Kernel, Mode, Name, SessionId, SignalError, Timeout, TimerId, Watch, WatchChild,
-    WatchId, WeakKernel,
+    ChildExit, Kernel, Mode, Name, Place, SessionId, SignalError, Timeout, TimerId, Watch,
+    WatchChild, WatchId, WeakKernel,
 };
 
 use super::RunExit;
@@ -30,6 +30,8 @@ pub(super) struct Running<In: 'static, Out: 'static, Err: 'static> {
     pub(super) this: Weak<Self>,
     pub(super) kernel: WeakKernel,
     pub(super) session: SessionId,
+    /// The line that made it.
+    pub(super) since: Place,
     pub(super) id: WheelId,
     /// Standard input and output, where the wheel has either.
     pub(super) stdio: OnceCell<ReadWrite<In, Out>>,
@@ -80,11 +82,14 @@ pub(super) struct Ending {
 }
 
 impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
+    #[track_caller]
     pub(super) fn new(kernel: &Kernel, ending: Ending, has_stdin: bool) -> Rc<Self> {
+        let since = kernel.place();
         Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session: kernel.active_session(),
+            since,
             id: WheelId::allocate(),
             stdio: OnceCell::new(),
             stderr: OnceCell::new(),
@@ -108,7 +113,8 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
     pub(super) fn adopt(self: &Rc<Self>, kernel: &Kernel, child: Child) -> Result<(), WheelError> {
         match child {
             Child::Process(process) => {
-                match kernel.watch_child(self.session, process.pid, self.clone()) {
+                let begin = || kernel.watch_child(self.session, process.pid, self.clone());
+                match kernel.made_at(self.since, begin) {
                     Ok(()) => {}
                     // It has ended, and nobody can tell how, as where this process ignores `SIGCHLD`.
                     Err(SignalError::NotAChild { .. }) => {
@@ -124,7 +130,8 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
             Child::Thread(Thread { end, go }) => {
                 let reader = Rc::new(end);
                 let end = ThreadEnd { running: self.this.clone(), reader: Rc::clone(&reader) };
-                let watch = kernel.watch(self.session, reader, Mode::Read, Rc::new(end))?;
+                let begin = || kernel.watch(self.session, reader, Mode::Read, Rc::new(end));
+                let watch = kernel.made_at(self.since, begin)?;
                 self.thread_watch.set(Some(watch));
                 // It waits for this, or has failed as all can see.
                 let _ = go.send(());
@@ -227,7 +234,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
 
     fn call_later(&self, kernel: &Kernel, after: Duration, what: What) -> TimerId {
         let late = Late { running: self.this.clone(), what };
-        kernel.call_later(self.session, after, Rc::new(late))
+        kernel.made_at(self.since, || kernel.call_later(self.session, after, Rc::new(late)))
     }
 
     /// The outputs have had their time. What the child has written is in them by now, however much others add.

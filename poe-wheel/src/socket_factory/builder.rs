@@ -251,6 +251,7 @@ impl SocketFactoryBuilder {
     /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::Parameters`] when they do not go together. Without a
     /// remote address: [`WheelError::Socket`] as `"bind"` or `"listen"` fail, which is the failure event's of a name that is
     /// looked up; [`WheelError::Resolve`] for a service that is not known.
+    #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<SocketFactory, WheelError> {
         if kernel.active_session().is_kernel() {
             return Err(NoActiveSession("a SocketFactory wheel").into());
@@ -267,7 +268,8 @@ impl SocketFactoryBuilder {
                 Work::Listen(Listener::begin(kernel, succeeded, Some(failed), self.listening)?)
             }
         };
-        work.bind(kernel, self.this_end)
+        let place = kernel.place();
+        kernel.made_at(place, || work.bind(kernel, self.this_end))
     }
 
     /// Binds and listens without beginning to accept; for a server that reports its address, or its failure, before it has

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use poe_kernel::{
-    BlockingCall, BlockingRefused, Kernel, Mode, Name, SessionId, Timeout, TimerId, Watch, WatchId,
-    WeakKernel,
+    BlockingCall, BlockingRefused, Kernel, Mode, Name, Place, SessionId, Timeout, TimerId, Watch,
+    WatchId, WeakKernel,
 };
 use socket2::{SockAddr, SockRef};
 
@@ -50,6 +50,8 @@ pub(super) struct Connector {
     this: Weak<Self>,
     kernel: WeakKernel,
     session: SessionId,
+    /// The line that made it.
+    since: Place,
     id: WheelId,
     connected: Cell<Name>,
     failed: Cell<Name>,
@@ -79,6 +81,7 @@ struct Attempt {
 }
 
 impl Connector {
+    #[track_caller]
     pub(super) fn begin(
         kernel: &Kernel,
         target: Target,
@@ -86,10 +89,12 @@ impl Connector {
         connected: Name,
         failed: Name,
     ) -> Rc<Self> {
+        let since = kernel.place();
         let connector = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session: kernel.active_session(),
+            since,
             id: WheelId::allocate(),
             connected: Cell::new(connected),
             failed: Cell::new(failed),
@@ -106,7 +111,9 @@ impl Connector {
             ended: Cell::new(false),
         });
         if let Some(timeout) = connector.plan.timeout {
-            let timer = kernel.call_later(connector.session, timeout, Rc::clone(&connector) as _);
+            let this = Rc::clone(&connector) as _;
+            let begin = || kernel.call_later(connector.session, timeout, this);
+            let timer = kernel.made_at(since, begin);
             connector.timeout.set(timer);
         }
         match target {
@@ -153,7 +160,8 @@ impl Connector {
                 this.resolved(kernel, found.unwrap_or_else(lost));
             }
         };
-        let begun = kernel.call_blocking(self.session, move || ends.resolve(), then);
+        let begin = || kernel.call_blocking(self.session, move || ends.resolve(), then);
+        let begun = kernel.made_at(self.since, begin);
         match begun.map_err(BlockingRefused::without_work) {
             Ok(lookup) => self.lookup.set(Some(lookup)),
             Err(refused) => self.fail_later(kernel, ("getaddrinfo", io::Error::other(refused))),
@@ -222,7 +230,8 @@ impl Connector {
 
     fn join_after(&self, kernel: &Kernel, time: Duration) {
         let next = Rc::new(Next(Weak::clone(&self.this)));
-        self.next.set(kernel.call_later(self.session, time, next));
+        let begin = || kernel.call_later(self.session, time, next);
+        self.next.set(kernel.made_at(self.since, begin));
     }
 
     fn attempt(&self, kernel: &Kernel, address: &SockAddr) -> Result<(), Failed> {
@@ -249,8 +258,10 @@ impl Connector {
             socket: Cell::new(Some(Rc::clone(&socket))),
             watch: Cell::default(),
         });
+        let target = Rc::clone(&attempt) as _;
+        let begin = || kernel.watch(self.session, socket, Mode::Write, target);
         let watch = kernel
-            .watch(self.session, socket, Mode::Write, Rc::clone(&attempt) as _)
+            .made_at(self.since, begin)
             .map_err(|error| ("connect", io::Error::other(error)))?;
         attempt.watch.set(Some(watch));
         self.attempts.borrow_mut().push(attempt);
@@ -293,7 +304,8 @@ impl Connector {
         // The call keeps the session alive until it has been told.
         if let Some(this) = self.this.upgrade() {
             kernel.cancel_call(self.timeout.get());
-            self.timeout.set(kernel.call_later(self.session, Duration::ZERO, this));
+            let begin = || kernel.call_later(self.session, Duration::ZERO, this);
+            self.timeout.set(kernel.made_at(self.since, begin));
         }
     }
 }

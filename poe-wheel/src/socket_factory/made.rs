@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use poe_kernel::{Kernel, Name, SessionId, Timeout, TimerId, WeakKernel};
+use poe_kernel::{Kernel, Name, Place, SessionId, Timeout, TimerId, WeakKernel};
 
 use super::connector::Failed;
 use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
@@ -14,6 +14,8 @@ use crate::{Address, Connection, IoCause, IoError, Socket, WheelId};
 pub(super) struct Made {
     kernel: WeakKernel,
     session: SessionId,
+    /// The line that made it.
+    since: Place,
     id: WheelId,
     made: Cell<Name>,
     failed: Cell<Name>,
@@ -22,10 +24,13 @@ pub(super) struct Made {
 }
 
 impl Made {
+    #[track_caller]
     pub(super) fn begin(kernel: &Kernel, made: Name, failed: Name) -> Rc<Self> {
+        let since = kernel.place();
         Rc::new(Self {
             kernel: kernel.downgrade(),
             session: kernel.active_session(),
+            since,
             id: WheelId::allocate(),
             made: Cell::new(made),
             failed: Cell::new(failed),
@@ -37,7 +42,8 @@ impl Made {
     /// Hands the socket over, or says why there is none, once the handler that is running has returned.
     pub(super) fn hand_over(self: &Rc<Self>, kernel: &Kernel, outcome: Result<Socket, Failed>) {
         self.outcome.replace(Some(outcome));
-        let call = kernel.call_later(self.session, Duration::ZERO, Rc::clone(self) as _);
+        let begin = || kernel.call_later(self.session, Duration::ZERO, Rc::clone(self) as _);
+        let call = kernel.made_at(self.since, begin);
         self.handing_over.set(call);
     }
 

@@ -260,6 +260,7 @@ impl ListeningSocket {
     /// # Errors
     ///
     /// [`WheelError::NoActiveSession`] outside a handler, [`WheelError::Watch`] when the socket cannot be watched.
+    #[track_caller]
     pub fn accept(
         self,
         kernel: &Kernel,
@@ -270,7 +271,11 @@ impl ListeningSocket {
         let listener = Listener::begin(kernel, succeeded, Some(failed), None)?;
         match self.socket {
             Ok(socket) => listener.listen(kernel, socket)?,
-            Err(this_end) => return Work::Listen(listener).bind(kernel, *this_end),
+            Err(this_end) => {
+                let place = kernel.place();
+                let work = Work::Listen(listener);
+                return kernel.made_at(place, || work.bind(kernel, *this_end));
+            }
         }
         Ok(SocketFactory::new(Work::Listen(listener)))
     }

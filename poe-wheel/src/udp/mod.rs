@@ -304,6 +304,7 @@ impl UdpBuilder {
     ///
     /// [`WheelError::NoActiveSession`] outside a handler, [`WheelError::Watch`] when the socket cannot be watched, and
     /// [`WheelError::Socket`] as `"getsockname"` when it is none, [`WheelError::NoDatagrams`] when it is one of another type.
+    #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<Udp, WheelError> {
         Ok(Udp { wheel: Wheel::begin(kernel, self.socket, self.settings)? })
     }

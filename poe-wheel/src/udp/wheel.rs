@@ -13,8 +13,8 @@ use bytes::Bytes;
 use nix::errno::Errno;
 use poe_driver::{Datagram as Datagrams, Driver};
 use poe_kernel::{
-    Flush, Kernel, Mode, NoActiveSession, SessionId, Timeout, TimerId, Watch, WatchError, WatchId,
-    WeakKernel,
+    Flush, Kernel, Mode, NoActiveSession, Place, SessionId, Timeout, TimerId, Watch, WatchError,
+    WatchId, WeakKernel,
 };
 use socket2::{SockAddr, SockRef, Type};
 
@@ -42,6 +42,8 @@ pub(super) struct Wheel {
     this: Weak<Self>,
     kernel: WeakKernel,
     session: SessionId,
+    /// The line that made it.
+    since: Place,
     id: WheelId,
     socket: Rc<Socket>,
     is_v6: bool,
@@ -69,6 +71,7 @@ pub(super) struct Wheel {
 }
 
 impl Wheel {
+    #[track_caller]
     pub(super) fn begin(
         kernel: &Kernel,
         socket: Socket,
@@ -87,10 +90,12 @@ impl Wheel {
         if !is_of_datagrams(&socket) {
             return Err(WheelError::NoDatagrams { address: local.into() });
         }
+        let since = kernel.place();
         let wheel = Rc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session,
+            since,
             id: WheelId::allocate(),
             socket: Rc::new(socket),
             is_v6: local.is_ipv6(),
@@ -363,7 +368,8 @@ impl Wheel {
             // To this one, the socket may be ready for another receiver all the time.
             self.stop_waiting();
             if let Some(this) = self.this.upgrade() {
-                self.retry.set(kernel.call_later(self.session, RETRY, this));
+                let begin = || kernel.call_later(self.session, RETRY, this);
+                self.retry.set(kernel.made_at(self.since, begin));
             }
         } else if self.write_watch.get().is_none() {
             self.stop_waiting();
@@ -391,7 +397,8 @@ impl Wheel {
 
     fn watch(&self, kernel: &Kernel, mode: Mode) -> Result<WatchId, WatchError> {
         let this = self.this.upgrade().expect("a wheel that is called is there");
-        kernel.watch(self.session, Rc::clone(&self.socket) as _, mode, this)
+        let begin = || kernel.watch(self.session, Rc::clone(&self.socket) as _, mode, this);
+        kernel.made_at(self.since, begin)
     }
 
     fn with_read_watch(&self, change: impl FnOnce(&Kernel, WatchId) -> bool) {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use poe_kernel::{
-    Flush, Kernel, Mode, Name, NoActiveSession, SessionId, TimerId, WatchId, WeakKernel,
+    Flush, Kernel, Mode, Name, NoActiveSession, Place, SessionId, TimerId, WatchId, WeakKernel,
 };
 
 use self::watches::{Escape, Idle, Reading, Writing};
@@ -41,6 +41,8 @@ pub(super) struct Wheel {
     this: Weak<Self>,
     kernel: WeakKernel,
     pub(super) session: SessionId,
+    /// The line that made it.
+    since: Place,
     pub(super) id: WheelId,
     input: Rc<dyn AsFd>,
     output: Output,
@@ -88,6 +90,7 @@ pub(super) struct Events {
 }
 
 impl Wheel {
+    #[track_caller]
     pub(super) fn begin(kernel: &Kernel, plan: Plan) -> Result<Rc<Self>, WheelError> {
         let session = kernel.active_session();
         if session.is_kernel() {
@@ -101,10 +104,12 @@ impl Wheel {
             true => own(plan.input, plan.output),
             false => (plan.input, plan.output),
         };
+        let since = kernel.place();
         Ok(Rc::new_cyclic(|this: &Weak<Self>| Self {
             this: Weak::clone(this),
             kernel: kernel.downgrade(),
             session,
+            since,
             id: WheelId::allocate(),
             input,
             output: Output::new(output),
@@ -308,7 +313,9 @@ impl Wheel {
         if self.read_watch.get().is_none() {
             let reading = Reading { wheel: Weak::clone(&self.this), line: self.line.get() };
             let reading = Rc::new(reading);
-            match kernel.watch(self.session, Rc::clone(&self.input), Mode::Read, reading) {
+            let input = Rc::clone(&self.input);
+            let begin = || kernel.watch(self.session, input, Mode::Read, reading);
+            match kernel.made_at(self.since, begin) {
                 Ok(watch) => self.read_watch.set(Some(watch)),
                 Err(error) => self.give_up("read", IoCause::Os(io::Error::other(error))),
             }
@@ -534,7 +541,8 @@ impl Wheel {
         kernel.cancel_call(self.escape_timer.replace(TimerId::NONE));
         if self.reading.get() && self.decoder.borrow().is_waiting() {
             let timer = Rc::new(Escape(Weak::clone(&self.this)));
-            self.escape_timer.set(kernel.call_later(self.session, self.escape_time, timer));
+            let begin = || kernel.call_later(self.session, self.escape_time, timer);
+            self.escape_timer.set(kernel.made_at(self.since, begin));
         }
     }
 
@@ -543,7 +551,8 @@ impl Wheel {
         if self.put_mode.get() == PutMode::Idle {
             kernel.cancel_call(self.idle_timer.get());
             let timer = Rc::new(Idle(Weak::clone(&self.this)));
-            self.idle_timer.set(kernel.call_later(self.session, self.idle_time, timer));
+            let begin = || kernel.call_later(self.session, self.idle_time, timer);
+            self.idle_timer.set(kernel.made_at(self.since, begin));
         }
     }
 
@@ -602,7 +611,8 @@ impl Wheel {
                 let Some(kernel) = self.kernel.upgrade() else { return };
                 let writing = Rc::new(Writing(Weak::clone(&self.this)));
                 let handle = Rc::clone(self.output.handle());
-                match kernel.watch(self.session, handle, Mode::Write, writing) {
+                let begin = || kernel.watch(self.session, handle, Mode::Write, writing);
+                match kernel.made_at(self.since, begin) {
                     Ok(watch) => self.write_watch.set(Some(watch)),
                     Err(error) => self.fail("write", IoCause::Os(io::Error::other(error))),
                 }
