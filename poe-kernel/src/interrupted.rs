@@ -14,6 +14,8 @@ pub(crate) struct Interrupted {
     pub(crate) end: u64,
     /// How many events are to be dispatched before handles are looked at again.
     pub(crate) owed: u64,
+    /// How many urgent events were dispatched in it.
+    pub(crate) high: u32,
 }
 
 /// The pass that is interrupted, if one is.

@@ -15,6 +15,7 @@ use crate::id::KernelId;
 use crate::interrupted::Interruption;
 use crate::leaks::Freed;
 use crate::pace::Pace;
+use crate::priority::Prioritized;
 use crate::profile::Measurements;
 use crate::queue::Queue;
 use crate::references::References;
@@ -79,11 +80,12 @@ pub(crate) struct Inner {
     pub(crate) changes: Cell<u64>,
     pub(crate) marks: RefCell<Vec<Mark>>,
     pub(crate) queue: RefCell<Queue>,
-    /// With so many events in it, no more are posted.
+    pub(crate) prioritized: Prioritized,
+    /// With so many events queued, no more are posted.
     pub(crate) max_events: usize,
     pub(crate) has_stale_events: Cell<bool>,
     pub(crate) timers: RefCell<Timers>,
-    /// When the next timer is due; `Nanos::MAX` when there is none.
+    /// When the next timer is due; `Nanos::MAX` when there is none, and `Nanos::MIN` when there is an urgent event.
     pub(crate) next_timer: Cell<Nanos>,
     pub(crate) aliases: RefCell<Aliases>,
     pub(crate) references: RefCell<References>,
@@ -192,7 +194,8 @@ impl Kernel {
     #[must_use]
     pub fn get_event_count(&self) -> usize {
         self.purge();
-        self.inner.queue.borrow().len() + self.inner.timers.borrow().len()
+        let posted = self.inner.queues().map(|(_, queue)| queue.borrow().len());
+        posted.into_iter().sum::<usize>() + self.inner.timers.borrow().len()
     }
 
     /// The name of the event loop (POE: `poe_kernel_loop`).
@@ -421,6 +424,7 @@ impl KernelBuilder {
             changes: Cell::new(0),
             marks: RefCell::default(),
             queue: RefCell::default(),
+            prioritized: Prioritized::new(self.max_events.unwrap_or(usize::MAX)),
             max_events: self.max_events.unwrap_or(usize::MAX),
             has_stale_events: Cell::new(false),
             timers: RefCell::new(Timers::of_kernel(number)),

@@ -172,7 +172,8 @@
 //!   both is `lose`.
 //! - A child can be given to any session ([`move_child`](Kernel::move_child)), not to the kernel alone; and signals can be
 //!   of another class ([`set_signal_class`](Kernel::set_signal_class)).
-//! - A posted event can be taken back ([`post_set`](Kernel::post_set)).
+//! - A posted event can be taken back ([`post_set`](Kernel::post_set)), and may go ahead of all others or wait until nothing
+//!   else is to do ([`post_with`](Kernel::post_with)); POE's come by time alone.
 //! - A session whose handler is on the stack is not collected by turns nested in it.
 //! - Sending from a session that was stopped, as by its own handler's `stop`, is an error, or nothing for `yield_event`;
 //!   POE took it for the kernel's.
@@ -243,6 +244,7 @@ mod pass;
 mod payload;
 mod place;
 mod posted;
+mod priority;
 mod profile;
 mod queue;
 mod references;
@@ -289,6 +291,7 @@ pub use name::{Event, EventFor, Name};
 pub use payload::{Payload, ReplyTo, Slot};
 pub use place::Place;
 pub use posted::{PostId, PostRemoveError};
+pub use priority::Priority;
 pub use profile::{EventMeter, Meter, Profile, SlowHandler};
 pub use run::Flush;
 pub use send::Destination;

@@ -1,6 +1,6 @@
 //! Passes: what was due when one began is dispatched, posted and timed merged.
 
-use std::cell::RefMut;
+use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
 use crate::carried::{Small, Stored};
@@ -31,9 +31,14 @@ struct Pass {
     most: u32,
     /// How many events are to be dispatched before handles are looked at.
     owed: u64,
+    /// How many urgent events were dispatched.
+    high: u32,
 }
 
 impl Pass {
+    /// With so many urgent events dispatched it ends, though others are left.
+    const MOST_HIGH: u32 = 4096;
+
     /// What belongs to it has a lesser number, be it interrupted or not.
     fn end(&self) -> u64 {
         self.limit.max(self.end)
@@ -83,10 +88,9 @@ impl Kernel {
     #[inline(always)]
     fn dispatch_next(&self, pass: &mut Pass) -> bool {
         if self.inner.next_timer.get() <= pass.now
-            && let Some(timer) = self.next_timer(pass)
+            && let Some(dispatched) = self.dispatch_ahead(pass)
         {
-            self.dispatch_timer(timer);
-            return true;
+            return dispatched;
         }
         let Some(queue) = self.next_posted(pass) else { return false };
         let Some(event) = queue.front() else { return false };
@@ -178,23 +182,92 @@ impl Kernel {
     #[inline(never)]
     fn dispatch_other(&self, mut queue: RefMut<'_, Queue>) {
         let event = queue.pop();
-        let Header { kind, due, .. } = event.header;
-        let (envelope, payload) = (event.header.envelope(), event.take_payload());
+        let (header, payload) = (event.header, event.take_payload());
         drop(queue);
+        self.dispatch_taken(&header, payload);
+    }
+
+    /// Dispatches what was taken out of a queue.
+    fn dispatch_taken(&self, header: &Header, payload: Payload) {
+        let (envelope, Header { kind, due, .. }) = (header.envelope(), *header);
         let Envelope { session: to, sender: from, event, caller } = envelope;
         let marks = self.inner.sessions.borrow().marks();
         let is_sent = || from.is_kernel() || self.is_live(from);
         match kind {
             Kind::Signal if is_sent() => self.dispatch_signal(to, event, caller, payload),
-            Kind::Post if is_sent() => {
-                payload.with(|slot| self.run_queued_observed(&envelope, due, slot));
-            }
+            Kind::Post if is_sent() => payload.with(|slot| {
+                if self.inner.observing.get() {
+                    self.run_queued_observed(&envelope, due, slot);
+                } else {
+                    self.run_queued(&envelope, slot);
+                }
+            }),
             _ => {}
         }
         self.inner.sessions.borrow_mut().release_event(to, from, marks);
         if self.inner.observing.get() {
             self.observe_event_gone(&envelope);
         }
+    }
+
+    /// Dispatches what goes before all that is posted, if there is anything of the kind.
+    #[cold]
+    fn dispatch_ahead(&self, pass: &mut Pass) -> Option<bool> {
+        if self.inner.next_timer.get() == Nanos::MIN
+            && let Some(dispatched) = self.dispatch_high(pass)
+        {
+            return Some(dispatched);
+        }
+        let timer = self.next_timer(pass)?;
+        self.dispatch_timer(timer);
+        Some(true)
+    }
+
+    /// Dispatches the next urgent event, or a timer of this pass that was due before it; false if it is not to be dispatched
+    /// now, and `None` if there is none.
+    #[cold]
+    #[inline(never)]
+    fn dispatch_high(&self, pass: &mut Pass) -> Option<bool> {
+        let next = self.next_high()?;
+        if pass.high >= Pass::MOST_HIGH {
+            // It ends, so that what it has left behind is seen to.
+            (pass.limit, pass.end) = (0, 0);
+            return Some(false);
+        }
+        let (now, end) = (pass.now, pass.end());
+        let timed = self.change_timers(|timers| timers.peek_due(now, end));
+        if pass.dispatched >= pass.most {
+            (pass.limit, pass.end) = (0, end);
+            return Some(false);
+        }
+        if let Some(timed) = timed.filter(|timed| (timed.due, timed.sequence) < next) {
+            let timer = self.change_timers(Timers::pop)?;
+            self.dispatch_timer((timer, timed.due));
+        } else {
+            pass.high += 1;
+            self.dispatch_front(&self.inner.prioritized.high);
+        }
+        Some(true)
+    }
+
+    /// Dispatches one event that waits until nothing else is to do.
+    #[cold]
+    pub(crate) fn dispatch_low(&self) {
+        let _outer = Outer::set_aside(&self.inner);
+        self.dispatch_front(&self.inner.prioritized.low);
+    }
+
+    /// Dispatches the first event of a queue of those that have not the usual priority.
+    fn dispatch_front(&self, queue: &RefCell<Queue>) {
+        let mut queue = queue.borrow_mut();
+        if queue.is_empty() {
+            return;
+        }
+        let event = queue.pop();
+        let (header, payload) = (event.header, event.take_payload());
+        drop(queue);
+        self.priorities_changed();
+        self.dispatch_taken(&header, payload);
     }
 
     /// Dispatches a timer that is due.
@@ -257,7 +330,7 @@ impl Kernel {
     }
 
     /// The next timer due in this pass, if it goes before all that is posted.
-    #[cold]
+    #[inline(always)]
     fn next_timer(&self, pass: &mut Pass) -> Option<(Timer, Nanos)> {
         let (now, end) = (pass.now, pass.end());
         let timed = self.change_timers(|timers| timers.peek_due(now, end))?;
@@ -281,7 +354,8 @@ impl Kernel {
     fn begin_pass(&self, most: Option<u32>) -> Pass {
         let inner = &*self.inner;
         let (now, limit) = (inner.now.get(), self.sequence());
-        let mut pass = Pass { now, limit, end: 0, cut: 0, dispatched: 0, most: u32::MAX, owed: 0 };
+        let mut pass =
+            Pass { now, limit, end: 0, cut: 0, dispatched: 0, most: u32::MAX, owed: 0, high: 0 };
         if let Some(most) = most {
             pass.most = most.max(1);
             // As many as may be dispatched beside those that are there.
@@ -299,9 +373,10 @@ impl Kernel {
     #[inline(never)]
     fn resume_pass(&self, pass: &mut Pass) {
         if self.is_interrupted()
-            && let Some(Interrupted { now, end, owed }) = self.inner.interrupted.take()
+            && let Some(Interrupted { now, end, owed, high }) = self.inner.interrupted.take()
         {
-            (pass.now, pass.limit, pass.cut, pass.owed) = (now, end, 0, owed);
+            (pass.now, pass.limit, pass.cut) = (now, end, 0);
+            (pass.owed, pass.high) = (owed, high);
         } else if self.inner.next_timer.get() <= pass.now {
             // To one in the middle of another, all that the other has put off is due.
             self.change_timers(Timers::end_pass);
@@ -320,13 +395,14 @@ impl Kernel {
         let is_timed =
             || self.change_timers(|timers| timers.peek_due(pass.now, pass.end).is_some());
         self.inner.queue.borrow().front().is_some_and(|event| event.header.sequence < pass.end)
+            || self.next_high().is_some()
             || is_timed()
     }
 
     #[cold]
-    fn interrupt(&self, &Pass { now, end, owed, dispatched, .. }: &Pass) {
+    fn interrupt(&self, &Pass { now, end, owed, high, dispatched, .. }: &Pass) {
         let owed = owed.saturating_sub(u64::from(dispatched));
-        self.inner.interrupted.set(Some(Interrupted { now, end, owed }));
+        self.inner.interrupted.set(Some(Interrupted { now, end, owed, high }));
     }
 }
 

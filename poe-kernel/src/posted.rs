@@ -1,10 +1,11 @@
 //! Posted events that can be taken back.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use thiserror::Error;
 
-use crate::queue::Kind;
+use crate::queue::{Kind, Queue};
 use crate::{
     Asserts, Destination, EventFor, Kernel, Payload, PostError, SessionId, send::no_session,
 };
@@ -14,6 +15,18 @@ use crate::{
 pub struct PostId {
     kernel: u32,
     sequence: u64,
+}
+
+impl PostId {
+    /// Of the event that is posted next.
+    pub(crate) fn next(kernel: &Kernel) -> Self {
+        Self { kernel: kernel.inner.number, sequence: kernel.sequence() }
+    }
+
+    /// Of one that is never queued.
+    pub(crate) fn nowhere(kernel: &Kernel) -> Self {
+        Self { kernel: kernel.inner.number, sequence: u64::MAX }
+    }
 }
 
 impl fmt::Debug for PostId {
@@ -71,7 +84,7 @@ impl Kernel {
         payload: P,
     ) -> Result<PostId, PostError> {
         let (caller, event) = (self.caller(), event.name());
-        let id = PostId { kernel: self.inner.number, sequence: self.sequence() };
+        let id = PostId::next(self);
         let Some(to) = destination.resolve(self) else {
             return self.returned(
                 "post_set",
@@ -82,9 +95,9 @@ impl Kernel {
         let from = self.active_session();
         if to.is_kernel() {
             // It does nothing, and is nowhere.
-            return Ok(PostId { sequence: u64::MAX, ..id });
+            return Ok(PostId::nowhere(self));
         }
-        if self.inner.queue.borrow().len() >= self.inner.max_events {
+        if self.is_queue_full() {
             return self.returned("post_set", Asserts::NONE, Err(self.queue_full(event)));
         }
         if self.enqueue(Kind::Post, to, from, event, caller, payload) {
@@ -108,9 +121,12 @@ impl Kernel {
     }
 
     fn take_posted(&self, event: PostId) -> Result<Payload, PostRemoveError> {
-        let mut queue = self.inner.queue.borrow_mut();
         let is_ours = event.kernel == self.inner.number;
-        let queued = if is_ours { queue.find(event.sequence) } else { None };
+        let is_in = |queue: &RefCell<Queue>| queue.borrow_mut().find(event.sequence).is_some();
+        let queues = self.inner.queues().into_iter().map(|(_, queue)| queue);
+        let found = queues.into_iter().find(|queue| is_ours && is_in(queue));
+        let mut queue = found.ok_or(PostRemoveError::Gone(event))?.borrow_mut();
+        let queued = queue.find(event.sequence);
         let queued = queued.filter(|queued| queued.header.session != SessionId::NOBODY);
         let queued = queued.ok_or(PostRemoveError::Gone(event))?;
         let envelope = queued.header.envelope();

@@ -92,7 +92,8 @@ impl Kernel {
     fn turn(&self, always_poll: bool) -> Result<(), KernelError> {
         let inner = &*self.inner;
         let (is_within, sequence) = (self.is_interrupted(), self.sequence());
-        if always_poll || self.is_time_to_poll() {
+        let is_polling = always_poll || self.is_time_to_poll();
+        if is_polling {
             self.flush_outputs();
             if self.session_count() == 0 && !inner.is_fatal.get() {
                 return Ok(());
@@ -112,6 +113,9 @@ impl Kernel {
             if self.is_interrupted() {
                 return Ok(());
             }
+        } else if is_polling && !inner.prioritized.is_empty() {
+            self.dispatch_low();
+            inner.dispatched.set(inner.dispatched.get() + 1);
         }
         inner.turns.set(inner.turns.get() + 1);
         inner.unsettled.set(inner.is_fatal.get());
@@ -157,7 +161,7 @@ impl Kernel {
 
     /// How long there is to wait: not at all while something is queued, else to the next timer.
     pub(crate) fn timeout(&self) -> Option<Duration> {
-        if !self.inner.queue.borrow().is_empty()
+        if self.has_posted()
             || !self.inner.outputs.borrow().is_empty()
             || self.inner.is_fatal.get()
             || self.has_arrivals()
@@ -209,7 +213,7 @@ impl Kernel {
         if clock.is_virtual()
             && nothing_ready
             && !self.is_interrupted()
-            && self.inner.queue.borrow().is_empty()
+            && !self.has_posted()
             && let Some(due) = self.inner.timers.borrow().next_due()
         {
             clock.advance_to(due);
@@ -244,11 +248,7 @@ impl Kernel {
     /// Drops what is queued when no session is left for it, so that the next run begins with nothing: signals to all.
     pub(crate) fn forget_leftovers(&self) {
         if self.session_count() == 0 {
-            let left = self.inner.queue.take();
-            for event in left.iter() {
-                self.observe_event_gone(&event.header.envelope());
-            }
-            drop(left);
+            self.drop_queues();
             self.inner.has_stale_events.set(false);
             self.inner.interrupted.set(None);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::carried::cast;
 use crate::death::{Cause, Death, Panic, SharedDeath};
-use crate::queue::{Header, Kind};
+use crate::queue::{Header, Kind, Queued};
 use crate::trace::trace;
 use crate::{
     Asserts, CallError, Caller, Carried, Delivery, Diagnostic, Dispatch, Envelope, EventFor,
@@ -108,7 +108,7 @@ impl Kernel {
                 Err(no_session(destination, event).into()),
             );
         };
-        if self.inner.queue.borrow().len() >= self.inner.max_events {
+        if self.is_queue_full() {
             // No fault of the program: it has set the bound.
             return self.returned("post", Asserts::NONE, Err(self.queue_full(event)));
         }
@@ -441,14 +441,16 @@ impl Kernel {
     #[cold]
     #[inline(never)]
     fn purge_stale(&self) {
-        let stale = {
+        let mut stale: Vec<Queued> = {
             let sessions = self.inner.sessions.borrow();
             let gone = |id: SessionId| !id.is_kernel() && !sessions.is_live(id);
-            self.inner
-                .queue
-                .borrow_mut()
-                .purge(|Header { session, sender, .. }| gone(*session) || gone(*sender))
+            let stale = |header: &Header| gone(header.session) || gone(header.sender);
+            let queues = self.inner.queues();
+            queues.into_iter().flat_map(|(_, queue)| queue.borrow_mut().purge(stale)).collect()
         };
+        self.priorities_changed();
+        // They let go of their sessions in the order in which they were sent.
+        stale.sort_by_key(|event| event.header.sequence);
         for event in &stale {
             if event.header.kind == Kind::Signal
                 && let Some(death) = event.payload.boxed_ref::<SharedDeath>()

@@ -135,7 +135,8 @@ impl Kernel {
         let mut reasons = Vec::new();
         let is_meant = |id: SessionId| !id.is_kernel() && (session.is_kernel() || id == session);
         self.purge();
-        for event in self.inner.queue.borrow().iter() {
+        let queues = self.inner.queues().map(|(_, queue)| queue.borrow());
+        for event in queues.iter().flat_map(|queue| queue.iter()) {
             let Header { session: to, sender: from, event, location: since, .. } = event.header;
             if is_meant(to) {
                 let cause = ReasonCause::EventTo { event, sender: from };

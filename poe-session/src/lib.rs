@@ -141,7 +141,7 @@ pub use session::Session;
 pub mod prelude {
     pub use poe_kernel::{
         Alarm, BlockingError, CallError, Change, Child, ChildExit, Event, Kernel, KernelError,
-        Mode, Name, Parent, Payload, PostId, Poster, Ready, SessionId, SessionOption,
+        Mode, Name, Parent, Payload, PostId, Poster, Priority, Ready, SessionId, SessionOption,
         SessionPoster, Shift, Signal, TimerId,
     };
 

@@ -7,10 +7,11 @@ use std::panic::Location;
 use std::time::{Duration, SystemTime};
 
 use crate::hash::IdMap;
+use crate::queue::Queued;
 use crate::sessions::table::Hold;
 use crate::{
-    Asserts, EventMeter, Kernel, KernelId, Mode, Name, Profile, Reason, ReasonCause, SessionId,
-    SessionOption, TimerId, Traces,
+    Asserts, EventMeter, Kernel, KernelId, Mode, Name, Priority, Profile, Reason, ReasonCause,
+    SessionId, SessionOption, TimerId, Traces,
 };
 
 type Place = &'static Location<'static>;
@@ -171,6 +172,8 @@ pub struct QueuedEvent {
     pub sequence: u64,
     /// What it is.
     pub kind: QueuedKind,
+    /// Its priority.
+    pub priority: Priority,
     /// Its name.
     pub event: Name,
     /// Who it is for.
@@ -343,8 +346,17 @@ impl Kernel {
     }
 
     fn inspect_queue(&self) -> Vec<QueuedEvent> {
-        let queue = self.inner.queue.borrow();
-        let events = queue.iter().map(|event| QueuedEvent {
+        let mut events = Vec::new();
+        for (priority, queue) in self.inner.queues() {
+            let queue = queue.borrow();
+            events.extend(queue.iter().map(|event| self.inspect_event(priority, event)));
+        }
+        events
+    }
+
+    fn inspect_event(&self, priority: Priority, event: &Queued) -> QueuedEvent {
+        QueuedEvent {
+            priority,
             sequence: event.header.sequence,
             kind: event.header.kind.into(),
             event: event.header.event,
@@ -353,8 +365,7 @@ impl Kernel {
             payload: event.payload.type_name(),
             waiting: self.inner.clock.since(event.header.due),
             sent: event.header.location,
-        });
-        events.collect()
+        }
     }
 
     fn inspect_timers(&self) -> Vec<PendingTimer> {
@@ -391,7 +402,7 @@ impl Kernel {
         let inner = &*self.inner;
         size_of_val(inner)
             + inner.sessions.borrow().memory()
-            + inner.queue.borrow().memory()
+            + inner.queues().map(|(_, queue)| queue.borrow().memory()).iter().sum::<usize>()
             + inner.timers.borrow().memory()
             + inner.handles.borrow().memory()
             + Name::memory()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use super::{Inspection, SessionInfo};
-use crate::SessionId;
+use crate::{Priority, SessionId};
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,9 +85,13 @@ impl Inspection {
             let (session, sender) = (event.session, event.sender);
             let (kind, name, payload) = (event.kind, event.event, event.payload);
             let (waiting, sent) = (event.waiting, event.sent);
+            let priority = match event.priority {
+                Priority::Normal => String::new(),
+                other => format!(", {other:?} priority"),
+            };
             writeln!(
                 f,
-                "  {kind:?} {name:?} ({payload}) from session {sender} to session {session}, waiting {waiting:.1?} (sent at {sent})"
+                "  {kind:?} {name:?} ({payload}) from session {sender} to session {session}{priority}, waiting {waiting:.1?} (sent at {sent})"
             )?;
         }
         if !self.timers.is_empty() {

@@ -325,7 +325,7 @@ impl Kernel {
         if self.traces().contains(Traces::REFCNT) {
             self.observe_idleness();
         }
-        if self.inner.queue.borrow().is_empty()
+        if !self.has_posted()
             && self.is_still_idle()
             && self.session_count() > 0
             && !self.is_interrupted()

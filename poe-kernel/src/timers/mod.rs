@@ -220,10 +220,13 @@ impl Kernel {
     #[must_use]
     pub fn get_next_event_time(&self) -> Option<SystemTime> {
         self.purge();
-        let queue = self.inner.queue.borrow();
-        let posted = queue.front().map(|event| event.header.due);
+        let posted = self.inner.queues().map(|(_, queue)| {
+            let queue = queue.borrow();
+            queue.front().map(|event| event.header.due)
+        });
+        let posted = posted.into_iter().flatten();
         let timed = self.inner.timers.borrow().next_due();
-        posted.into_iter().chain(timed).min().map(|due| self.inner.clock.to_wall(due))
+        posted.chain(timed).min().map(|due| self.inner.clock.to_wall(due))
     }
 
     /// Changes the timers, and keeps at hand when the next is due.
@@ -235,10 +238,11 @@ impl Kernel {
         result
     }
 
-    /// Keeps at hand when the next timer is due, after each change.
+    /// Keeps at hand when the next timer is due, after each change. An urgent event goes before all of them.
     #[inline]
     fn keep_next(&self, timers: &Timers) {
-        self.inner.next_timer.set(timers.next_due().unwrap_or(Nanos::MAX));
+        let due = timers.next_due().unwrap_or(Nanos::MAX);
+        self.inner.next_timer.set(due.min(self.inner.prioritized.due()));
     }
 
     /// A delay of nothing is due with what is posted in this turn, so that both keep their order; any other is measured

@@ -12,7 +12,7 @@ use std::fmt;
 
 use poe_kernel::{
     BlockingError, BlockingRefused, CallError, Caller, Destination, Envelope, EventFor, Kernel,
-    Name, PostError, PostId, SessionId, SessionPoster,
+    Name, PostError, PostId, Priority, SessionId, SessionPoster,
 };
 
 use crate::body::Body;
@@ -114,6 +114,43 @@ impl<'a, H: 'static, K: Kind> Cx<'a, H, K> {
         payload: P,
     ) -> Result<PostId, PostError> {
         self.kernel.post_set(destination, event, payload)
+    }
+
+    /// As [`Kernel::post_with`]: an event that goes ahead of all others, or waits until nothing else is to do.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// // Counts to a thousand, whenever the program has nothing else to do.
+    /// Session::build(0)
+    ///     .on_start(|cx| cx.post_with(Priority::Low, cx.session(), "count", ()).map(drop))
+    ///     .on("count", |cx, ()| -> HandlerResult {
+    ///         *cx.heap += 1;
+    ///         if *cx.heap < 1000 {
+    ///             cx.post_with(Priority::Low, cx.session(), "count", ())?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, 1000))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PostError`] when the destination is not there, or too many events wait.
+    #[track_caller]
+    pub fn post_with<P: 'static>(
+        &self,
+        priority: Priority,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<PostId, PostError> {
+        self.kernel.post_with(priority, destination, event, payload)
     }
 
     /// Sends the session itself an event (POE: `yield`). If it has been stopped in the meantime, nothing happens.

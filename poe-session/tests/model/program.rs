@@ -1,5 +1,6 @@
 //! What sessions do: steps that mean the same to the kernel and to its model.
 
+use poe_session::prelude::Priority;
 use proptest::prelude::*;
 
 /// Sessions are numbered from 1 as they are created, 0 is the kernel.
@@ -11,6 +12,8 @@ pub(crate) enum Step {
     Post(Id),
     /// The same, remembered by number.
     PostSet(Id),
+    /// The same, ahead of all others or when nothing else is to do.
+    PostWith(Id, Priority),
     /// Takes the event remembered under this number back, whoever it is from.
     PostRemove(usize),
     Yield,
@@ -59,6 +62,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => id().prop_map(Step::Post),
         4 => id().prop_map(Step::PostSet),
+        4 => (id(), any::<bool>()).prop_map(|(to, high)| {
+            Step::PostWith(to, if high { Priority::High } else { Priority::Low })
+        }),
         2 => (0..8_usize).prop_map(Step::PostRemove),
         2 => Just(Step::Yield),
         3 => (0..3_u8, 0..5_u64).prop_map(|(n, t)| Step::Delay(n, t)),

@@ -118,6 +118,12 @@ impl Real {
                     world.borrow_mut().posted.push(id);
                 }
             }
+            Step::PostWith(to, priority) => {
+                let sent = of(to).map(|to| cx.post_with(*priority, to, "event", cx.heap.id));
+                if let Some(Ok(id)) = sent {
+                    world.borrow_mut().posted.push(id);
+                }
+            }
             Step::PostRemove(n) => {
                 let posted = world.borrow().posted.get(*n).copied();
                 if posted.is_some_and(|posted| cx.kernel.post_remove(posted).is_ok()) {

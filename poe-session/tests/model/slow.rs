@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use poe_session::prelude::Priority;
+
 use crate::program::{Id, MOST_EVENTS, MOST_SESSIONS, Scripts, Step, TURNS, steps};
 
 pub(crate) fn run_model(scripts: &Scripts) -> Vec<String> {
@@ -36,6 +38,7 @@ enum What {
 
 #[derive(Clone, Debug)]
 struct Item {
+    priority: Priority,
     due: i64,
     sequence: usize,
     to: Id,
@@ -116,7 +119,8 @@ impl Model {
             return;
         }
         self.sequence += 1;
-        self.items.push(Item { due, sequence: self.sequence, to, from, what });
+        let priority = Priority::Normal;
+        self.items.push(Item { priority, due, sequence: self.sequence, to, from, what });
         if from != to {
             self.hold(from);
         }
@@ -258,19 +262,38 @@ impl Model {
             self.now = self.now.max(next.unwrap_or(self.now));
         }
         let limit = self.sequence;
-        loop {
-            let due = self.items.iter().enumerate();
-            let due = due.filter(|(_, item)| item.due <= self.now && item.sequence <= limit);
-            let Some((place, _)) = due.min_by_key(|(_, item)| (item.due, item.sequence)) else {
-                break;
-            };
-            let item = self.items.remove(place);
-            let marks = self.marks.len();
-            self.dispatch(&item);
-            self.let_go(&item, marks);
+        let mut nothing_due = true;
+        while let Some(place) = self.next(limit) {
+            self.dispatch_at(place);
+            nothing_due = false;
+        }
+        if nothing_due {
+            let low = self.items.iter().position(|item| item.priority == Priority::Low);
+            low.into_iter().for_each(|place| self.dispatch_at(place));
         }
         self.collect();
         stuck
+    }
+
+    /// Where the item is that comes next in a pass. While there is one of high priority, only timers may go before it.
+    fn next(&self, limit: usize) -> Option<usize> {
+        let is_high = |item: &Item| item.priority == Priority::High;
+        let is_timer = |item: &Item| matches!(item.what, What::Timer { .. });
+        let any_high = self.items.iter().any(is_high);
+        let may_come = |item: &Item| {
+            let in_pass = item.due <= self.now && item.sequence <= limit;
+            let is_low = item.priority == Priority::Low;
+            is_high(item) || in_pass && !is_low && (is_timer(item) || !any_high)
+        };
+        let items = self.items.iter().enumerate().filter(|(_, item)| may_come(item));
+        items.min_by_key(|(_, item)| (item.due, item.sequence)).map(|(place, _)| place)
+    }
+
+    fn dispatch_at(&mut self, place: usize) {
+        let item = self.items.remove(place);
+        let marks = self.marks.len();
+        self.dispatch(&item);
+        self.let_go(&item, marks);
     }
 
     fn dispatch(&mut self, item: &Item) {
@@ -346,6 +369,14 @@ impl Model {
                 self.posted.push(self.sequence);
             }
             Step::PostSet(_) => {}
+            Step::PostWith(to, priority) => {
+                let before = self.items.len();
+                self.push(self.now, to, id, What::Event);
+                if let Some(item) = self.items.get_mut(before) {
+                    item.priority = priority;
+                    self.posted.push(self.sequence);
+                }
+            }
             Step::PostRemove(n) => {
                 let posted = self.posted.get(n).copied();
                 let place = self.items.iter().position(|item| Some(item.sequence) == posted);
