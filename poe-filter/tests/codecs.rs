@@ -135,6 +135,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
+    // Conformance: FRF-03
     #[test]
     fn what_is_put_is_got(record in records()) {
         prop_assert_eq!(&there_and_back(StorableOf::<Record>::new(), &record), &record);
@@ -389,4 +390,141 @@ fn long_chains_of_references_cost_what_they_are_worth() {
     let both = build.array([one, two]);
     let both = build.finish(both).unwrap();
     assert_eq!(from_value::<Vec<Option<u8>>>(&both).unwrap(), [Some(5), Some(5)]);
+}
+
+/// What Perl's YAML reads in its own way: each as we write it, and as Perl does.
+#[test]
+fn perl_has_the_same_yaml() {
+    let texts = [
+        "null",
+        "~",
+        "",
+        " ",
+        " x",
+        "x ",
+        "1.10",
+        "1e3",
+        "true",
+        "no",
+        "- a",
+        "? a",
+        "#",
+        "a # b",
+        "a | # b",
+        "a >",
+        "a: b",
+        "a:",
+        ": ",
+        "it's",
+        "''",
+        "\"",
+        "say \"a: b\": c",
+        "\\",
+        "\\n",
+        "\\\"",
+        "---",
+        "--- a",
+        "...",
+        "[",
+        "{a",
+        "&a",
+        "*a",
+        "!a",
+        "%",
+        "@",
+        "`",
+        "=",
+        "two\nlines",
+        "\n",
+        "a\n\n",
+        "\n a",
+        "tab\there",
+        "cr\r\n",
+        "\0\x1b",
+        "word",
+        "é☺ and 𝄞",
+        "\x7f",
+    ];
+    let all: Vec<serde_json::Value> = texts.iter().map(|text| (*text).into()).collect();
+    let long = "x".repeat(3000);
+    let mut records = vec![
+        serde_json::json!([]),
+        serde_json::json!({}),
+        serde_json::json!([null]),
+        serde_json::json!({ "v": null }),
+        serde_json::json!([[], {}, [[]], [{}], { "a": [], "b": {}, "c": [null, [null]] }, null]),
+        serde_json::json!({ long.as_str(): { long.as_str(): long }, "b": [{ long.as_str(): [] }] }),
+        serde_json::Value::Array(all.clone()),
+        // Each text as an element, a key and a value, before something and behind it.
+        texts
+            .iter()
+            .map(|text| ((*text).to_owned(), serde_json::json!([text, { *text: text }])))
+            .collect(),
+    ];
+    records.extend(all.iter().map(|text| serde_json::json!([{ "a": text, "b": [text] }])));
+    // It prints what it has as JSON, and what it would send of the texts.
+    let program = "binmode $_ for *STDIN, *STDOUT; local $/; $_ = <STDIN>;
+        my @records = map { YAML::Load(pack 'H*', $_) } split;
+        print JSON::PP->new->canonical->encode($_), chr(0) for @records;
+        pop @{ $records[6] }; print YAML::Dump($records[6])";
+    let mut command = Command::new("perl");
+    command.args(["-MYAML", "-MJSON::PP", "-e", program]).stdin(Stdio::piped());
+    let Ok(mut child) = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: perl does not run; install perl");
+        return;
+    };
+    let mut input = String::new();
+    for record in &records {
+        let mut image = Vec::new();
+        Yaml::<(), _>::new().freeze(record.clone(), &mut image).unwrap();
+        let back: serde_json::Value = Yaml::<_, ()>::new().thaw(image.clone().into()).unwrap();
+        assert_eq!(back, *record, "{}", image.escape_ascii());
+        input.extend(image.iter().map(|octet| format!("{octet:02x}")));
+        input.push(' ');
+    }
+    // It ends early where it lacks a module.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if errors.contains("Can't locate") {
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: Perl lacks YAML or JSON::PP; install libyaml-perl"
+        );
+        return;
+    }
+    assert!(output.status.success(), "{errors}");
+    let told: Vec<&[u8]> = output.stdout.split(|octet| *octet == 0).collect();
+    assert_eq!(told.len(), records.len() + 1);
+    for (record, told) in records.iter().zip(&told) {
+        // Strings of octets, as JSON's of Latin-1.
+        let json: String = told.iter().map(|octet| char::from(*octet)).collect();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), latin(record));
+    }
+    let back: Vec<String> = Yaml::<_, ()>::new().thaw(told[records.len()].to_vec().into()).unwrap();
+    // But the last one, a DEL, which Perl's has as it is and YAML does not.
+    assert_eq!(back, texts[..texts.len() - 1]);
+}
+
+#[test]
+fn yaml_of_tags_and_of_keys_that_are_no_scalars() {
+    let there = "---\n? [1, 2]\n: !Circle 1.5\n? {}\n: !Box {a: []}\n? !Key x\n: !a%20b [~]\n";
+    let data: yaml_serde::Value = Yaml::<_, ()>::new().thaw(there.into()).unwrap();
+    assert_eq!(there_and_back(Yaml::<yaml_serde::Value>::new(), &data), data);
+    let nested = Some(BTreeMap::from([("a", Result::<Result<u8, ()>, ()>::Ok(Ok(1)))]));
+    let error = Yaml::<(), _>::new().freeze(nested, &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("no enum directly within an enum"), "{error}");
+}
+
+/// The data with each string taken for Latin-1, which Perl does without being told better.
+fn latin(data: &serde_json::Value) -> serde_json::Value {
+    let text = |text: &str| -> String { text.bytes().map(char::from).collect() };
+    match data {
+        serde_json::Value::String(string) => text(string).into(),
+        serde_json::Value::Array(list) => list.iter().map(latin).collect(),
+        serde_json::Value::Object(map) => {
+            map.iter().map(|(key, value)| (text(key), latin(value))).collect()
+        }
+        other => other.clone(),
+    }
 }

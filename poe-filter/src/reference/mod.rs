@@ -21,6 +21,8 @@ mod storable_of;
 mod typed;
 #[cfg(feature = "yaml")]
 mod yaml;
+#[cfg(feature = "yaml")]
+mod yaml_writer;
 #[cfg(feature = "zlib")]
 mod zlib;
 

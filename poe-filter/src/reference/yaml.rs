@@ -6,12 +6,19 @@ use serde::de::DeserializeOwned;
 
 use super::CodecError;
 use super::typed::typed_codec;
+use super::yaml_writer;
 use crate::metered::Meter;
 
 typed_codec! {
     /// YAML, by `yaml_serde`: a codec of records of any type, or of `yaml_serde::Value`.
     ///
-    /// A record begins with three dashes, as in Perl's. What an image says once and refers to by aliases is there, and is
+    /// What is written is what Perl's YAML module reads too: three dashes at the beginning, `~` where there is nothing,
+    /// and strings in quotes unless they are words. To that module every scalar is text, also `true` and `1.0`; a
+    /// scalar that it wrote without quotes is what YAML says it is, so that a record's type had better say what it
+    /// needs: a `String` has `1.10` as it was, and a value of any kind the number 1.1. Text is UTF-8. The class of an
+    /// object that Perl has blessed is lost, and a reference to a scalar is a map of one pair.
+    ///
+    /// What an image says once and refers to by aliases is there, and is
     /// counted by [`DataLimits`](crate::DataLimits), as often as that.
     ///
     /// The parser takes time by the square of how deep brackets and braces are nested, before it refuses
@@ -30,8 +37,8 @@ typed_codec! {
 }
 
 fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> yaml_serde::Result<()> {
-    image.extend(b"---\n");
-    yaml_serde::to_writer(image, record)
+    image.extend(yaml_writer::write(record)?.into_bytes());
+    Ok(())
 }
 
 fn thaw<T: DeserializeOwned>(image: Bytes, meter: Meter) -> Result<T, CodecError> {
