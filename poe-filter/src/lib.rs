@@ -129,6 +129,9 @@
 //!   Difference: FLN-13 (the LF makes no line)
 //! - [`Line`] with a regular expression refuses one that can match nothing, with which POE would
 //!   give empty lines for ever. The expression is about octets, in the syntax of the `regex` crate.
+//!
+//!   Difference: FLN-08 (the expression is given as text; a compiled one would put a type of another crate into
+//!   the signature)
 //! - A filter that holds more than its `MaxBuffer`, and has said so, takes no more. POE says it again, and takes it.
 //! - Autodetection is asked for by name, [`autodetect`](LineBuilder::autodetect); an empty input
 //!   literal is an error.
@@ -146,6 +149,9 @@
 //!   Difference: FRF-11 (the record is well formed)
 //! - `Reference` reports an image that is not compressed where one should be. POE makes an undefined
 //!   record of it. Records are what the codec is for, and never error messages, as with `NoFatals`.
+//!
+//!   Difference: FRF-06 (the error is one that is not fatal; no option makes a record of it)
+//!   Difference: FRF-05 (there is no such flag, to leave the octets as they are)
 //! - `Reference` refuses images longer than 64 MiB unless told otherwise, where POE has `MaxBuffer` alone, of 512 MiB.
 //! - A [`LengthCodec`] looks at octets and says what it found; POE's edits the buffer.
 //! - [`Grep`], [`Map`] and [`RecordBlock`] are no filters by themselves, but layers that stand on one.
@@ -179,6 +185,9 @@
 //!   and HTTP/1.1 unless the response has another version.
 //!
 //!   Difference: FHT-24 (`HTTP/1.1 404 Not Found`, and the length of the body)
+//! - `Httpd` passes the octets of headers on, as they are. POE makes Latin-1 of characters.
+//!
+//!   Difference: FHT-25 (the header is octets, which nothing encodes anew)
 //! - One `put` puts one record; for a fixed-size [`Block`], each is passed on as it is.
 
 #![doc(test(attr(deny(warnings))))]

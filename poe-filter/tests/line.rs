@@ -72,7 +72,7 @@ fn input_and_output_literals_differ() {
     assert_eq!(put(&mut filter, &records), b"ayabybcycdy");
 }
 
-// Conformance: FLN-07, FLN-08
+// Conformance: FLN-07
 #[cfg(feature = "regex")]
 #[test]
 fn regexp_ends_lines() {

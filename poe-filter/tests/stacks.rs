@@ -57,6 +57,7 @@ fn layers_are_taken_off_and_put_on() {
     let types = ["Line", "Map", "Grep", "RecordBlock"];
     let mut stack = stack();
     assert_eq!(stack.filter_types(), types);
+    let first: *const Line = stack.filters().next().unwrap().downcast_ref().unwrap();
     let last: *const RecordBlock<Bytes> = stack.filters().last().unwrap().downcast_ref().unwrap();
     let popped = stack.pop().unwrap();
     assert_eq!(popped.name(), "RecordBlock");
@@ -66,6 +67,7 @@ fn layers_are_taken_off_and_put_on() {
     stack.push(popped).unwrap();
     stack.unshift(shifted).unwrap();
     assert_eq!(stack.filter_types(), types);
+    assert!(std::ptr::eq(first, stack.filters().next().unwrap().downcast_ref().unwrap()));
     assert!(std::ptr::eq(last, stack.filters().last().unwrap().downcast_ref().unwrap()));
     assert_eq!(stack.get("1!11!".into()).unwrap(), [["(((1)))", "(((11)))"]]);
 }

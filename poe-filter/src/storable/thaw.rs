@@ -216,6 +216,7 @@ impl Reader<'_> {
         }
     }
 
+    /// Of several classes in a row it is the last one, as Perl has it.
     fn class(&mut self, offset: usize) -> Result<(), ThawError> {
         let named = self.tables.octets[offset] == tag::BLESS;
         let number = match self.octet()? {

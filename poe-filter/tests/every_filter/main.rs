@@ -81,6 +81,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(800) })]
 
     /// Right input and wrong.
+    // Conformance: FLN-01
     #[test]
     fn any_split_gives_the_same(
         index in any::<prop::sample::Index>(),

@@ -83,6 +83,12 @@ fn what_means_nothing_is_corrupt() {
 }
 
 #[test]
+fn the_last_of_several_classes_counts_as_in_perl() {
+    let thawed = Value::thaw(unhex("05 0b 11 03 466f6f 11 03 426172 05")).unwrap();
+    assert_eq!(thawed.root().class().unwrap(), "Bar");
+}
+
+#[test]
 fn nesting_is_limited_and_costs_no_stack() {
     // A million references, arrays, hashes (whose keys are missing).
     for step in [&b"\x04"[..], b"\x02\0\0\0\x01", b"\x04\x02\0\0\0\x01", b"\x03\0\0\0\x01"] {
