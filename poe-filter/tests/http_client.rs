@@ -211,6 +211,37 @@ fn responses_that_are_none() {
 }
 
 #[test]
+fn a_response_that_nobody_asked_for_is_the_end() {
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+    let hints = "HTTP/1.1 103 Early Hints\r\n\r\n";
+    for streaming in [false, true] {
+        let builder = HttpClient::builder();
+        let builder = if streaming { builder.streaming() } else { builder };
+        let mut filter = builder.build().unwrap();
+        ask(&mut filter, simple("GET"));
+        // One that goes before the next response says nothing yet.
+        filter.get_one_start([response, hints, response].concat().into()).unwrap();
+        let mut records = 0;
+        let error = loop {
+            match filter.get_one() {
+                Ok(Some(_)) => records += 1,
+                Ok(None) => panic!("it was taken"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(records, if streaming { 4 } else { 2 });
+        assert!(error.is_fatal());
+        let FilterError::Stream(problem) = error else { panic!("{error}") };
+        assert_eq!(*problem.downcast::<HttpProblem>().unwrap(), HttpProblem::Unasked);
+        // And it stays so, whatever is asked then.
+        ask(&mut filter, simple("GET"));
+        assert!(filter.get_one().is_err());
+    }
+    let records = HttpClient::new().get([response, response].concat().into()).unwrap();
+    assert_eq!(records.len(), 2);
+}
+
+#[test]
 fn parameters_that_make_no_sense() {
     let build = |content, buffer| HttpClient::builder().max_content(content).max_buffer(buffer);
     assert!(matches!(build(0, 0).build(), Err(ConfigError::Zero { .. })));

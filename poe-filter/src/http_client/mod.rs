@@ -24,7 +24,9 @@ pub use record::{HttpClientRecord, HttpClientRequest};
 /// filter.
 ///
 /// The filter that puts the requests has to be the one that gets the responses, as those to HEAD and
-/// CONNECT can not be told from others.
+/// CONNECT can not be told from others. Once it has put a request, a response that none has asked for is
+/// [`HttpProblem::Unasked`], and the end: the next request would take it for its own. A filter that puts
+/// nothing reads any responses, as those to GET.
 ///
 /// A body ends as its headers say, or with the input if they say nothing: then the response is what
 /// [`finish`](Filter::finish) gives. What is no response, and what could be read in two ways, is a
@@ -50,6 +52,8 @@ pub struct HttpClient {
     state: State,
     /// Of the requests without response.
     asked: VecDeque<Method>,
+    /// Whether it has put any.
+    asks: bool,
     writer: Writer,
     limits: BodyLimits,
     max_buffer: usize,
@@ -101,6 +105,7 @@ impl HttpClient {
             buffer: InputBuffer::default(),
             state: State::Head(HeadScanner::default()),
             asked: VecDeque::new(),
+            asks: false,
             writer: Writer::default(),
             limits,
             max_buffer,
@@ -140,6 +145,9 @@ impl HttpClient {
             return Ok(Some(HttpClientRecord::Informational(response)));
         }
         let asked = self.asked.pop_front();
+        if asked.is_none() && self.asks {
+            return Err(HttpProblem::Unasked);
+        }
         let body = body(&response, asked.as_ref())?;
         if let Body::Length(length) = body {
             self.limits.check(length)?;
@@ -194,7 +202,7 @@ impl HttpClient {
         } else {
             self.writer.whole(&line, headers, version, body, sink)?;
         }
-        self.asked.push_back(parts.method);
+        self.ask(parts.method);
         Ok(())
     }
 
@@ -209,8 +217,13 @@ impl HttpClient {
             return Err(HttpPutError::NoLength);
         }
         self.writer.head(&line, headers, version, Otherwise::Chunked, sink)?;
-        self.asked.push_back(request.method().clone());
+        self.ask(request.method().clone());
         Ok(())
+    }
+
+    fn ask(&mut self, method: Method) {
+        self.asks = true;
+        self.asked.push_back(method);
     }
 }
 

@@ -45,6 +45,10 @@ pub enum HttpProblem {
     #[error("Host is no name or address of a host")]
     BadHost,
 
+    /// A response came that no request had asked for: 502 of a gateway.
+    #[error("response belongs to no request; close the connection and ask again on another")]
+    Unasked,
+
     /// `Content-Length` is no number: 400.
     #[error("Content-Length is not a number")]
     BadLength,
@@ -133,6 +137,7 @@ impl HttpProblem {
             Self::HeadersTooLong { .. } | Self::TooManyHeaders { .. } => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
+            Self::Unasked => StatusCode::BAD_GATEWAY,
             Self::UnknownEncoding => StatusCode::NOT_IMPLEMENTED,
             Self::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         }
