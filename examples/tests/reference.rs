@@ -64,6 +64,38 @@ fn perls_filter_gets_its_records_back() {
     }
 }
 
+/// What is empty, nothing, or not what it looks like comes back to Perl's YAML through POE's filter.
+#[test]
+fn what_yaml_is_odd_about_comes_back_to_perl() {
+    const CLIENT: &str = r#"use strict; use warnings; use IO::Socket::INET; use POE::Filter::Reference; use JSON::PP;
+        my ($host, $port) = @ARGV;
+        my $filter = POE::Filter::Reference->new(Serializer => "YAML");
+        my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!;
+        my @texts = ("~", "", " x", "two\nlines\n", "a: b", qq("it's"), "a | # b", "word", "- x");
+        my @records = ({}, [], [undef], { v => undef }, [[], {}, undef], map { [$_, { $_ => $_ }] } @texts);
+        print $socket @{ $filter->put(\@records) };
+        $socket->flush;
+        shutdown $socket, 1;
+        my ($json, $input, @back) = (JSON::PP->new->canonical, "");
+        push @back, @{ $filter->get([$input]) } while sysread $socket, $input, 65536;
+        my @wrong = grep { $json->encode($records[$_]) ne $json->encode($back[$_] // []) or !$back[$_] } 0 .. $#records;
+        print @wrong ? "not: @{[map { $json->encode($records[$_]) } @wrong]}\n" : "all\n";"#;
+    for module in ["POE::Filter::Reference", "IO::Socket::INET", "JSON::PP", "YAML"] {
+        let tried = Command::new("perl").args([&format!("-M{module}"), "-e", "1"]).output();
+        if !tried.is_ok_and(|output| output.status.success()) {
+            return skipped(&format!("Perl lacks {module}"));
+        }
+    }
+    let (server, address) =
+        Program::listening(Command::new(SERVER).args(["127.0.0.1:0", "--codec", "yaml"]));
+    let mut client = Command::new("perl");
+    client.args(["-e", CLIENT, &address.ip().to_string(), &address.port().to_string()]);
+    let output = run(&mut client, "");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "all\n", "{errors}");
+    server.interrupt().well();
+}
+
 #[test]
 fn records_in_messagepack_come_back() {
     let (server, address) =

@@ -87,6 +87,7 @@ fn main() -> examples::Result {
         Format::MessagePack => {
             serve(address, MessagePack::<Data>::within(limits), LONGEST, compress)
         }
+        // A scalar without quotes is what YAML says, so that Perl's 1.10 goes back as 1.1.
         Format::Yaml => serve(address, Yaml::<Data>::within(limits), LONGEST_YAML, compress),
     }
 }
