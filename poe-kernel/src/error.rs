@@ -211,6 +211,9 @@ pub enum AliasError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimerError {
+    /// No session is active, whose timer it could be.
+    #[error(transparent)]
+    NoActiveSession(#[from] NoActiveSession),
     /// It has fired or was removed (POE: `ESRCH`).
     #[error("timer {0} has fired or was removed")]
     Gone(crate::TimerId),
@@ -233,6 +236,9 @@ pub struct NoActiveSession(pub &'static str);
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DetachError {
+    /// No session is active.
+    #[error(transparent)]
+    NoActiveSession(#[from] NoActiveSession),
     /// No such session (POE: `ESRCH`).
     #[error("no session {0:?} to detach")]
     NoSession(String),

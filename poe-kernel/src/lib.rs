@@ -186,6 +186,7 @@
 //!   the session that handled `IDLE`.
 //! - [`signal_ui_destroy`](Kernel::signal_ui_destroy) gives a toolkit something to call; POE's knows some toolkits' windows.
 //! - Asking for a child twice holds the session once.
+//! - `has_forked` in a process that has not forked does nothing, and does not warn under [`Asserts::USAGE`].
 //! - The names of events, signals, states and tags are kept for as long as the process lives. In POE one goes with the last that has
 //!   it, so that a program may make a new one for each request; here that belongs in the payload.
 //! - In a forked process nobody waits for the children that were asked for before: sessions that lived for them stop,
@@ -205,6 +206,8 @@
 //! - Difference: KRB-43 (the kernel keeps no count of its own events: whether it is idle is looked at, not counted)
 //! - Difference: KRG-08 (a watch of a signal has no arguments to pass on: its handler can capture them, and each watch may have an
 //!   event of its own)
+//! - Difference: KRU-01 (what ends, clears, pauses or resumes finds nothing to do outside of a session, and is refused under
+//!   [`Asserts::USAGE`] alone; `state` is a method of `cx`, and does not compile there)
 //! - Difference: KRU-03 (a handle is an `Rc` of something that is open)
 //! - Difference: KRU-04 (an argument that is absent does not compile)
 //! - Difference: KRU-06 (a [`Dispatch`] that is allocated twice is two sessions, which may share it)

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Trace, kernel, seconds, traced, traced_start};
-use poe_kernel::DetachError;
+use poe_kernel::{DetachError, NoActiveSession};
 use poe_session::prelude::*;
 
 fn held(cx: &mut Cx<'_, ()>) {
@@ -157,14 +157,15 @@ fn three_children_with_three_grandchildren_detach_in_every_way() {
     );
 }
 
-// Conformance: KRU-08, KRU-07
+// Conformance: KRU-08, KRU-07, KRU-01
 #[test]
 fn what_cannot_be_detached_is_an_error() {
     let kernel = kernel();
     let stranger = Session::build(()).spawn(&kernel).unwrap();
-    assert_eq!(kernel.detach_myself(), Err(DetachError::TopLevel(SessionId::KERNEL)));
-    let no_child = DetachError::NotAChild { child: stranger, parent: SessionId::KERNEL };
-    assert_eq!(kernel.detach_child(stranger), Err(no_child));
+    assert_eq!(kernel.detach_myself(), Err(NoActiveSession("detach_myself").into()));
+    assert_eq!(kernel.detach_child(stranger), Err(NoActiveSession("detach_child").into()));
+    let moved = kernel.move_child(stranger, SessionId::KERNEL);
+    assert_eq!(moved, Err(NoActiveSession("move_child").into()));
     Session::build(())
         .on_start(move |cx| {
             let me = cx.session();

@@ -447,8 +447,13 @@ fn watching_needs_a_session_and_ending_what_is_not_watched_is_quiet() {
     let error = kernel.select_read(&ours, "read").unwrap_err();
     assert!(matches!(error, WatchError::NoActiveSession(_)));
     assert!(error.to_string().contains("select"), "{error}");
-    assert!(kernel.select_write(&ours, "write").is_err());
-    assert!(kernel.select_expedite(&ours, "expedite").is_err());
+    let named = |refused: Result<(), WatchError>, method: &str| {
+        assert!(refused.unwrap_err().to_string().starts_with(&format!("{method} ")));
+    };
+    named(kernel.select_read(&ours, "read"), "select_read");
+    named(kernel.select_write(&ours, "write"), "select_write");
+    named(kernel.select_expedite(&ours, "expedite"), "select_expedite");
+    named(kernel.select(&ours, Some(Name::new("read")), None, None), "select");
     kernel.select_end(&ours, Mode::Read);
     assert!(!kernel.select_pause(&ours, Mode::Read) && !kernel.select_resume(&ours, Mode::Read));
     assert_eq!(Rc::strong_count(&ours), 1);

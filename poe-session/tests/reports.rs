@@ -325,9 +325,9 @@ fn every_method_that_acts_for_the_active_session_is_a_fault_outside_of_one() {
         ("delay_adjust", |k, _| {
             assert!(k.delay_adjust(TimerId::NONE, Duration::ZERO).is_err());
         }),
-        ("select", |k, handle| assert!(k.select_read(handle, "event").is_err())),
-        ("select", |k, handle| assert!(k.select_write(handle, "event").is_err())),
-        ("select", |k, handle| assert!(k.select_expedite(handle, "event").is_err())),
+        ("select_read", |k, handle| assert!(k.select_read(handle, "event").is_err())),
+        ("select_write", |k, handle| assert!(k.select_write(handle, "event").is_err())),
+        ("select_expedite", |k, handle| assert!(k.select_expedite(handle, "event").is_err())),
         ("select_end", |k, handle| k.select_end(handle, Mode::Read)),
         ("select_pause", |k, handle| assert!(!k.select_pause(handle, Mode::Read))),
         ("select_resume", |k, handle| assert!(!k.select_resume(handle, Mode::Write))),

@@ -242,9 +242,12 @@ fn timers_need_an_active_session() {
     assert_eq!(kernel.alarm_set("e", later, ()), Err(NoActiveSession("alarm_set")));
     assert_eq!(kernel.delay("e", seconds(1), ()), Err(NoActiveSession("delay")));
     assert_eq!(kernel.delay_set("e", seconds(1), ()), Err(NoActiveSession("delay_set")));
-    assert!(kernel.alarm_remove(TimerId::NONE).is_err());
-    assert!(kernel.alarm_adjust(TimerId::NONE, Shift::Later(seconds(1))).is_err());
-    assert!(kernel.delay_adjust(TimerId::NONE, seconds(1)).is_err());
+    let none = TimerId::NONE;
+    let refused = |method| TimerError::NoActiveSession(NoActiveSession(method));
+    assert_eq!(kernel.alarm_remove(none).unwrap_err(), refused("alarm_remove"));
+    let adjusted = kernel.alarm_adjust(none, Shift::Later(seconds(1)));
+    assert_eq!(adjusted, Err(refused("alarm_adjust")));
+    assert_eq!(kernel.delay_adjust(none, seconds(1)), Err(refused("delay_adjust")));
     assert!(kernel.alarm_remove_all().is_empty() && kernel.alarm_clear("e").is_empty());
     assert_eq!(kernel.get_event_count(), 0);
     assert_eq!(kernel.get_next_event_time(), None);

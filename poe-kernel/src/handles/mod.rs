@@ -47,7 +47,7 @@ impl Kernel {
         handle: &Rc<T>,
         event: impl EventFor<Ready<T>>,
     ) -> Result<(), WatchError> {
-        self.select_mode(handle, Mode::Read, event.name(), ())
+        self.select_mode("select_read", handle, Mode::Read, event.name(), ())
     }
 
     /// As [`Kernel::select_read`], for a handle that can be written (POE: `select_write`).
@@ -61,7 +61,7 @@ impl Kernel {
         handle: &Rc<T>,
         event: impl EventFor<Ready<T>>,
     ) -> Result<(), WatchError> {
-        self.select_mode(handle, Mode::Write, event.name(), ())
+        self.select_mode("select_write", handle, Mode::Write, event.name(), ())
     }
 
     /// As [`Kernel::select_read`], for a handle that has urgent data (POE: `select_expedite`).
@@ -75,7 +75,7 @@ impl Kernel {
         handle: &Rc<T>,
         event: impl EventFor<Ready<T>>,
     ) -> Result<(), WatchError> {
-        self.select_mode(handle, Mode::Expedite, event.name(), ())
+        self.select_mode("select_expedite", handle, Mode::Expedite, event.name(), ())
     }
 
     /// As `select_read` and its kin, with something for the event to carry (POE: the further arguments of
@@ -92,7 +92,7 @@ impl Kernel {
         event: impl EventFor<Ready<T, A>>,
         args: A,
     ) -> Result<(), WatchError> {
-        self.select_mode(handle, mode, event.name(), args)
+        self.select_mode("select_with", handle, mode, event.name(), args)
     }
 
     /// Sets or ends all three watches of a handle at once (POE: `select`); `None` ends one.
@@ -110,7 +110,7 @@ impl Kernel {
     ) -> Result<(), WatchError> {
         for (mode, event) in Mode::ALL.into_iter().zip([read, write, expedite]) {
             match event {
-                Some(event) => self.select_mode(handle, mode, event, ())?,
+                Some(event) => self.select_mode("select", handle, mode, event, ())?,
                 None => self.select_end(handle, mode),
             }
         }
@@ -246,6 +246,7 @@ impl Kernel {
     #[track_caller]
     fn select_mode<T: AsFd + 'static, A: Clone + 'static>(
         &self,
+        method: &'static str,
         handle: &Rc<T>,
         mode: Mode,
         event: Name,
@@ -253,8 +254,8 @@ impl Kernel {
     ) -> Result<(), WatchError> {
         let session = self.active_session();
         if session.is_kernel() {
-            let error = Err(NoActiveSession("select").into());
-            return self.returned("select", Asserts::USAGE, error);
+            let error = Err(NoActiveSession(method).into());
+            return self.returned(method, Asserts::USAGE, error);
         }
         let watcher = Watcher::Select(session);
         let target = Rc::new(Selected { session, event, handle: Rc::clone(handle), args });

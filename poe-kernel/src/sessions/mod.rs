@@ -13,7 +13,7 @@ use crate::queue::Kind;
 use crate::trace::trace;
 use crate::{
     Asserts, Caller, Destination, DetachError, Dispatch, Envelope, Kernel, KernelError, Name,
-    Payload, ReplyTo, SessionId, SpawnError,
+    NoActiveSession, Payload, ReplyTo, SessionId, SpawnError,
 };
 
 /// What happened to a child (POE: `ARG0` of `_child`).
@@ -166,6 +166,9 @@ impl Kernel {
     fn detach_active(&self) -> Result<(), DetachError> {
         let caller = self.caller();
         let session = self.active_session();
+        if session.is_kernel() {
+            return Err(NoActiveSession("detach_myself").into());
+        }
         let parent = self.parent(session).ok_or(DetachError::TopLevel(session))?;
         if parent.is_kernel() {
             return Err(DetachError::TopLevel(session));
@@ -193,7 +196,7 @@ impl Kernel {
     pub fn detach_child(&self, child: impl Destination) -> Result<(), DetachError> {
         let faults = Asserts::RETVALS | Asserts::USAGE | Asserts::DATA;
         let fault = self.detach_fault("detach_child", faults);
-        let detached = self.detach_below(&child);
+        let detached = self.move_below("detach_child", &child, &SessionId::KERNEL);
         self.returned("detach_child", fault, detached)
     }
 
@@ -215,7 +218,7 @@ impl Kernel {
     ) -> Result<(), DetachError> {
         let faults = Asserts::RETVALS | Asserts::USAGE | Asserts::DATA;
         let fault = self.detach_fault("move_child", faults);
-        let moved = self.move_below(&child, &to);
+        let moved = self.move_below("move_child", &child, &to);
         self.returned("move_child", fault, moved)
     }
 
@@ -226,19 +229,22 @@ impl Kernel {
     }
 
     #[track_caller]
-    fn detach_below(&self, child: &dyn Destination) -> Result<(), DetachError> {
-        self.move_below(child, &SessionId::KERNEL)
-    }
-
-    #[track_caller]
-    fn move_below(&self, child: &dyn Destination, to: &dyn Destination) -> Result<(), DetachError> {
+    fn move_below(
+        &self,
+        method: &'static str,
+        child: &dyn Destination,
+        to: &dyn Destination,
+    ) -> Result<(), DetachError> {
         let caller = self.caller();
         let parent = self.active_session();
+        if parent.is_kernel() {
+            return Err(NoActiveSession(method).into());
+        }
         let found = |one: &dyn Destination| {
             one.resolve(self).ok_or_else(|| DetachError::NoSession(one.describe()))
         };
         let (child, to) = (found(child)?, found(to)?);
-        if parent.is_kernel() || self.parent(child) != Some(parent) {
+        if self.parent(child) != Some(parent) {
             return Err(DetachError::NotAChild { child, parent });
         }
         if self.is_within(to, child) {

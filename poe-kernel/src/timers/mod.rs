@@ -397,6 +397,7 @@ impl Kernel {
         let owner = self.inner.timers.borrow().owner(timer);
         let owned = match owner {
             Some(owner) if owner == self.active_session() => return Ok(()),
+            _ if self.active_session().is_kernel() => Err(NoActiveSession(method).into()),
             Some(owner) => Err(TimerError::NotYours { timer, owner }),
             None => Err(TimerError::Gone(timer)),
         };
