@@ -15,7 +15,7 @@ const WAITING: [&str; 5] = ["poe-kernel", "poe-session", "poe-wheel", "poe-compo
 const COUNTING: [&str; 2] = ["poe-wheel", "poe-component"];
 
 /// Runs the tests with every feature on; the examples of the documentation are
-/// [`doctest`](crate::doctest)'s. Arguments are handed to `cargo test`, those after `--` to the tests.
+/// [`doctest`]'s. Arguments are handed to `cargo test`, those after `--` to the tests.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut halves = arguments.splitn(2, |argument| argument == "--");
     let of_cargo = halves.next().unwrap_or_default();
