@@ -176,6 +176,7 @@ fn a_wheel_dropped_for_the_want_of_descriptors_tries_no_more() {
 #[test]
 fn pipes_without_descriptors_are_errors_and_leave_none_open() {
     let _alone = LIMIT.lock().unwrap_or_else(PoisonError::into_inner);
+    common::descriptors::count();
     let _limit = Limit::lower(64);
     // From none left to so many that some kinds can be made half.
     for left in 0..4 {

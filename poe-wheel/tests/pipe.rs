@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::{Command, Stdio};
 
-use common::{Event, Log, kernel, own, run, spawn, with_events};
+use common::{Event, Log, descriptors, kernel, own, run, spawn, with_events};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use poe_wheel::ReadWrite;
@@ -33,6 +33,7 @@ fn carry(from: &mut PipeHandle, to: &mut PipeHandle, line: &str) {
 // Conformance: PIP-01, PIP-02, PIP-03
 #[test]
 fn a_line_goes_through_a_one_way_pipe_of_each_kind() {
+    descriptors::count();
     for kind in KINDS {
         let mut pipe = OneWay::of(kind).unwrap();
         assert_eq!(pipe.kind(), kind);
@@ -45,6 +46,7 @@ fn a_line_goes_through_a_one_way_pipe_of_each_kind() {
 // Conformance: PIP-04, PIP-05, PIP-06
 #[test]
 fn lines_go_both_ways_through_a_two_way_pipe_of_each_kind() {
+    descriptors::count();
     for kind in KINDS {
         let mut pipe = TwoWay::of(kind).unwrap();
         assert_eq!(pipe.kind(), kind);
@@ -59,6 +61,7 @@ fn lines_go_both_ways_through_a_two_way_pipe_of_each_kind() {
 // Conformance: PIP-07
 #[test]
 fn a_side_of_sockets_is_one_descriptor() {
+    descriptors::count();
     for kind in KINDS {
         let pipe = TwoWay::of(kind).unwrap();
         let [a_read, a_write, b_read, b_write] =
@@ -72,6 +75,7 @@ fn a_side_of_sockets_is_one_descriptor() {
 
 #[test]
 fn a_one_way_pipe_goes_one_way() {
+    descriptors::count();
     for kind in KINDS {
         let mut pipe = OneWay::of(kind).unwrap();
         let error = pipe.read.write(b"back").unwrap_err();
@@ -88,6 +92,7 @@ fn a_one_way_pipe_goes_one_way() {
 
 #[test]
 fn handles_do_not_block_and_are_closed_on_exec() {
+    descriptors::count();
     for kind in KINDS {
         let (one, two) = (OneWay::of(kind).unwrap(), TwoWay::of(kind).unwrap());
         let handles = [one.read, one.write, two.a_read, two.a_write, two.b_read, two.b_write];
@@ -111,6 +116,7 @@ fn handles_do_not_block_and_are_closed_on_exec() {
 
 #[test]
 fn without_a_kind_there_is_a_pipe_as_well() {
+    descriptors::count();
     let mut one = OneWay::new().unwrap();
     assert_eq!(one.kind(), PipeKind::Pipe);
     carry(&mut one.write, &mut one.read, "one way\n");
@@ -122,6 +128,7 @@ fn without_a_kind_there_is_a_pipe_as_well() {
 
 #[test]
 fn a_child_process_may_have_an_end() {
+    descriptors::count();
     for kind in KINDS {
         let TwoWay { mut a_read, mut a_write, b_read, b_write, .. } = TwoWay::of(kind).unwrap();
         for handle in [&b_read, &b_write] {

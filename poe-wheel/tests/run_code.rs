@@ -14,8 +14,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
 
-use common::Log;
 use common::children::{Event, own, record, spawn, with_events, with_outputs};
+use common::{Log, descriptors};
 use poe_session::prelude::*;
 use poe_wheel::{CodeIn, CodeIo, Conduit, Run, RunBuilder, RunExit, WheelError};
 
@@ -48,7 +48,7 @@ fn main() {
         println!("test {name}");
         // Where one hangs, this ends the process; a thread that looks on would be one too many.
         nix::unistd::alarm::set(60);
-        test();
+        descriptors::counted(test);
         nix::unistd::alarm::cancel();
     }
 }

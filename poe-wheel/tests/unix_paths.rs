@@ -202,6 +202,7 @@ fn a_path_that_is_too_long_is_an_error_of_spawn() {
 
 #[test]
 fn a_path_with_a_nul_in_it_is_not_taken_for_what_stands_before() {
+    common::descriptors::count();
     let before = std::env::temp_dir().join(format!("poe-nul-{}", std::process::id()));
     let mut path = before.clone().into_os_string();
     path.push("\0rest");

@@ -19,6 +19,13 @@ pub fn count() {
     COUNTED.with(|_| ());
 }
 
+/// Counts them before and after a test that is the only one.
+#[allow(dead_code, reason = "others have a thread for each")]
+pub fn counted(test: impl FnOnce()) {
+    let _counted = Descriptors(open().len());
+    test();
+}
+
 impl Descriptors {
     /// None where others come and go.
     fn count() -> Option<Self> {

@@ -112,6 +112,7 @@ pub struct Place(pub PathBuf);
 
 impl Place {
     pub fn new(name: &str) -> Self {
+        super::descriptors::count();
         let folder = std::env::temp_dir().join(format!("poe-wheel-{}-{name}", std::process::id()));
         fs::create_dir(&folder).unwrap();
         Self(folder)
