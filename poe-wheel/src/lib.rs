@@ -235,6 +235,8 @@
 //!   those that the parent ignores itself.
 //! - [`kill_group`](Run::kill_group), [`terminate`](Run::terminate), [`set_winsize`](Run::set_winsize) and much of
 //!   [`RunBuilder`] have no like in POE.
+//! - [`kill`](Run::kill) takes the names and numbers of signals, but no 0 and no real-time signal. POE's takes these too.
+//! - [`Udp`] has no filter: an event holds a datagram as it came. `POE::Wheel::UDP` takes one.
 //! - [`ReadLine`] restores the terminal after every line, however it ended, and when it goes; POE leaves it raw after an exception. There
 //!   may be several of them.
 //! - Lines are UTF-8, with wide and composed characters, and wrap. Control characters are shown as `^X`. A lone Escape is known after
@@ -243,6 +245,10 @@
 //!   Incremental search looks for text, not for a regular expression. `suspend` is there, at `^Z`.
 //! - Kills one after another are one, words are letters and digits for `transpose-words` too, and `transpose-chars` goes on, as in GNU
 //!   readline. Keys typed behind one that ends a line are for the next.
+//! - The arguments of `yank` and `unix-word-rubout` repeat them. Those of `transpose-chars`, `transpose-words`,
+//!   `kill-line` and `vi-redo` mean what they do in GNU readline.
+//! - The terminal stays raw where no wheel is dropped: after `std::process::exit`, an abort, or a fatal signal that no session
+//!   watches. In Perl `exit` destroys the wheels.
 //! - The events of [`ReadLine`] are delivered at once. POE yields them.
 //! - [`history_truncate_file`](ReadLine::history_truncate_file) leaves the history in memory alone, and files have no default name.
 //! - Input that is no terminal is read line by line. POE dies.

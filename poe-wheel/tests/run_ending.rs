@@ -75,16 +75,21 @@ fn a_child_is_killed_by_its_pid() {
 }
 
 #[test]
-fn signals_have_names() {
-    let kernel = kernel();
-    spawn(&kernel, with_events(Run::build("cat")), |cx, event| {
+fn signals_have_names_and_numbers() {
+    let (kernel, log) = (kernel(), Log::default());
+    let l = log.clone();
+    spawn(&kernel, with_events(Run::build("cat")), move |cx, event| {
+        l.push(&event);
         let Event::Start = event else { return };
-        let error = own(cx).kill("NONSENSE").unwrap_err();
-        assert!(matches!(&error, KillError::NoSuchSignal(name) if name == "NONSENSE"), "{error}");
+        for nonsense in ["NONSENSE", "SIG15", "0", "-15", "999"] {
+            let error = own(cx).kill(nonsense).unwrap_err();
+            assert!(matches!(&error, KillError::NoSuchSignal(name) if name == nonsense), "{error}");
+        }
         own(cx).kill("SIGURG").unwrap();
-        own(cx).kill("USR1").unwrap();
+        own(cx).kill("15").unwrap();
     });
     run(&kernel);
+    assert_eq!(log.take().last().unwrap(), "exit signal: 15 (SIGTERM)");
 }
 
 #[test]

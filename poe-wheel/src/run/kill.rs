@@ -18,8 +18,8 @@ use super::sys::GroupHandle;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KillError {
-    /// There is no signal of that name.
-    #[error("there is no signal {0:?}; write it as \"TERM\"")]
+    /// There is no signal of that name or number.
+    #[error("there is no signal {0:?}; write it as \"TERM\" or \"15\"")]
     NoSuchSignal(String),
     /// It has ended, and its pid may be another's by now.
     #[error("the child has ended")]
@@ -48,10 +48,14 @@ pub(super) enum Whom {
     Group,
 }
 
-/// A signal by its name, with or without `SIG`.
+/// A signal by its name, with or without `SIG`, or its number.
 pub(super) fn named(name: &str) -> Result<Signal, KillError> {
-    let full = if name.starts_with("SIG") { name.to_owned() } else { format!("SIG{name}") };
-    full.parse().map_err(|_| KillError::NoSuchSignal(name.to_owned()))
+    let signal = match name.parse::<i32>() {
+        Ok(number) => Signal::try_from(number),
+        Err(_) if name.starts_with("SIG") => name.parse(),
+        Err(_) => format!("SIG{name}").parse(),
+    };
+    signal.map_err(|_| KillError::NoSuchSignal(name.to_owned()))
 }
 
 impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {

@@ -399,7 +399,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Run<In, Out, Err> {
         })
     }
 
-    /// Sends the child a signal, by its name such as `"TERM"` (POE: `kill`).
+    /// Sends the child a signal, by its name such as `"TERM"` or its number such as `"15"` (POE: `kill`).
     ///
     /// # Errors
     ///

@@ -112,6 +112,9 @@ impl SocketFactoryBuilder {
     /// A socket that is there, but that nobody listens at any more, is replaced. The path is removed when the [`Socket`] that is
     /// bound to it is dropped, if it still is its own: of one that listens, with the wheel. On Linux, what follows an octet of
     /// 0 is a name that needs no file.
+    ///
+    /// The path's directory is locked while the path is taken or given up. When another program holds a lock on it, that may
+    /// take up to 50 milliseconds.
     pub fn bind_path(mut self, path: impl Into<PathBuf>) -> Self {
         self.this_end.path = Some(path.into());
         self

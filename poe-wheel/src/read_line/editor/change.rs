@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::{Argument, Editor, Effect, F, Side};
+use super::{Argument, Editor, Effect, F, LONGEST, Side};
 use crate::read_line::key::Key;
 use crate::read_line::text::Text;
 
 impl Editor {
     pub(super) fn insert_key(&mut self, key: Key, argument: Argument) {
         let Some(char) = key.printable() else { return self.ding() };
+        if argument.is_negative {
+            return;
+        }
         let text = char.to_string().repeat(argument.count());
         let at = self.text.cursor();
         if self.insert(&text) && self.overwrite {
@@ -72,6 +75,12 @@ impl Editor {
         self.kill_back_to(start);
     }
 
+    pub(super) fn kill_blank_words_back(&mut self, argument: Argument) {
+        let count = argument.count().min(self.text.len());
+        let start = (0..count).fold(self.text.cursor(), |at, _| self.text.blank_word_start(at));
+        self.kill_back_to(start);
+    }
+
     fn region(&self) -> std::ops::Range<usize> {
         let mut mark = self.text.clone();
         mark.go(self.mark);
@@ -88,8 +97,12 @@ impl Editor {
         self.kill(self.region(), Side::After);
     }
 
-    pub(super) fn yank(&mut self) {
-        let Some(text) = self.kills.latest().map(str::to_owned) else { return self.ding() };
+    pub(super) fn yank(&mut self, argument: Argument) {
+        let Some(killed) = self.kills.latest() else { return self.ding() };
+        if killed.len().saturating_mul(argument.count()) > LONGEST {
+            return self.ding();
+        }
+        let text = killed.repeat(argument.count());
         let at = self.text.cursor();
         if self.insert(&text) {
             self.yanked = Some(at..self.text.cursor());
@@ -104,7 +117,7 @@ impl Editor {
         let Some(range) = self.yanked.take() else { return self.ding() };
         self.kills.rotate();
         self.text.cut(range);
-        self.yank();
+        self.yank(Argument::default());
     }
 
     pub(super) fn change_case(&mut self, function: F, argument: Argument) {
@@ -131,24 +144,44 @@ impl Editor {
         }
     }
 
-    /// The characters before and at the cursor; at the end, the two before it.
-    pub(super) fn transpose_chars(&mut self) {
+    /// The character before the cursor goes behind the next ones; at the end, the two before it change places.
+    pub(super) fn transpose_chars(&mut self, argument: Argument) {
         let at = self.text.cursor();
         let middle = if at == self.text.len() { self.text.previous(at) } else { at };
-        let (start, end) = (self.text.previous(middle), self.text.next(middle));
-        if start == middle || middle == end || at == 0 {
+        let argument = if at == self.text.len() { Argument::default() } else { argument };
+        let start = self.text.previous(middle);
+        if start == middle || at == 0 {
             return self.ding();
         }
+        if argument.count() == 0 {
+            return;
+        }
+        let (to, end) = if argument.is_negative {
+            (self.text.backward(start, argument.count()), start)
+        } else {
+            (middle, self.text.forward(middle, argument.count()))
+        };
         let line = self.text.as_str();
-        let swapped = format!("{}{}", &line[middle..end], &line[start..middle]);
-        self.text.replace(start..end, &swapped);
+        let (moved, passed) = (&line[start..middle], &line[to..end]);
+        if argument.is_negative {
+            let (changed, cursor) = (format!("{moved}{passed}"), to + moved.len());
+            self.text.replace(to..middle, &changed);
+            self.text.go(cursor);
+        } else {
+            let changed = format!("{passed}{moved}");
+            self.text.replace(start..end, &changed);
+        }
     }
 
-    /// The words before, and at or behind, the cursor.
-    pub(super) fn transpose_words(&mut self) {
-        let second_end = self.text.word_end(self.text.cursor());
+    /// The word before the cursor, and the one at or behind it, or so many words behind.
+    pub(super) fn transpose_words(&mut self, argument: Argument) {
+        if argument.is_negative {
+            return self.ding();
+        }
+        let count = argument.count().min(self.text.len());
+        let second_end = (0..count).fold(self.text.cursor(), |at, _| self.text.word_end(at));
         let second = self.text.word_start(second_end);
-        let first = self.text.word_start(second);
+        let first = (0..count).fold(second, |at, _| self.text.word_start(at));
         let first_end = self.text.word_end(first);
         if first_end > second || first == second {
             return self.ding();

@@ -23,6 +23,8 @@ impl Editor {
             F::Abort => self.abort(),
             F::AcceptLine => self.accept(),
             F::BackwardDeleteChar => self.delete(argument, true),
+            F::BackwardKillLine if argument.is_negative => self.kill_to_end(),
+            F::KillLine if argument.is_negative => self.kill_back_to(0),
             F::BackwardKillLine | F::UnixLineDiscard => self.kill_back_to(0),
             F::BackwardKillWord => self.kill_words_back(argument),
             F::BeginningOfHistory => self.go_to_line(0),
@@ -75,11 +77,11 @@ impl Editor {
             F::SetMark => self.mark = self.text.cursor(),
             F::Suspend => self.effects.push(Effect::Suspend),
             F::TildeExpand => _ = self.expand_tilde(),
-            F::TransposeChars => self.transpose_chars(),
-            F::TransposeWords => self.transpose_words(),
+            F::TransposeChars => self.transpose_chars(argument),
+            F::TransposeWords => self.transpose_words(argument),
             F::Undo | F::ViUndo => self.undo_once(argument),
-            F::UnixWordRubout => self.kill_back_to(self.text.blank_word_start(self.text.cursor())),
-            F::Yank => self.yank(),
+            F::UnixWordRubout => self.kill_blank_words_back(argument),
+            F::Yank => self.yank(argument),
             F::YankLastArg => self.yank_last_argument(argument),
             F::YankNthArg => self.yank_nth_argument(argument),
             F::YankPop => self.yank_before(),
@@ -105,7 +107,7 @@ impl Editor {
             F::ViMatch => self.ding(),
             F::ViMovementMode => self.leave_insertion(),
             F::ViPut => self.put(key, argument),
-            F::ViRedo => self.redo(),
+            F::ViRedo => self.redo(argument),
             F::ViReplace => {
                 self.map = MapName::ViInsert;
                 self.overwrite = true;

@@ -183,6 +183,32 @@ fn arguments_are_counts() {
             (r"abcdef\C-a\e-\C-f", "|abcdef"),
             (r"axbxc\C-a\e2\C-]x", "axb|xc"),
             (r"axbxc\e\C-]x", "axb|xc"),
+            (r"one two three\e2\C-w", "one |"),
+            (r"abcdef\C-a\C-f\e3\C-t", "bcda|ef"),
+            (r"abcdef\e2\C-b\e-\C-t", "abd|cef"),
+            (r"abcdef\e2\C-b\e0\C-t", "abcd|ef"),
+            (r"abcdef\e3\C-t", "abcdfe|"),
+            (r"abcdef\C-a\C-f\e9\C-t", "bcdefa|"),
+            (r"a b c d\C-a\C-f\e2\et", "c b a| d"),
+            (r"a b c d\C-a\C-f\e-\et", "a| b c d"),
+            (r"ab \C-w\e3\C-y", "ab ab ab |"),
+            (r"x\C-wab\C-w\e3\C-y\ey", "x|"),
+            (r"one two\eb\e-\C-k", "|two"),
+            (r"one two\eb\e-\C-k\C-y", "one |two"),
+            (r"one two\eb\e-\C-x\C-?", "one |"),
+            (r"x\e-5y", "x|"),
+        ],
+    );
+    check(
+        Typist::vi,
+        &[
+            (r"one two three\e2\C-w", "one |e"),
+            (r"one two\e02x3.", "|wo"),
+            (r"one two\e02x.", "|two"),
+            (r"one two\e0x12.", "|"),
+            (r"a b c d e f\e0d2w3.", "|f"),
+            (r"a b c d e f\e0dw2.", "|d e f"),
+            (r"abc def ghi\ebd0$2.", "|i"),
         ],
     );
 }

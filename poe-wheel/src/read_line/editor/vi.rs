@@ -4,6 +4,7 @@ use super::motion::Motion;
 use super::{Argument, Editor, LONGEST, MACRO_KEYS, MOST, Side};
 use crate::read_line::key::Key;
 use crate::read_line::keymap::MapName;
+use crate::read_line::stroke::Stroke;
 
 /// An operator that waits to be told what it is for.
 #[derive(Clone, Copy, Debug)]
@@ -176,14 +177,50 @@ impl Editor {
         self.text.go(self.text.previous(self.text.cursor()));
     }
 
-    /// Types the last change again.
-    pub(super) fn redo(&mut self) {
-        self.macro_keys += self.repeated.len();
+    /// Types the last change again; with a count, which takes the place of those that it had.
+    pub(super) fn redo(&mut self, argument: Argument) {
+        let strokes = match argument.digits {
+            Some(count) => counted(count, &self.repeated),
+            None => self.repeated.clone(),
+        };
+        self.macro_keys += strokes.len();
         if self.repeated.is_empty() || self.macro_keys > MACRO_KEYS {
             return self.ding();
         }
-        for stroke in self.repeated.iter().rev() {
-            self.queue.push_front(stroke.clone());
+        for stroke in strokes.into_iter().rev() {
+            self.queue.push_front(stroke);
         }
+    }
+}
+
+/// A command with another count.
+fn counted(count: usize, strokes: &[Stroke]) -> Vec<Stroke> {
+    let command = without_count(strokes);
+    let (operator, rest) = match command.split_first() {
+        Some((first, rest)) if matches!(letter(first), Some('c' | 'd' | 'y')) => {
+            (Some(first), without_count(rest))
+        }
+        _ => (None, command),
+    };
+    let digits = count.to_string();
+    let digits = digits.chars().map(|digit| Stroke::Key(Key::char(digit)));
+    digits.chain(operator.into_iter().chain(rest).cloned()).collect()
+}
+
+fn without_count(strokes: &[Stroke]) -> &[Stroke] {
+    let is_digit = |stroke: &Stroke| letter(stroke).is_some_and(|char| char.is_ascii_digit());
+    match strokes.first().and_then(letter) {
+        Some('1'..='9') => {
+            let length = strokes.iter().take_while(|stroke| is_digit(stroke)).count();
+            &strokes[length..]
+        }
+        _ => strokes,
+    }
+}
+
+fn letter(stroke: &Stroke) -> Option<char> {
+    match stroke {
+        Stroke::Key(key) if !key.ctrl && !key.meta => key.letter(),
+        _ => None,
     }
 }
