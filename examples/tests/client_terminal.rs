@@ -89,10 +89,12 @@ fn the_end_of_the_server_is_the_end_and_so_are_signals() {
     terminal.until_seen("bye\n> unfinished");
     assert!(terminal.is_restored());
 
-    let Some((mut terminal, mut server)) = client(&[]) else { return };
-    terminal.signal(Signal::SIGTERM);
-    assert!(terminal.wait().success() && terminal.is_restored());
-    assert_eq!(read_all(&mut server), "");
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+        let Some((mut terminal, mut server)) = client(&[]) else { return };
+        terminal.signal(signal);
+        assert!(terminal.wait().success() && terminal.is_restored(), "{signal}");
+        assert_eq!(read_all(&mut server), "");
+    }
 }
 
 #[test]

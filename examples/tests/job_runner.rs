@@ -38,6 +38,7 @@ fn it_has_help_and_refuses_what_it_does_not_understand() {
     for (arguments, complaint) in [
         (&["one", "two"][..], "Error: unexpected argument \"two\"; see --help"),
         (&["-j"], "Error: -j takes a number of commands, 1 or more; see --help"),
+        (&["-jobs"], "Error: -j takes a number of commands, 1 or more; see --help"),
         (&["-j", "0"], "Error: -j takes a number of commands, 1 or more; see --help"),
         (&["/no/such/file"], "Error: /no/such/file: No such file or directory (os error 2)"),
     ] {
@@ -81,8 +82,8 @@ fn no_more_run_at_a_time_than_it_is_told() {
     let folder = std::env::temp_dir().join(format!("job-runner-{}-at-once", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let job = format!("cd {}; touch $$; ls | wc -l; sleep 0.02; rm $$\n", folder.display());
-    for (at_once, jobs) in [(1, 5), (3, 20)] {
-        let (output, ..) = runs(&["-j", &at_once.to_string()], &job.repeat(jobs));
+    for (options, at_once, jobs) in [(&["-j", "1"][..], 1, 5), (&["-j3"], 3, 20)] {
+        let (output, ..) = runs(options, &job.repeat(jobs));
         let counts: Vec<usize> =
             output.iter().filter_map(|line| line.split_once(": ")?.1.parse().ok()).collect();
         assert_eq!(counts.len(), jobs);
@@ -110,17 +111,21 @@ fn commands_do_not_read_what_is_for_the_runner() {
 }
 
 #[test]
-fn an_interrupt_ends_the_commands_and_starts_no_more() {
-    for (trap, signals) in [("exit 5", 1), ("echo no", 2)] {
+fn a_signal_ends_the_commands_and_starts_no_more() {
+    for (trap, signal, signals) in [
+        ("exit 5", Signal::SIGINT, 1),
+        ("exit 5", Signal::SIGHUP, 1),
+        ("echo no", Signal::SIGINT, 2),
+    ] {
         let mut program = Program::start(Command::new(RUNNER).args(["-j", "1"]));
         program.type_line(&format!("trap '{trap}' TERM; echo $$; while :; do sleep 0.01; done"));
         program.type_line("echo never");
         let line = program.wait_for_line("pid", |line| line.starts_with("1: "));
         let pid: u32 = line["1: ".len()..].parse().unwrap();
-        program.signal(Signal::SIGINT);
+        program.signal(signal);
         if signals == 2 {
             program.wait_for_line("refusal", |line| line == "1: no");
-            program.signal(Signal::SIGINT);
+            program.signal(signal);
         }
         let ended = program.wait();
         assert_eq!(ended.status.code(), Some(130), "{ended:?}");

@@ -222,10 +222,15 @@ fn it_connects_again() {
 #[test]
 fn nobody_there_is_a_message() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let Some(mut terminal) = Terminal::start(SIZE, TOP, [&address]) else { return };
-    terminal.until_sees(|seen| seen.contains("cannot connect: connect: Connection refused"));
-    terminal.types("q");
-    assert!(terminal.wait().success() && terminal.is_restored());
+    for signal in [None, Some(Signal::SIGHUP), Some(Signal::SIGQUIT)] {
+        let Some(mut terminal) = Terminal::start(SIZE, TOP, [&address]) else { return };
+        terminal.until_sees(|seen| seen.contains("cannot connect: connect: Connection refused"));
+        match signal {
+            Some(signal) => terminal.signal(signal),
+            None => terminal.types("q"),
+        }
+        assert!(terminal.wait().success() && terminal.is_restored(), "{signal:?}");
+    }
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn main() -> examples::Result<ExitCode> {
             };
             let builder = builder.input_event("command").partial_event("command");
             cx.heap.source = Some(builder.error_event("no more").spawn(cx.kernel)?);
-            for signal in ["INT", "TERM"] {
+            for signal in ["INT", "TERM", "HUP"] {
                 cx.sig(signal, "end")?;
             }
             Ok(())
@@ -236,8 +236,11 @@ fn arguments() -> examples::Result<(usize, Option<PathBuf>)> {
                 say!("{PURPOSE}\n\nUsage: {USAGE}");
                 std::process::exit(0);
             }
-            Some("-j") => {
-                let number = arguments.next().and_then(|number| number.to_str()?.parse().ok());
+            Some(option) if option.starts_with("-j") => {
+                let number = match &option["-j".len()..] {
+                    "" => arguments.next().and_then(|number| number.to_str()?.parse().ok()),
+                    number => number.parse().ok(),
+                };
                 at_once = number.filter(|number| *number > 0).ok_or_else(|| {
                     wrong("-j takes a number of commands, 1 or more; see --help".to_owned())
                 })?;

@@ -37,7 +37,7 @@ fn main() -> examples::Result {
         .client_state(None::<Console>)
         .high_mark(HIGH)
         .low_mark(LOW)
-        .drain_on(["INT", "TERM"])
+        .drain_on(["INT", "TERM", "HUP", "QUIT"])
         .connect_error(move |_, error| -> HandlerResult {
             Err(format!("cannot connect to {server}: {error}").into())
         })

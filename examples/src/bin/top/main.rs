@@ -133,7 +133,7 @@ fn start(cx: &mut Client<'_>) -> HandlerResult {
     let screen = Curses::build().input_event("input").error_event("screen error");
     cx.heap.user.screen = Some(screen.spawn(cx.kernel)?);
     cx.heap.user.draw();
-    for signal in ["INT", "TERM", "HUP"] {
+    for signal in ["INT", "TERM", "HUP", "QUIT"] {
         cx.sig(signal, "quit")?;
     }
     for signal in ["WINCH", "CONT"] {
