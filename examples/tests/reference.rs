@@ -71,7 +71,8 @@ fn what_yaml_is_odd_about_comes_back_to_perl() {
         my ($host, $port) = @ARGV;
         my $filter = POE::Filter::Reference->new(Serializer => "YAML");
         my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!;
-        my @texts = ("~", "", " x", "two\nlines\n", "a: b", qq("it's"), "a | # b", "word", "- x");
+        my @texts = ("~", "", " x", "two\nlines\n", "a: b", qq("it's"), "a | # b", "word", "- x",
+            "null", "Null", "true", "yes", "1.10", "007", "-1", "+5", ".5", "0x1F", "1e3", "1_000", "=", ".inf", 9 x 30, 1 x 500);
         my @records = ({}, [], [undef], { v => undef }, [[], {}, undef], map { [$_, { $_ => $_ }] } @texts);
         print $socket @{ $filter->put(\@records) };
         $socket->flush;
@@ -97,17 +98,24 @@ fn what_yaml_is_odd_about_comes_back_to_perl() {
 }
 
 #[test]
-fn records_in_messagepack_come_back() {
-    let (server, address) =
-        Program::listening(Command::new(SERVER).args(["127.0.0.1:0", "--codec", "msgpack"]));
-    let mut client = common::connect(address);
-    let frame = b"9\0\x82\xa1a\x01\xa1b\x92\x02\xc0";
-    client.write_all(&frame[..]).unwrap();
-    client.shutdown(std::net::Shutdown::Write).unwrap();
-    let mut back = Vec::new();
-    std::io::Read::read_to_end(&mut client, &mut back).unwrap();
-    assert_eq!(back, frame);
-    server.interrupt().well();
+fn records_come_back_as_they_were() {
+    let number = "9".repeat(30);
+    let yaml =
+        format!("---\n- 1.10\n- {number}\n- ~\n- \"1.10\"\n- \"~\"\n- null\n-\n  1.0: true\n");
+    let yaml = format!("{}\0{yaml}", yaml.len());
+    for (codec, frame) in
+        [("msgpack", &b"9\0\x82\xa1a\x01\xa1b\x92\x02\xc0"[..]), ("yaml", yaml.as_bytes())]
+    {
+        let (server, address) =
+            Program::listening(Command::new(SERVER).args(["127.0.0.1:0", "--codec", codec]));
+        let mut client = common::connect(address);
+        client.write_all(frame).unwrap();
+        client.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut back = Vec::new();
+        std::io::Read::read_to_end(&mut client, &mut back).unwrap();
+        assert_eq!(back.escape_ascii().to_string(), frame.escape_ascii().to_string());
+        server.interrupt().well();
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod sys;
 use std::io::Write;
 
 use poe_filter::reference::{
-    Cbor, Codec, CodecError, Json, MessagePack, Reference, Storable, StorableOf, Yaml,
+    Cbor, Codec, CodecError, Json, MessagePack, Reference, Storable, StorableOf, Yaml, YamlValues,
 };
 use poe_filter::{Filter, FilterError};
 use proptest::prelude::*;
@@ -49,6 +49,7 @@ fn thaw<C: Codec>(codec: &C, image: Vec<u8>) -> Result<C::In, CodecError> {
 /// Has each codec read it, as whatever it is, and as a type without end.
 fn thaw_all(image: &[u8]) {
     _ = thaw(&Yaml::<serde_json::Value>::new(), image.to_vec());
+    _ = thaw(&YamlValues::new(), image.to_vec());
     _ = thaw(&Yaml::<Tree>::new(), image.to_vec());
     _ = thaw(&Yaml::<Nest>::new(), image.to_vec());
     thaw_others(image);
@@ -127,7 +128,8 @@ fn aliases_of_yaml_are_limited() {
         let list = vec![format!("*{last}"); 9].join(", ");
         laughs += &format!("{next}: &{next} [{list}]\n");
     }
-    thaw(&Yaml::<serde_json::Value>::new(), laughs.into()).unwrap_err();
+    thaw(&Yaml::<serde_json::Value>::new(), laughs.clone().into()).unwrap_err();
+    thaw(&YamlValues::new(), laughs.into()).unwrap_err();
 
     // A list of ten thousand, ten thousand times.
     let wide = format!("- &a [{}]\n{}", "1, ".repeat(10_000), "- *a\n".repeat(10_000));

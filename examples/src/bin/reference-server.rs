@@ -4,7 +4,7 @@ use std::fmt;
 
 use poe_component::prelude::*;
 use poe_filter::reference::{
-    Codec, Json, MessagePack, Reference, ReferenceBuilder, Storable, Yaml,
+    Codec, Json, MessagePack, Reference, ReferenceBuilder, Storable, YamlValues,
 };
 use poe_filter::{DataLimits, storable};
 use serde_json::Value as Data;
@@ -87,8 +87,8 @@ fn main() -> examples::Result {
         Format::MessagePack => {
             serve(address, MessagePack::<Data>::within(limits), LONGEST, compress)
         }
-        // A scalar without quotes is what YAML says, so that Perl's 1.10 goes back as 1.1.
-        Format::Yaml => serve(address, Yaml::<Data>::within(limits), LONGEST_YAML, compress),
+        // With scalars as they are written, as to Perl they are text: its 1.10 goes back as 1.10.
+        Format::Yaml => serve(address, YamlValues::within(limits), LONGEST_YAML, compress),
     }
 }
 

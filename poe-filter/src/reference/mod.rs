@@ -22,6 +22,8 @@ mod typed;
 #[cfg(feature = "yaml")]
 mod yaml;
 #[cfg(feature = "yaml")]
+mod yaml_value;
+#[cfg(feature = "yaml")]
 mod yaml_writer;
 #[cfg(feature = "zlib")]
 mod zlib;
@@ -41,6 +43,8 @@ pub use self::storable::Storable;
 pub use self::storable_of::StorableOf;
 #[cfg(feature = "yaml")]
 pub use self::yaml::Yaml;
+#[cfg(feature = "yaml")]
+pub use self::yaml_value::{YamlValue, YamlValues};
 use crate::block_prefix::BlockPrefix;
 use crate::{
     Block, ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, DecimalLength, DecodedLength,

@@ -10,13 +10,14 @@ use super::yaml_writer;
 use crate::metered::Meter;
 
 typed_codec! {
-    /// YAML, by `yaml_serde`: a codec of records of any type, or of `yaml_serde::Value`.
+    /// YAML, by `yaml_serde`: a codec of records of any type. [`YamlValues`](super::YamlValues) is that of any data.
     ///
     /// What is written is what Perl's YAML module reads too: three dashes at the beginning, `~` where there is nothing,
     /// and strings in quotes unless they are words. To that module every scalar is text, also `true` and `1.0`; a
     /// scalar that it wrote without quotes is what YAML says it is, so that a record's type had better say what it
-    /// needs: a `String` has `1.10` as it was, and a value of any kind the number 1.1. Text is UTF-8. The class of an
-    /// object that Perl has blessed is lost, and a reference to a scalar is a map of one pair.
+    /// needs: a `String` has `1.10` as it was, and so has a [`YamlValue`](super::YamlValue), but a value of another
+    /// library is the number 1.1. Text is UTF-8. The class of an object that Perl has blessed is lost, and a reference to a
+    /// scalar is a map of one pair.
     ///
     /// What an image says once and refers to by aliases is there, and is
     /// counted by [`DataLimits`](crate::DataLimits), as often as that.
@@ -36,7 +37,7 @@ typed_codec! {
     Yaml, freeze, thaw
 }
 
-fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> yaml_serde::Result<()> {
+pub(super) fn freeze<T: Serialize>(record: &T, image: &mut Vec<u8>) -> yaml_serde::Result<()> {
     image.extend(yaml_writer::write(record)?.into_bytes());
     Ok(())
 }

@@ -11,10 +11,13 @@ use yaml_serde::Error;
 /// How long a key may be, in octets, to stand on one line with its value: readers look that far for its colon.
 const LONGEST_KEY: usize = 1000;
 
+/// The name of a newtype whose text is a scalar as it is.
+pub(super) const PLAIN: &str = "poe_filter::reference::YamlValue::Plain";
+
 /// Writes one document.
 pub(super) fn write<T: Serialize + ?Sized>(data: &T) -> Result<String, Error> {
     let mut out = "---".to_owned();
-    data.serialize(Node { out: &mut out, indent: 0, tag: None, lone_key: false })?;
+    data.serialize(Node { out: &mut out, indent: 0, tag: None, plain: false, lone_key: false })?;
     Ok(out)
 }
 
@@ -25,6 +28,8 @@ struct Node<'o> {
     indent: usize,
     /// The name of the enum's variant that the value is.
     tag: Option<String>,
+    /// Whether a string is not one, but the text of another scalar.
+    plain: bool,
     /// Whether it is the key of a map of one pair, which may be no key, but the tag of the value.
     lone_key: bool,
 }
@@ -126,7 +131,7 @@ impl<'o> ser::Serializer for Node<'o> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), Error> {
-        match is_plain(value) {
+        match is_plain(value) || self.plain && is_token(value) {
             true => self.scalar(value),
             false => self.scalar(Quoted(value)),
         }
@@ -172,10 +177,10 @@ impl<'o> ser::Serializer for Node<'o> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        value.serialize(self)
+        value.serialize(Self { plain: name == PLAIN, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -245,7 +250,7 @@ impl Collection<'_> {
         }
         self.out.extend(std::iter::repeat_n(' ', self.indent));
         self.out.push_str(begin);
-        Node { out: self.out, indent: self.indent + 2, tag: None, lone_key: false }
+        Node { out: self.out, indent: self.indent + 2, tag: None, plain: false, lone_key: false }
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
@@ -371,7 +376,13 @@ impl ser::SerializeMap for Map<'_> {
 /// A key as it is behind its mark, be it on that line or below.
 fn write_key<T: Serialize + ?Sized>(key: &T, indent: usize, lone: bool) -> Result<String, Error> {
     let mut out = String::new();
-    key.serialize(Node { out: &mut out, indent: indent + 2, tag: None, lone_key: lone })?;
+    key.serialize(Node {
+        out: &mut out,
+        indent: indent + 2,
+        tag: None,
+        plain: false,
+        lone_key: lone,
+    })?;
     Ok(out)
 }
 
@@ -381,6 +392,12 @@ fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-./".contains(&octet))
         && !NO_STRINGS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// Whether a text can be a scalar without quotes, be it a string or not, wherever that stands.
+fn is_token(text: &str) -> bool {
+    text.bytes().any(|octet| octet.is_ascii_alphanumeric())
+        && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"+-.".contains(&octet))
 }
 
 /// A string in quotes, on one line.

@@ -7,7 +7,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use poe_filter::Filter;
 use poe_filter::reference::{
-    Cbor, Codec, Json, MessagePack, Reference, Storable, StorableOf, Yaml,
+    Cbor, Codec, Json, MessagePack, Reference, Storable, StorableOf, Yaml, YamlValues,
 };
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ const LIMITS: [usize; 3] = [1 << 20, 50, 3];
 
 pub(super) fn reference(octets: &[u8]) {
     let mut input = Input::new(octets);
-    let codec = input.number(7);
+    let codec = input.number(8);
     let form = input.number(5);
     let max_length = input.pick(&LIMITS);
     let sizes = input.sizes();
@@ -40,7 +40,8 @@ pub(super) fn reference(octets: &[u8]) {
         3 => case.check(MessagePack::<Value>::new()),
         4 => case.check(Cbor::<Value>::new()),
         5 => case.check(Cbor::<ciborium::Value>::new()),
-        _ => case.check(Yaml::<Value>::new()),
+        6 => case.check(Yaml::<Value>::new()),
+        _ => case.check(YamlValues::new()),
     }
 }
 
