@@ -41,7 +41,9 @@ fn tell(record: &HttpClientRecord, all: &mut Vec<String>) {
 
 /// What comes of these chunks, to the end, when these methods were asked for.
 fn records(streaming: bool, asked: &[&str], chunks: &[Vec<u8>]) -> Vec<String> {
+    // Without a request, any response is read.
     let builder = HttpClient::builder().max_content(60);
+    let builder = if asked.is_empty() { builder.allow_unasked() } else { builder };
     let builder = if streaming { builder.streaming() } else { builder };
     let mut filter = builder.build().unwrap();
     for method in asked {
@@ -93,7 +95,7 @@ fn bodies(asked: &[&str], input: &str) -> Vec<(u16, String)> {
 }
 
 fn problem(input: &str) -> HttpProblem {
-    match HttpClient::new().get(chunk(input)) {
+    match HttpClient::builder().allow_unasked().build().unwrap().get(chunk(input)) {
         Err(FilterError::Stream(error)) => *error.downcast().unwrap(),
         other => panic!("{input:?}: {other:?}"),
     }
@@ -214,13 +216,15 @@ fn responses_that_are_none() {
 fn a_response_that_nobody_asked_for_is_the_end() {
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
     let hints = "HTTP/1.1 103 Early Hints\r\n\r\n";
-    for streaming in [false, true] {
+    for (streaming, more) in
+        [(false, response), (true, response), (false, hints), (true, hints), (false, "H")]
+    {
         let builder = HttpClient::builder();
         let builder = if streaming { builder.streaming() } else { builder };
         let mut filter = builder.build().unwrap();
         ask(&mut filter, simple("GET"));
-        // One that goes before the next response says nothing yet.
-        filter.get_one_start([response, hints, response].concat().into()).unwrap();
+        // Empty lines behind a response are nothing.
+        filter.get_one_start([hints, response, "\r\n\n\r", more].concat().into()).unwrap();
         let mut records = 0;
         let error = loop {
             match filter.get_one() {
@@ -229,7 +233,7 @@ fn a_response_that_nobody_asked_for_is_the_end() {
                 Err(error) => break error,
             }
         };
-        assert_eq!(records, if streaming { 4 } else { 2 });
+        assert_eq!(records, if streaming { 4 } else { 2 }, "{more}");
         assert!(error.is_fatal());
         let FilterError::Stream(problem) = error else { panic!("{error}") };
         assert_eq!(*problem.downcast::<HttpProblem>().unwrap(), HttpProblem::Unasked);
@@ -237,8 +241,26 @@ fn a_response_that_nobody_asked_for_is_the_end() {
         ask(&mut filter, simple("GET"));
         assert!(filter.get_one().is_err());
     }
-    let records = HttpClient::new().get([response, response].concat().into()).unwrap();
-    assert_eq!(records.len(), 2);
+    // Nor is the first request to take what came before it, be it but the beginning.
+    for early in [response, hints, "H", "\r\n "] {
+        assert!(HttpClient::new().get(early.into()).unwrap_err().is_fatal(), "{early:?}");
+    }
+    let mut filter = HttpClient::builder().allow_unasked().build().unwrap();
+    assert_eq!(filter.get([response, hints, response].concat().into()).unwrap().len(), 3);
+    assert_eq!(filter.fresh().get([response, response].concat().into()).unwrap().len(), 2);
+}
+
+#[test]
+fn empty_lines_between_exchanges_are_skipped() {
+    let response = "HTTP/1.1 204 No Content\r\n\r\n";
+    let mut filter = HttpClient::new();
+    for blank in ["\r\n", "\n\n", ""] {
+        assert!(filter.get(blank.into()).unwrap().is_empty());
+        assert!(filter.finish().unwrap().is_none());
+        assert_eq!(filter.pending_len(), 0);
+        ask(&mut filter, simple("GET"));
+        assert_eq!(filter.get(format!("{response}{blank}").into()).unwrap().len(), 1);
+    }
 }
 
 #[test]

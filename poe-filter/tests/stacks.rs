@@ -598,7 +598,7 @@ fn a_body_is_no_request_when_a_layer_comes_below_its_filter() {
     for body in [&length, &chunked] {
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\n{body}").into_bytes();
         let response = format!("HTTP/1.1 200 OK\r\n{body}").into_bytes();
-        let client = || HttpClient::builder().streaming().build().unwrap();
+        let client = || HttpClient::builder().streaming().allow_unasked().build().unwrap();
         for got in [
             while_layers_come_and_go(server(), &request),
             behind_the_first_record(server(), &request),

@@ -10,7 +10,7 @@ use crate::{ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH};
 /// ```
 /// use poe_filter::{Filter, HttpClient};
 ///
-/// let mut filter = HttpClient::builder().max_content(10).build()?;
+/// let mut filter = HttpClient::builder().max_content(10).allow_unasked().build()?;
 /// let error = filter.get("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n".into()).unwrap_err();
 /// assert!(error.is_fatal());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -21,11 +21,12 @@ pub struct HttpClientBuilder {
     max_content: Option<u64>,
     max_buffer: usize,
     streaming: bool,
+    unasked: bool,
 }
 
 impl HttpClientBuilder {
     pub(super) fn new() -> Self {
-        Self { max_content: None, max_buffer: DEFAULT_MAX_BUFFER, streaming: false }
+        Self { max_content: None, max_buffer: DEFAULT_MAX_BUFFER, streaming: false, unasked: false }
     }
 
     /// How long a body may be, in octets. By default 64 MiB, or with
@@ -45,6 +46,22 @@ impl HttpClientBuilder {
     /// of [`Body`](super::HttpClientRecord::Body), then [`End`](super::HttpClientRecord::End).
     pub fn streaming(mut self) -> Self {
         self.streaming = true;
+        self
+    }
+
+    /// Takes responses for which this filter has put no request, each as one to GET: those that another has asked for.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, HttpClient};
+    ///
+    /// let recorded = "HTTP/1.1 204 No Content\r\n\r\n".repeat(3);
+    /// let mut filter = HttpClient::builder().allow_unasked().build()?;
+    /// assert_eq!(filter.get(recorded.clone().into())?.len(), 3);
+    /// assert!(HttpClient::new().get(recorded.into()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn allow_unasked(mut self) -> Self {
+        self.unasked = true;
         self
     }
 
@@ -69,6 +86,6 @@ impl HttpClientBuilder {
             }
         }
         let limits = BodyLimits { head: HeadLimits::DEFAULT, content };
-        Ok(HttpClient::with(limits, max_buffer, self.streaming))
+        Ok(HttpClient::with(limits, max_buffer, self.streaming, self.unasked))
     }
 }

@@ -24,9 +24,10 @@ pub use record::{HttpClientRecord, HttpClientRequest};
 /// filter.
 ///
 /// The filter that puts the requests has to be the one that gets the responses, as those to HEAD and
-/// CONNECT can not be told from others. Once it has put a request, a response that none has asked for is
-/// [`HttpProblem::Unasked`], and the end: the next request would take it for its own. A filter that puts
-/// nothing reads any responses, as those to GET.
+/// CONNECT can not be told from others. Whatever comes while no request waits for a response, but for empty
+/// lines, is [`HttpProblem::Unasked`], and the end: the next request would take it for its own. Responses
+/// without requests, of a recording say, are for a filter that is
+/// [told to take them](HttpClientBuilder::allow_unasked).
 ///
 /// A body ends as its headers say, or with the input if they say nothing: then the response is what
 /// [`finish`](Filter::finish) gives. What is no response, and what could be read in two ways, is a
@@ -52,8 +53,7 @@ pub struct HttpClient {
     state: State,
     /// Of the requests without response.
     asked: VecDeque<Method>,
-    /// Whether it has put any.
-    asks: bool,
+    unasked: bool,
     writer: Writer,
     limits: BodyLimits,
     max_buffer: usize,
@@ -92,7 +92,7 @@ impl HttpClient {
     pub fn new() -> Self {
         let content = Some(crate::DEFAULT_MAX_LENGTH as u64);
         let limits = BodyLimits { head: crate::httpd::head::HeadLimits::DEFAULT, content };
-        Self::with(limits, crate::DEFAULT_MAX_BUFFER, false)
+        Self::with(limits, crate::DEFAULT_MAX_BUFFER, false, false)
     }
 
     /// A filter with other parameters.
@@ -100,12 +100,12 @@ impl HttpClient {
         HttpClientBuilder::new()
     }
 
-    fn with(limits: BodyLimits, max_buffer: usize, streaming: bool) -> Self {
+    fn with(limits: BodyLimits, max_buffer: usize, streaming: bool, unasked: bool) -> Self {
         Self {
             buffer: InputBuffer::default(),
             state: State::Head(HeadScanner::default()),
             asked: VecDeque::new(),
-            asks: false,
+            unasked,
             writer: Writer::default(),
             limits,
             max_buffer,
@@ -135,6 +135,9 @@ impl HttpClient {
     }
 
     fn read_head(&mut self) -> Result<Option<HttpClientRecord>, HttpProblem> {
+        if self.asked.is_empty() && !self.unasked {
+            return self.read_nothing();
+        }
         let State::Head(scanner) = &mut self.state else { return Ok(None) };
         let end = scanner.end(self.buffer.join(), &self.limits.head)?;
         let Some(head) = end.and_then(|end| self.buffer.take(end)) else { return Ok(None) };
@@ -145,9 +148,6 @@ impl HttpClient {
             return Ok(Some(HttpClientRecord::Informational(response)));
         }
         let asked = self.asked.pop_front();
-        if asked.is_none() && self.asks {
-            return Err(HttpProblem::Unasked);
-        }
         let body = body(&response, asked.as_ref())?;
         if let Body::Length(length) = body {
             self.limits.check(length)?;
@@ -176,6 +176,15 @@ impl HttpClient {
         let response = parse_response(&head, &scanner)?;
         self.state = State::Collecting(Box::new(Collecting { head, response, asked, body }));
         self.read()
+    }
+
+    /// Skips empty lines, as some servers put behind a body.
+    fn read_nothing(&mut self) -> Result<Option<HttpClientRecord>, HttpProblem> {
+        if self.buffer.join().iter().any(|octet| !b"\r\n".contains(octet)) {
+            return Err(HttpProblem::Unasked);
+        }
+        self.buffer.skip(usize::MAX);
+        Ok(None)
     }
 
     fn end_collecting(&mut self, body: Bytes) -> Option<HttpClientRecord> {
@@ -222,7 +231,6 @@ impl HttpClient {
     }
 
     fn ask(&mut self, method: Method) {
-        self.asks = true;
         self.asked.push_back(method);
     }
 }
@@ -323,7 +331,7 @@ impl Filter for HttpClient {
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = HttpClientRecord, Out = HttpClientRequest>> {
-        Box::new(Self::with(self.limits, self.max_buffer, self.streaming))
+        Box::new(Self::with(self.limits, self.max_buffer, self.streaming, self.unasked))
     }
 }
 

@@ -6,16 +6,19 @@ use http::{HeaderMap, Request, Response};
 /// What [`HttpClient`](super::HttpClient) makes of its input.
 ///
 /// ```
+/// use http::Request;
 /// use poe_filter::{Filter, HttpClient, HttpClientRecord};
 ///
 /// let input = "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
-/// let records = HttpClient::new().get(input.into())?;
+/// let mut filter = HttpClient::new();
+/// filter.put(Request::delete("http://localhost/file").body("")?.into(), &mut Vec::<u8>::new())?;
+/// let records = filter.get(input.into())?;
 /// let [HttpClientRecord::Informational(hints), HttpClientRecord::Response(done)] = &records[..]
 /// else {
 ///     panic!("{records:?}");
 /// };
 /// assert_eq!((hints.status().as_u16(), done.status().as_u16()), (103, 204));
-/// # Ok::<(), poe_filter::FilterError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]

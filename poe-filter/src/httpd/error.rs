@@ -45,7 +45,7 @@ pub enum HttpProblem {
     #[error("Host is no name or address of a host")]
     BadHost,
 
-    /// A response came that no request had asked for: 502 of a gateway.
+    /// Something came that no request had asked for: 502 of a gateway.
     #[error("response belongs to no request; close the connection and ask again on another")]
     Unasked,
 

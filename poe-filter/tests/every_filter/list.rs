@@ -388,7 +388,9 @@ fn http(cases: &mut Vec<Case>) {
     httpd("Httpd", Httpd::new, true).add_with(cases, whole_requests);
     httpd("Httpd, chunked", Httpd::new, true).add_with(cases, chunked_requests);
     let client = |name, make, exact| Kind { name, make, tell: response, record: question, exact };
-    client("HttpClient", HttpClient::new, true).add_with(cases, whole_responses);
+    // Whoever takes over knows nothing of the requests.
+    let make = || HttpClient::builder().allow_unasked().build().unwrap();
+    client("HttpClient", make, true).add_with(cases, whole_responses);
 
     // Whoever takes over in the midst of a body can not know that it is one; and all that is told are pieces.
     let streaming = |base: usize, cases: &mut Vec<Case>| {
@@ -400,7 +402,7 @@ fn http(cases: &mut Vec<Case>) {
     let make = || Httpd::builder().streaming().build().unwrap();
     httpd("Httpd, streaming", make, false).add_with(cases, whole_requests);
     httpd("Httpd, streaming, chunked", make, false).add_with(cases, chunked_requests);
-    let make = || HttpClient::builder().streaming().build().unwrap();
+    let make = || HttpClient::builder().streaming().allow_unasked().build().unwrap();
     client("HttpClient, streaming", make, false).add_with(cases, whole_responses);
     streaming(base, cases);
 }
