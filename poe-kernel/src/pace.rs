@@ -21,6 +21,8 @@ pub(crate) struct Pace {
     batch: Cell<u32>,
     /// How many of them are left.
     left: Cell<u32>,
+    /// When it was last read.
+    read: Cell<Nanos>,
 }
 
 impl Default for Pace {
@@ -31,6 +33,7 @@ impl Default for Pace {
             events: Cell::new(0),
             batch: Cell::new(1),
             left: Cell::new(1),
+            read: Cell::new(0),
         }
     }
 }
@@ -67,15 +70,13 @@ impl Pace {
 
     fn end_batch(&self, clock: &Clock) -> bool {
         let (batch, events) = (self.batch.get(), self.events.get() + self.batch.get());
-        let (took, span) = (clock.read() - self.polled.get(), self.span.get());
-        let late = took >= span;
-        // After very slow events, each of them is looked at.
-        let batch = if took >= 16 * span {
-            1
-        } else if late {
-            batch / 2
-        } else {
-            batch * 2
+        let (now, span) = (clock.read(), self.span.get());
+        let late = now - self.polled.get() >= span;
+        let batch = match now - self.read.replace(now) {
+            // However few of them were slow, all that follow may be.
+            took if took >= span => 1,
+            took if took >= span / 2 => batch,
+            _ => batch * 2,
         };
         let batch = batch.clamp(1, Self::LARGEST_BATCH);
         self.batch.set(batch);
@@ -87,6 +88,7 @@ impl Pace {
     /// Handles are being looked at.
     pub(crate) fn restart(&self, now: Nanos) {
         self.polled.set(now);
+        self.read.set(now);
         self.span.set(nanos(Self::SPAN));
         self.events.set(0);
     }
@@ -96,5 +98,6 @@ impl Pace {
         let now = clock.read();
         self.span.set(nanos(Self::SPAN).max(now - self.polled.get()));
         self.polled.set(now);
+        self.read.set(now);
     }
 }
