@@ -106,7 +106,9 @@ impl Kernel {
                 self.share_with_pass(sequence);
             }
         }
-        if is_within || self.has_due() {
+        if inner.is_fatal.get() {
+            // Nothing more is dispatched.
+        } else if is_within || self.has_due() {
             let dispatched = self.pass((!always_poll).then(|| inner.pace.left()));
             inner.pace.count(dispatched);
             inner.dispatched.set(inner.dispatched.get() + u64::from(dispatched));

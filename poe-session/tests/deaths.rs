@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use common::{Trace, fail, kernel, never, seconds, traced, traced_start};
-use poe_kernel::{Cause, Death, Diagnostic, SharedDeath};
+use poe_kernel::{Asserts, Cause, Death, Diagnostic, SharedDeath};
 use poe_session::prelude::*;
 
 fn death(result: Result<(), KernelError>) -> SharedDeath {
@@ -450,4 +450,19 @@ fn a_handler_that_waits_is_told_of_a_death_that_ends_the_run() {
     let Err(KernelError::Died(death)) = kernel.run() else { panic!("the death was lost") };
     assert_eq!(death.cause.to_string(), "cannot work");
     assert!(told.get() && turns.get() < 100, "{} turns", turns.get());
+}
+
+#[test]
+fn nothing_is_dispatched_once_a_run_is_to_end() {
+    let kernel = Kernel::builder().asserts(Asserts::DATA).build().unwrap();
+    let session = Session::build(()).on("event", never::<(), ()>).spawn(&kernel).unwrap();
+    kernel.post(session, "event", ()).unwrap();
+    for priority in [Priority::High, Priority::Low] {
+        kernel.post_with(priority, session, "event", ()).unwrap();
+    }
+    // There is nobody to die of it.
+    kernel.post("nobody", "event", ()).unwrap_err();
+    let error = kernel.run().unwrap_err();
+    assert!(error.to_string().contains("nobody"), "{error}");
+    assert_eq!((kernel.session_count(), kernel.get_event_count()), (0, 0));
 }
