@@ -14,7 +14,7 @@ pub(crate) struct Interrupted {
     pub(crate) end: u64,
     /// How many events are to be dispatched before handles are looked at again.
     pub(crate) owed: u64,
-    /// How many urgent events were dispatched in it.
+    /// How many urgent events were dispatched in it that were posted since it began.
     pub(crate) high: u32,
 }
 

@@ -31,13 +31,23 @@ struct Pass {
     most: u32,
     /// How many events are to be dispatched before handles are looked at.
     owed: u64,
-    /// How many urgent events were dispatched.
+    /// How many urgent events were dispatched that were posted since it began.
     high: u32,
 }
 
 impl Pass {
-    /// With so many urgent events dispatched it ends, though others are left.
+    /// With so many of those dispatched the others wait for the next one, so that who always posts more starves nobody.
     const MOST_HIGH: u32 = 4096;
+
+    /// Whether an urgent event of this number goes ahead in it.
+    fn has_ahead(&self, sequence: u64) -> bool {
+        !self.is_since(sequence) || self.high < Self::MOST_HIGH
+    }
+
+    /// Whether what has this number was sent since it began.
+    fn is_since(&self, sequence: u64) -> bool {
+        sequence >= self.end()
+    }
 
     /// What belongs to it has a lesser number, be it interrupted or not.
     fn end(&self) -> u64 {
@@ -224,16 +234,11 @@ impl Kernel {
     }
 
     /// Dispatches the next urgent event, or a timer of this pass that was due before it; false if it is not to be dispatched
-    /// now, and `None` if there is none.
+    /// now, and `None` if there is none that goes ahead.
     #[cold]
     #[inline(never)]
     fn dispatch_high(&self, pass: &mut Pass) -> Option<bool> {
-        let next = self.next_high()?;
-        if pass.high >= Pass::MOST_HIGH {
-            // It ends, so that what it has left behind is seen to.
-            (pass.limit, pass.end) = (0, 0);
-            return Some(false);
-        }
+        let next = self.next_high().filter(|&(_, sequence)| pass.has_ahead(sequence))?;
         let (now, end) = (pass.now, pass.end());
         let timed = self.change_timers(|timers| timers.peek_due(now, end));
         if pass.dispatched >= pass.most {
@@ -244,7 +249,7 @@ impl Kernel {
             let timer = self.change_timers(Timers::pop)?;
             self.dispatch_timer((timer, timed.due));
         } else {
-            pass.high += 1;
+            pass.high += u32::from(pass.is_since(next.1));
             self.dispatch_front(&self.inner.prioritized.high);
         }
         Some(true)
@@ -395,7 +400,7 @@ impl Kernel {
         let is_timed =
             || self.change_timers(|timers| timers.peek_due(pass.now, pass.end).is_some());
         self.inner.queue.borrow().front().is_some_and(|event| event.header.sequence < pass.end)
-            || self.next_high().is_some()
+            || self.next_high().is_some_and(|(_, sequence)| pass.has_ahead(sequence))
             || is_timed()
     }
 

@@ -5,9 +5,10 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::queue::{Kind, Queue};
+use crate::queue::Queue;
+use crate::send::no_session;
 use crate::{
-    Asserts, Destination, EventFor, Kernel, Payload, PostError, SessionId, send::no_session,
+    Asserts, Destination, Envelope, EventFor, Kernel, Payload, PostError, Priority, SessionId,
 };
 
 /// Names one posted event; refused once that was dispatched or taken back, and by other kernels.
@@ -83,27 +84,37 @@ impl Kernel {
         event: impl EventFor<P>,
         payload: P,
     ) -> Result<PostId, PostError> {
+        self.post_named("post_set", Priority::Normal, destination, event, payload)
+    }
+
+    /// Posts an event, and names it. The method that does so is named to who is told that it fails.
+    #[track_caller]
+    pub(crate) fn post_named<P: 'static>(
+        &self,
+        method: &'static str,
+        priority: Priority,
+        destination: impl Destination,
+        event: impl EventFor<P>,
+        payload: P,
+    ) -> Result<PostId, PostError> {
         let (caller, event) = (self.caller(), event.name());
-        let id = PostId::next(self);
-        let Some(to) = destination.resolve(self) else {
-            return self.returned(
-                "post_set",
-                Asserts::DATA,
-                Err(no_session(destination, event).into()),
-            );
+        let Some(session) = destination.resolve(self) else {
+            let missing = no_session(destination, event);
+            return self.returned(method, Asserts::DATA, Err(missing.into()));
         };
-        let from = self.active_session();
-        if to.is_kernel() {
+        if session.is_kernel() {
             // It does nothing, and is nowhere.
             return Ok(PostId::nowhere(self));
         }
         if self.is_queue_full() {
-            return self.returned("post_set", Asserts::NONE, Err(self.queue_full(event)));
+            return self.returned(method, Asserts::NONE, Err(self.queue_full(event)));
         }
-        if self.enqueue(Kind::Post, to, from, event, caller, payload) {
+        let (id, sender) = (PostId::next(self), self.active_session());
+        let envelope = Envelope { session, sender, event, caller };
+        if self.enqueue_among(priority, envelope, payload) {
             Ok(id)
         } else {
-            self.returned("post_set", Asserts::DATA, Err(no_session(from, event).into()))
+            self.returned(method, Asserts::DATA, Err(no_session(sender, event).into()))
         }
     }
 

@@ -5,9 +5,8 @@ use std::cell::{Cell, RefCell};
 use crate::clock::Nanos;
 use crate::kernel::Inner;
 use crate::queue::{Header, Kind, Queue};
-use crate::send::no_session;
 use crate::trace::trace;
-use crate::{Asserts, Destination, Envelope, EventFor, Kernel, PostError, PostId, SessionId};
+use crate::{Destination, Envelope, EventFor, Kernel, PostError, PostId, SessionId};
 
 /// When a posted event comes among all that is queued. POE knows no priorities.
 ///
@@ -17,7 +16,8 @@ use crate::{Asserts, Destination, Envelope, EventFor, Kernel, PostError, PostId,
 #[non_exhaustive]
 pub enum Priority {
     /// Ahead of all that has another priority, in the pass that is going on. Timers that were due before keep their turn, and
-    /// handles are looked at in between; but who always posts so has all other posts wait, and signals, which are posts.
+    /// handles are looked at in between. Of those that are posted while a pass goes on, 4096 go ahead in it: who always posts so
+    /// has other posts wait, and signals, which are posts, but not for ever.
     High,
     /// As [`Kernel::post`] has it: by due time, then first come, first served.
     #[default]
@@ -125,49 +125,33 @@ impl Kernel {
         event: impl EventFor<P>,
         payload: P,
     ) -> Result<PostId, PostError> {
-        let (caller, event) = (self.caller(), event.name());
-        let Some(to) = destination.resolve(self) else {
-            return self.returned(
-                "post_with",
-                Asserts::DATA,
-                Err(no_session(destination, event).into()),
-            );
-        };
-        let from = self.active_session();
-        if to.is_kernel() {
-            // It does nothing, and is nowhere.
-            return Ok(PostId::nowhere(self));
-        }
-        if self.is_queue_full() {
-            return self.returned("post_with", Asserts::NONE, Err(self.queue_full(event)));
-        }
-        let id = PostId::next(self);
-        let envelope = Envelope { session: to, sender: from, event, caller };
-        let is_sent = match priority {
-            Priority::Normal => self.enqueue(Kind::Post, to, from, event, caller, payload),
-            Priority::High => self.enqueue_in(&self.inner.prioritized.high, envelope, payload),
-            Priority::Low => self.enqueue_in(&self.inner.prioritized.low, envelope, payload),
-        };
-        if !is_sent {
-            return self.returned("post_with", Asserts::DATA, Err(no_session(from, event).into()));
-        }
-        if priority != Priority::Normal {
-            trace!(self, EVENTS, to, "event {event:?} to session {to} has {priority:?} priority");
-        }
-        Ok(id)
+        self.post_named("post_with", priority, destination, event, payload)
     }
 
-    /// Queues an event that has not the usual priority; false when its sender or its receiver is gone.
-    fn enqueue_in<P: 'static>(&self, queue: &RefCell<Queue>, to: Envelope, value: P) -> bool {
-        let Envelope { session, sender, event, caller } = to;
-        if !self.inner.sessions.borrow_mut().hold_event(session, sender) {
+    /// Queues an event among those of its priority; false when its sender or its receiver is gone.
+    pub(crate) fn enqueue_among<P: 'static>(
+        &self,
+        priority: Priority,
+        envelope: Envelope,
+        value: P,
+    ) -> bool {
+        let Envelope { session: to, sender: from, event, caller } = envelope;
+        let queue = match priority {
+            Priority::Normal => {
+                return self.enqueue(Kind::Post, to, from, event, caller, value);
+            }
+            Priority::High => &self.inner.prioritized.high,
+            Priority::Low => &self.inner.prioritized.low,
+        };
+        if !self.inner.sessions.borrow_mut().hold_event(to, from) {
             return false;
         }
         let (due, sequence) = (self.inner.now.get(), self.next_sequence());
-        queue.borrow_mut().push(Header::new(sequence, to, due, Kind::Post), value);
+        queue.borrow_mut().push(Header::new(sequence, envelope, due, Kind::Post), value);
         self.priorities_changed();
         if self.inner.observing.get() {
-            self.observe_enqueued(Kind::Post, session, sender, event, caller, sequence);
+            self.observe_enqueued(Kind::Post, to, from, event, caller, sequence);
+            trace!(self, EVENTS, to, at caller.location, "event {event:?} to session {to} has {priority:?} priority");
         }
         true
     }
@@ -182,7 +166,19 @@ impl Kernel {
     /// Whether no more events are to be posted.
     #[inline]
     pub(crate) fn is_queue_full(&self) -> bool {
+        self.has_no_room() && self.has_no_room_when_purged()
+    }
+
+    #[inline]
+    fn has_no_room(&self) -> bool {
         self.inner.queue.borrow().len() >= self.inner.prioritized.room()
+    }
+
+    /// What was taken back, or goes to or comes from a session that is gone, takes no room.
+    #[cold]
+    fn has_no_room_when_purged(&self) -> bool {
+        self.purge();
+        self.has_no_room()
     }
 
     /// Whether there is an event that is posted, of any priority.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use poe_kernel::{
     Delivery, Dispatch, EmbedError, Embedded, Failure, Kernel, KernelError, LoopKind, Next,
-    Outcome, Ready, SessionId, take,
+    Outcome, Priority, Ready, SessionId, take,
 };
 
 /// A session that is a function.
@@ -124,6 +124,63 @@ fn a_program_does_the_same_in_its_own_and_in_anothers_loop() {
         host.run().unwrap();
         assert_eq!(log.take(), expected);
         assert!(host.timeslices.get() < 60, "{}", host.timeslices.get());
+    }
+}
+
+#[test]
+fn events_of_any_priority_are_dispatched_in_the_other_loop_and_known_to_it() {
+    for (kernel, host) in hosts() {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let (l, ours) = (Rc::clone(&log), Rc::new(ours));
+        let session = spawn(&kernel, move |delivery| match delivery.event.as_str() {
+            "_start" => delivery.kernel.select_read(&ours, "read").unwrap(),
+            "read" => {
+                let ready: Ready<UnixStream> = take(delivery.payload).unwrap();
+                (&*ready.handle).read_exact(&mut [0]).unwrap();
+                l.borrow_mut().push("read");
+            }
+            "end" => delivery.kernel.select_end(&ours, poe_kernel::Mode::Read),
+            _ => l.borrow_mut().extend(take::<&'static str>(delivery.payload)),
+        });
+        let embedded = &host.embedded;
+        let timeslices = || {
+            let slices = std::iter::repeat_with(|| embedded.run_one_timeslice().unwrap());
+            slices.take(20).take_while(|next| *next == Next::Again).count()
+        };
+        timeslices();
+        assert_eq!(embedded.next().unwrap(), Next::Wait(None));
+        // Who posts between two timeslices is told that there is one to run, whatever the priority.
+        for priority in [Priority::High, Priority::Normal, Priority::Low] {
+            kernel.post_with(priority, session, "event", "alone").unwrap();
+            assert_eq!(embedded.next().unwrap(), Next::Again);
+            timeslices();
+            assert_eq!(log.take(), ["alone"]);
+            let taken = kernel.post_with(priority, session, "event", "never").unwrap();
+            kernel.post_remove(taken).unwrap();
+            assert!(timeslices() <= 1);
+            assert_eq!(embedded.next().unwrap(), Next::Wait(None));
+        }
+        // Those of low priority come one by one, each after the handles.
+        for (priority, text) in [
+            (Priority::Low, "low"),
+            (Priority::Low, "low"),
+            (Priority::Normal, "normal"),
+            (Priority::High, "high"),
+        ] {
+            kernel.post_with(priority, session, "event", text).unwrap();
+        }
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(embedded.run_one_timeslice().unwrap(), Next::Again);
+        assert_eq!(log.take(), ["read", "high", "normal"]);
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(embedded.run_one_timeslice().unwrap(), Next::Again);
+        assert_eq!(log.take(), ["read", "low"]);
+        assert_eq!(embedded.run_one_timeslice().unwrap(), Next::Wait(None));
+        assert_eq!(log.take(), ["low"]);
+        kernel.post_with(Priority::Low, session, "end", ()).unwrap();
+        host.run().unwrap();
+        assert!(host.timeslices.get() < 10, "{}", host.timeslices.get());
     }
 }
 

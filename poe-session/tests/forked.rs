@@ -30,8 +30,9 @@ const LIMIT: u32 = 60;
 
 fn main() {
     alarm::set(LIMIT);
-    let tests: [(&str, Test); 15] = [
+    let tests: [(&str, Test); 16] = [
         ("both processes go on with all there was", both_go_on),
+        ("events of any priority are queued in both processes", of_any_priority),
         ("what ends in a child goes on in its parent", ends_apart),
         ("a kernel that is dropped in a child goes on in its parent", dropped_in_child),
         ("each process has its own signals", own_signals),
@@ -172,6 +173,40 @@ fn both_go_on(builder: KernelBuilder) {
     assert_eq!(report.receive(), trace);
     trace.dedup();
     assert_eq!(trace, ["before", "after", "due", "said"]);
+    assert_ended_well(child);
+}
+
+fn of_any_priority(builder: KernelBuilder) {
+    let (kernel, trace, report) = (builder.build().unwrap(), Trace::default(), Report::new());
+    let child = Rc::new(Cell::new(None));
+    let (c, log) = (child.clone(), trace.clone());
+    let session = Session::build(())
+        .on("n", move |_, n: u32| log.borrow_mut().push(n.to_string()))
+        .on("fork", move |cx, ()| {
+            let post = |priority, n: u32| cx.post_with(priority, cx.session(), "n", n).unwrap();
+            for n in [0, 1] {
+                post(Priority::Low, 40 + n);
+                post(Priority::Normal, 20 + n);
+                post(Priority::High, n);
+            }
+            let taken = [Priority::High, Priority::Low].map(|priority| post(priority, 99));
+            c.set(fork());
+            cx.kernel.has_forked().unwrap();
+            // Each takes back and adds its own.
+            for id in taken {
+                cx.kernel.post_remove(id).unwrap();
+            }
+            post(Priority::High, 2);
+            post(Priority::Low, 42);
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.post(session, "fork", ()).unwrap();
+    kernel.run().unwrap();
+    let trace = trace.take();
+    let Some(child) = child.get() else { return report.send(&trace) };
+    assert_eq!(report.receive(), trace);
+    assert_eq!(trace, ["0", "1", "2", "20", "21", "40", "41", "42"]);
     assert_ended_well(child);
 }
 

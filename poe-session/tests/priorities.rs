@@ -142,6 +142,52 @@ fn a_timeslice_ends_though_somebody_always_posts_high_and_what_has_ended_is_coll
 }
 
 #[test]
+fn who_always_posts_high_has_posts_signals_and_deaths_wait_but_not_for_ever() {
+    let trace = Trace::default();
+    let flood = |kernel: &Kernel, fails: bool| {
+        let handled = Rc::new(Cell::new(0_u32));
+        let count = Rc::clone(&handled);
+        let session = Session::build(())
+            .on("again", move |cx, ()| {
+                count.set(count.get() + 1);
+                // Bounded, so that a kernel that starves something fails rather than hangs.
+                assert!(count.get() < 20_000);
+                cx.post_with(Priority::High, cx.session(), "again", ()).unwrap();
+                if fails { fail("on purpose") } else { Ok(()) }
+            })
+            .spawn(kernel)
+            .unwrap();
+        kernel.post_with(Priority::High, session, "again", ()).unwrap();
+        (session, handled)
+    };
+    let kernel = Kernel::builder().virtual_clock(start()).diagnostics(|_| ()).build().unwrap();
+    let (session, handled) = flood(&kernel, false);
+    let other = logging(&trace).spawn(&kernel).unwrap();
+    kernel.post(other, "n", 1_u32).unwrap();
+    kernel.signal(session, "TERM", ()).unwrap();
+    kernel.run().unwrap();
+    // The first was there before the pass began.
+    assert_eq!((trace.take(), handled.get()), (vec!["1".to_owned()], 4097));
+
+    let (_, handled) = flood(&kernel, true);
+    let error = kernel.run().unwrap_err();
+    assert!(error.to_string().contains("on purpose"), "{error}");
+    assert!(handled.get() <= 2 * 4097, "{}", handled.get());
+}
+
+#[test]
+fn all_that_was_posted_high_before_a_pass_goes_ahead_however_much_it_is() {
+    let (kernel, trace) = (kernel(), Trace::default());
+    let session = logging(&trace).spawn(&kernel).unwrap();
+    kernel.post(session, "n", 10_000_u32).unwrap();
+    for n in 0..10_000_u32 {
+        kernel.post_with(Priority::High, session, "n", n).unwrap();
+    }
+    kernel.run().unwrap();
+    assert_eq!(trace.take(), (0..=10_000).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
 fn low_waits_for_events_timers_and_handles_and_comes_one_at_a_time() {
     let (kernel, trace) = (kernel(), Trace::default());
     let (ours, theirs) = ready_handle();
@@ -342,9 +388,12 @@ fn events_of_any_priority_count_where_there_is_a_bound() {
         assert!(matches!(refused, PostError::QueueFull { limit: 6, .. }), "{refused}");
     }
     assert!(matches!(kernel.post(session, "n", 5_u32), Err(PostError::QueueFull { .. })));
+    // What is taken back makes room at once, whatever its priority.
     kernel.post_remove(taken).unwrap();
-    assert_eq!(kernel.get_event_count(), 5);
+    let taken = kernel.post_set(session, "n", 5_u32).unwrap();
+    kernel.post_remove(taken).unwrap();
     kernel.post(session, "n", 6_u32).unwrap();
+    assert_eq!(kernel.get_event_count(), 6);
     kernel.run().unwrap();
     assert_eq!(trace.take(), ["1", "2", "3", "6", "0"]);
 }
