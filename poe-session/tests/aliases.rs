@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Trace, kernel, seconds, traced_start};
-use poe_kernel::{AliasError, NoSession, PostError};
+use poe_kernel::{AliasError, Asserts, NoSession, PostError, Traces};
 use poe_session::prelude::*;
 
 // Conformance: KRB-10, KRB-11, KRB-12, KRB-15
@@ -66,7 +66,41 @@ fn an_alias_freed_by_a_stop_can_be_set_by_another() {
     }
 }
 
-// Conformance: KRU-06, KRU-07, KRU-09
+// Conformance: KRU-06
+#[test]
+fn with_assertions_what_is_sent_to_nobody_is_a_death_that_names_it() {
+    type Send = fn(&mut Cx<'_, ()>);
+    let sends: [(&str, Send); 6] = [
+        ("post", |cx| assert!(cx.post("nobody", "hello", ()).is_err())),
+        ("post_set", |cx| assert!(cx.post_set("nobody", "hello", ()).is_err())),
+        ("post_with", |cx| {
+            assert!(cx.post_with(Priority::High, "nobody", "hello", ()).is_err());
+        }),
+        ("call", |cx| assert!(cx.call::<(), _>("nobody", "hello", ()).is_err())),
+        ("signal", |cx| assert!(cx.signal("nobody", "hello", ()).is_err())),
+        ("detach_child", |cx| assert!(cx.detach_child("nobody").is_err())),
+    ];
+    for (method, send) in sends {
+        for asserts in [Asserts::NONE, Asserts::DATA] {
+            let (kernel, lines) = common::listening_kernel(Traces::NONE, asserts);
+            let session = Session::build(()).on("send", move |cx, ()| send(cx));
+            let session = session.spawn(&kernel).unwrap();
+            kernel.post(session, "send", ()).unwrap();
+            let result = kernel.run().map_err(|error| error.to_string());
+            assert!(lines.borrow().is_empty(), "{lines:?}");
+            if asserts.is_empty() {
+                result.unwrap();
+                continue;
+            }
+            let error = result.unwrap_err();
+            for part in ["session 1 died", "DATA failed", method, "\"nobody\"", "aliases.rs"] {
+                assert!(error.contains(part), "no {part:?} in {error}");
+            }
+        }
+    }
+}
+
+// Conformance: KRU-07, KRU-09
 #[test]
 fn what_is_sent_to_nobody_is_an_error_that_names_it() {
     let kernel = kernel();
