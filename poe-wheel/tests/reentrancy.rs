@@ -4,7 +4,7 @@ mod common;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
@@ -229,7 +229,7 @@ fn a_filter_that_puts_a_record_for_each_that_it_is_given_holds_no_turn() {
             wheel.borrow().as_ref().unwrap().put("more");
         }
     });
-    io::Write::write_all(&mut theirs, b"one\n").unwrap();
+    theirs.write_all(b"one\n").unwrap();
     let reader = std::thread::spawn(move || {
         let mut came = vec![0; 4 + 100 * 5];
         io::Read::read_exact(&mut theirs, &mut came).unwrap();
@@ -388,6 +388,36 @@ fn a_filter_or_driver_may_have_the_kernel_take_a_turn() {
         assert_eq!(read_all(theirs), b"one\ntwo\nrest\n", "in {place}");
         assert_eq!(read_all(theirs_too), b"x\ny\n", "in {place}");
     }
+}
+
+#[test]
+fn a_connection_lingers_through_a_turn_within_a_driver_that_reads() {
+    let (kernel, log, slot) = (kernel(), Log::default(), Slot::default());
+    let (lingers, peer) = pair();
+    (&peer).write_all(b"unread").unwrap();
+    let lingers = once(lingers);
+    Session::build(None)
+        .on_start(move |cx| {
+            let wheel = ReadWrite::build(lingers()).spawn(cx.kernel).unwrap();
+            *cx.heap = wheel.linger(Duration::from_secs(10));
+            assert!(cx.heap.is_some());
+        })
+        .spawn(&kernel)
+        .unwrap();
+    let (ours, theirs) = pair_with("one\n");
+    let (weak, done) = (kernel.downgrade(), Cell::new(false));
+    echo(&kernel, ours, &slot, &log, move |called| {
+        if called == "get"
+            && !done.replace(true)
+            && let Some(kernel) = weak.upgrade()
+        {
+            (&peer).write_all(b"more").unwrap();
+            peer.shutdown(Shutdown::Both).unwrap();
+            kernel.run_one_timeslice().unwrap();
+        }
+    });
+    run(&kernel);
+    assert_eq!(read_all(theirs), b"one\n");
 }
 
 #[test]

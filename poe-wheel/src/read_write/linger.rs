@@ -11,7 +11,7 @@ use poe_driver::{Driver, Get};
 use poe_kernel::{Kernel, Mode, Place, SessionId, Timeout, TimerId, Watch, WatchId, WeakKernel};
 use socket2::SockRef;
 
-use super::wheel::BUFFER;
+use super::wheel::with_buffer;
 
 /// Reads for one readiness, so that a peer that never stops sending does not hold the loop.
 const READS_AT_ONCE: usize = 16;
@@ -129,9 +129,7 @@ impl Rest {
     fn drop_input(&self, kernel: &Kernel) -> bool {
         let Some(handle) = self.handle.upgrade() else { return false };
         for _ in 0..READS_AT_ONCE {
-            let got = BUFFER.with(|buffer| {
-                self.driver.borrow_mut().get(handle.as_fd(), &mut buffer.borrow_mut())
-            });
+            let got = with_buffer(|buffer| self.driver.borrow_mut().get(handle.as_fd(), buffer));
             match got {
                 Ok(Get::Octets(_)) => {
                     // It goes on sending, and so has to learn of the end before the connection is closed.
@@ -154,6 +152,10 @@ impl Rest {
 
 impl Watch for Rest {
     fn ready(&self, kernel: &Kernel, mode: Mode) {
+        if self.driver.try_borrow_mut().is_err() {
+            // This is a turn within the driver. It comes again.
+            return;
+        }
         // What is read at the last moment counts.
         if !self.drop_input(kernel) {
             return self.end();

@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::os::fd::AsFd;
 
-use poe_driver::{Get, ReadBuffer};
+use poe_driver::Get;
 use poe_filter::FilterError;
 use poe_kernel::{Kernel, Name};
 
 use super::part::Side;
-use super::wheel::{BUFFER, Wheel};
+use super::wheel::{Wheel, with_buffer};
 use crate::{Input, IoCause};
 
 /// Records handled for one readiness, so that a fast peer with short records cannot hold the loop.
@@ -21,11 +21,7 @@ impl<In: 'static, Out: 'static> Wheel<In, Out> {
         // While records wait, none are read, so that what a fast peer sends does not pile up, and so that the end of the
         // input does not overtake them.
         while self.may_read() {
-            let got = BUFFER.with(|buffer| match buffer.try_borrow_mut() {
-                Ok(mut buffer) => self.driver.borrow_mut().get(input.as_fd(), &mut buffer),
-                // A driver has had the kernel take a turn while it read.
-                Err(_) => self.driver.borrow_mut().get(input.as_fd(), &mut ReadBuffer::new()),
-            });
+            let got = with_buffer(|buffer| self.driver.borrow_mut().get(input.as_fd(), buffer));
             match got {
                 Ok(Get::Octets(chunk)) => {
                     if let Some(part) = &self.part {

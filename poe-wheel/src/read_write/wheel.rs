@@ -24,10 +24,11 @@ use crate::{IoCause, IoError, WheelError, WheelId};
 
 thread_local! {
     /// One buffer for all wheels of a thread: an idle connection needs none.
-    pub(super) static BUFFER: RefCell<ReadBuffer> = RefCell::new(ReadBuffer::new());
+    static BUFFER: RefCell<ReadBuffer> = RefCell::new(ReadBuffer::new());
 }
 
-/// Lends that buffer, or another one to who comes while it is in use.
+/// Lends that buffer, or another one to who comes while it is in use: in a turn that the kernel takes within a driver.
+#[inline]
 pub(crate) fn with_buffer<R>(use_it: impl FnOnce(&mut ReadBuffer) -> R) -> R {
     BUFFER.with(|buffer| match buffer.try_borrow_mut() {
         Ok(mut buffer) => use_it(&mut buffer),
