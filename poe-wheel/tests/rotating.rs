@@ -316,7 +316,7 @@ fn what_a_file_ended_within_is_told_though_a_fifo_has_its_name() {
     let all = vec![
         step(&["one"], |_| {}),
         step(&["partial un"], fifo),
-        step(&["two"], |path| append(path, "two\n")),
+        step(&["reset", "two"], |path| append(path, "two\n")),
     ];
     steps("one\nun", all);
 }

@@ -76,7 +76,7 @@ impl<In: 'static> Wheel<In> {
     /// Adds the first file.
     fn begin_with(&self, opened: Opened, start: Start, was_there: bool) {
         let Kind::File(identity) = opened.kind else {
-            return self.add(self.stream(opened));
+            return self.add(self.stream(opened, was_there));
         };
         if let Place::Position(position) = &start.place {
             return self.resume(opened, identity, position);
@@ -111,7 +111,7 @@ impl<In: 'static> Wheel<In> {
                 self.recall(&mut generation);
                 generation
             }
-            Kind::Fifo | Kind::Stream => self.stream(opened),
+            Kind::Fifo | Kind::Stream => self.stream(opened, false),
         };
         self.add(generation);
     }
@@ -144,9 +144,9 @@ impl<In: 'static> Wheel<In> {
         self.generations.borrow_mut()
     }
 
-    fn stream(&self, opened: Opened) -> Generation<In> {
+    fn stream(&self, opened: Opened, begun: bool) -> Generation<In> {
         let (driver, is_fifo) = (self.take_driver(), opened.kind == Kind::Fifo);
-        self.generation(Source::Stream { handle: opened.handle, driver, is_fifo }, true)
+        self.generation(Source::Stream { handle: opened.handle, driver, is_fifo }, begun)
     }
 
     fn tail(&self, opened: &Opened, identity: Identity, begun: bool) -> Generation<In> {
