@@ -290,13 +290,17 @@ fn escape_length(text: &str) -> usize {
             let last = body[1..].iter().position(|octet| (0x40..=0x7E).contains(octet));
             last.map_or(text.len(), |last| last + 3)
         }
-        Some(b']') => {
+        Some(b']' | b'P' | b'X' | b'^' | b'_') => {
             // A string, as a title or a link: it ends with BEL or ESC \.
             let bell = text.find('\x07').map(|at| at + 1);
             let end = text.find("\x1B\\").map(|at| at + 2);
             [bell, end].into_iter().flatten().min().unwrap_or(text.len())
         }
-        Some(octet) if octet.is_ascii() => 2,
+        Some(octet) if octet.is_ascii() => {
+            // As of the character sets, which `tput sgr0` names too: `ESC ( B`.
+            let last = body.iter().position(|octet| !(0x20..=0x2F).contains(octet));
+            last.filter(|last| body[*last].is_ascii()).map_or(1, |last| last + 2)
+        }
         _ => 1,
     }
 }
@@ -414,6 +418,9 @@ mod tests {
         assert!(terminal.emulator.screen().cell(0, 4).unwrap().bold());
         terminal.draw("two\nrows> ", "", 0);
         assert_eq!(terminal.shows(), ("two\nrows>".into(), (1, 6)));
+        // What `tput sgr0` says, and strings for the terminal.
+        terminal.draw("\x1B[1ma\x1B(B\x1B[m\x1B]0;title\x07\x1BPq\x1B\\> ", "bc", 0);
+        assert_eq!(terminal.shows(), ("a> bc".into(), (0, 3)));
     }
 
     #[test]
