@@ -247,8 +247,7 @@
 //!   readline. Keys typed behind one that ends a line are for the next.
 //! - The arguments of `yank` and `unix-word-rubout` repeat them. Those of `transpose-chars`, `transpose-words`,
 //!   `kill-line` and `vi-redo` mean what they do in GNU readline.
-//! - The terminal stays raw where no wheel is dropped: after `std::process::exit`, an abort, or a fatal signal that no session
-//!   watches. In Perl `exit` destroys the wheels.
+//! - The terminal stays raw after an abort, and after a fatal signal that no session watches.
 //! - The events of [`ReadLine`] are delivered at once. POE yields them.
 //! - [`history_truncate_file`](ReadLine::history_truncate_file) leaves the history in memory alone, and files have no default name.
 //! - Input that is no terminal is read line by line. POE dies.

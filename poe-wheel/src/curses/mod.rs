@@ -29,9 +29,9 @@ use crate::WheelId;
 ///
 /// Frames are drawn with [ratatui](crate::ratatui), input comes in the types of crossterm. As soon as the wheel is there, the
 /// terminal is in raw mode and shows a screen of the wheel's own: `^C` and `^Z` are keys like all others. All of that is put
-/// back when the wheel is dropped, as it is when its session ends or a handler panics. A program that ends by
-/// `std::process::exit`, by aborting, or by a fatal signal that no session watches (`HUP`, `INT`, `QUIT`, `TERM`) drops nothing:
-/// it should end the wheel before, and watch those. What a program prints meanwhile, the message of a panic among it, is on the
+/// back when the wheel is dropped, as it is when its session ends or a handler panics, and when the process exits, by
+/// `std::process::exit` too. Nobody puts it back when the process aborts, or is ended by a signal: a program watches those that
+/// it may be sent (`HUP`, `INT`, `QUIT`, `TERM`). What a program prints meanwhile, the message of a panic among it, is on the
 /// wheel's screen and lost with it, unless its standard error goes to a file.
 ///
 /// The wheel belongs to the session that was active when it was built, keeps it alive while it has the terminal, and ends when

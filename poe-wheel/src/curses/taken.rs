@@ -37,6 +37,13 @@ impl Taken {
         self.raw.as_ref().map_or(Ok(()), RawMode::again)
     }
 
+    /// What the terminal is told should the process exit.
+    pub(super) fn set_last_words(&self, words: Vec<u8>) {
+        if let Some(raw) = &self.raw {
+            raw.set_last_words(self.output.handle(), words);
+        }
+    }
+
     pub(super) fn input(&self) -> Rc<dyn AsFd> {
         self.input.handle()
     }

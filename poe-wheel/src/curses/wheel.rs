@@ -240,9 +240,7 @@ impl Wheel {
             if self.modes.alternate_screen {
                 taken.output().discard();
             }
-            let mut last = Vec::new();
-            self.modes.leave(self.size(), &mut last);
-            taken.output().push(last);
+            taken.output().push(self.last_words());
         }
         taken.output().end();
     }
@@ -257,7 +255,24 @@ impl Wheel {
         inputs.retain(|input| !matches!(input, TerminalInput::Resize { .. }));
         inputs.push_back(TerminalInput::Resize { columns: size.width, rows: size.height });
         drop(inputs);
+        if self.is_entered.get() {
+            self.prepare_exit();
+        }
         self.schedule();
+    }
+
+    /// Has the terminal given back should the process exit.
+    fn prepare_exit(&self) {
+        if let Some(taken) = &*self.taken.borrow() {
+            taken.set_last_words(self.last_words());
+        }
+    }
+
+    /// What the terminal is told when it is given back.
+    fn last_words(&self) -> Vec<u8> {
+        let mut words = Vec::new();
+        self.modes.leave(self.size(), &mut words);
+        words
     }
 
     fn receive(&self, kernel: &Kernel) {
@@ -326,6 +341,7 @@ impl Wheel {
             if self.is_new.take() {
                 self.modes.enter(&mut next);
                 self.is_entered.set(true);
+                self.prepare_exit();
             }
             self.screen.borrow_mut().update(&mut next);
             output.push(next);

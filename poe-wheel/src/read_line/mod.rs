@@ -13,10 +13,12 @@ mod keymap;
 mod kill_ring;
 pub(crate) mod output;
 mod plain;
+mod raw_terminals;
 mod screen;
 mod sequence;
 mod settings;
 mod stroke;
+mod sys;
 pub(crate) mod terminal;
 mod text;
 mod wheel;
@@ -50,11 +52,11 @@ use crate::WheelId;
 /// [`Self::bind_key`], or as they are. Then the input event comes, with the line or an [`Exception`], and nothing is read
 /// until the next `get`. Meanwhile the program goes on: what it [puts](Self::put) is shown above the line.
 ///
-/// While a line is typed the terminal is in raw mode. Its mode is restored as soon as the line is done, and when the wheel is
-/// dropped, as it is when its session ends or a handler panics. A program that ends by `std::process::exit`, by aborting, or by
-/// a fatal signal that no session watches (`HUP`, `INT`, `QUIT`, `TERM`) drops nothing: it should end the wheel before, and
-/// watch those. `suspend`, which is `^Z`, restores the mode, stops the program, and goes on with the line when the program goes
-/// on.
+/// While a line is typed the terminal is in raw mode. Its mode is restored as soon as the line is done, when the wheel is
+/// dropped, as it is when its session ends or a handler panics, and when the process exits, by `std::process::exit` too. Nobody
+/// restores it when the process aborts, or is ended by a signal: a program watches those that it may be sent (`HUP`, `INT`,
+/// `QUIT`, `TERM`). `suspend`, which is `^Z`, restores the mode, stops the program, and goes on with the line when the program
+/// goes on.
 ///
 /// When the input is no terminal, its lines come as they are, without prompts, and at its end [`Exception::Eot`]. When only
 /// the output is none, or `TERM` is `dumb`, the terminal itself edits the line. Octets that are no UTF-8 become U+FFFD.

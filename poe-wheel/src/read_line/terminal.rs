@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, raise};
-use rustix::fs::{Dev, fstat};
+use rustix::fs::fstat;
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::pty::ptsname;
 use rustix::termios::{
@@ -19,9 +18,10 @@ use rustix::termios::{
     tcgetwinsize, tcsetattr, ttyname,
 };
 
+use super::raw_terminals::Claim;
 pub(crate) use super::screen::Size;
 
-/// A terminal in raw mode, which is restored when this goes, in a panic too.
+/// A terminal in raw mode, which is restored when this goes, in a panic too, and when the process exits.
 pub(crate) struct RawMode {
     handle: Rc<dyn AsFd>,
     before: Termios,
@@ -33,8 +33,8 @@ impl RawMode {
     /// Has keys come one by one, unseen and uninterpreted. Output goes on as it was, so that what others print looks right; and
     /// nothing waits for output that has not gone yet.
     pub(crate) fn enter(handle: &Rc<dyn AsFd>) -> io::Result<Self> {
-        let claim = Claim::new(handle.as_fd())?;
         let before = tcgetattr(handle.as_fd())?;
+        let claim = Claim::new(handle.as_fd(), &before)?;
         let mut raw = before.clone();
         raw.local_modes
             .remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN);
@@ -58,6 +58,12 @@ impl RawMode {
     pub(crate) fn again(&self) -> io::Result<()> {
         Ok(tcsetattr(self.handle.as_fd(), OptionalActions::Now, &self.raw)?)
     }
+
+    /// What is written to an output of this terminal should the process exit, when nothing is dropped.
+    pub(crate) fn set_last_words(&self, output: &Rc<dyn AsFd>, words: impl Into<Vec<u8>>) {
+        let output = (!Rc::ptr_eq(output, &self.handle)).then(|| output.as_fd());
+        self.claim.set_last_words(output, words.into());
+    }
 }
 
 impl Drop for RawMode {
@@ -72,38 +78,21 @@ impl fmt::Debug for RawMode {
     }
 }
 
-/// The terminals that are in raw mode. Two that each restored what they found would leave one raw.
-static RAW: Mutex<Vec<Dev>> = Mutex::new(Vec::new());
-
-/// One of them.
-#[derive(Debug)]
-struct Claim(Dev);
-
-impl Claim {
-    fn new(terminal: BorrowedFd<'_>) -> io::Result<Self> {
-        let device = fstat(terminal)?.st_rdev;
-        let mut raw = RAW.lock().unwrap_or_else(PoisonError::into_inner);
-        if raw.contains(&device) {
-            return Err(io::Error::new(ErrorKind::ResourceBusy, "another wheel has the terminal"));
-        }
-        raw.push(device);
-        Ok(Self(device))
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        RAW.lock().unwrap_or_else(PoisonError::into_inner).retain(|device| *device != self.0);
-    }
-}
-
 pub(crate) fn is_terminal(handle: &dyn AsFd) -> bool {
     isatty(handle.as_fd())
 }
 
+/// The terminal for the wheel alone, so that it can be written to without blocking, and nobody else is bothered by that.
+pub(super) fn own(input: Rc<dyn AsFd>, output: Rc<dyn AsFd>) -> (Rc<dyn AsFd>, Rc<dyn AsFd>) {
+    let is_one = are_same(&*input, &*output);
+    let input = reopened(input);
+    let output = if is_one { Rc::clone(&input) } else { reopened(output) };
+    (input, output)
+}
+
 /// The same terminal, opened anew: what is done so that this does not block does not bother those who share the handle, and
 /// they do not have this block. The handle itself where the terminal cannot be opened.
-pub(super) fn reopened(handle: Rc<dyn AsFd>) -> Rc<dyn AsFd> {
+fn reopened(handle: Rc<dyn AsFd>) -> Rc<dyn AsFd> {
     match open(&*handle) {
         Some(terminal) => Rc::new(terminal),
         None => handle,
@@ -141,7 +130,7 @@ fn path(handle: &dyn AsFd) -> Option<PathBuf> {
 }
 
 /// Whether both are the same terminal.
-pub(super) fn are_same(one: &dyn AsFd, other: &dyn AsFd) -> bool {
+fn are_same(one: &dyn AsFd, other: &dyn AsFd) -> bool {
     let name = |handle: &dyn AsFd| ttyname(handle.as_fd(), Vec::new()).ok();
     name(one).is_some_and(|name_of_one| Some(name_of_one) == name(other))
 }

@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::process::Command;
 use std::rc::Rc;
+use std::thread;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 pub struct Person {
     master: OwnedFd,
@@ -71,4 +73,25 @@ impl Person {
         let is_it = |path: PathBuf| path.to_str() == name.to_str().ok();
         descriptors.filter(|each| std::fs::read_link(each.path()).is_ok_and(is_it)).count()
     }
+}
+
+/// Runs a test of this program in a process of its own that has the terminal. What it exits with.
+pub fn status_of(test: &str, terminal: &File) -> Option<i32> {
+    let handle = || terminal.try_clone().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--ignored", "--nocapture"]).env("TERM", "xterm");
+    command.stdin(handle()).stdout(handle()).stderr(handle()).status().unwrap().code()
+}
+
+/// Exits while the terminal is raw, the wheel's thread or another one doing it.
+pub fn exit(is_in_another_thread: bool) {
+    let is_raw = !tcgetattr(std::io::stdin()).unwrap().local_modes.contains(LocalModes::ICANON);
+    let status = if is_raw { 7 } else { 8 };
+    if is_in_another_thread {
+        thread::spawn(move || std::process::exit(status));
+        loop {
+            thread::park();
+        }
+    }
+    std::process::exit(status)
 }

@@ -9,7 +9,7 @@ use poe_wheel::ratatui::widgets::{Paragraph, Wrap};
 use poe_wheel::{Curses, WheelError};
 use rustix::fs::{OFlags, fcntl_getfl};
 
-use crate::common::person::Person;
+use crate::common::person::{Person, exit, status_of};
 use crate::common::{self, Log, kernel, run};
 use crate::program::{Program, Typed, builder, is_raw};
 
@@ -50,6 +50,36 @@ fn the_terminal_is_given_back_and_taken_again() {
     person.types("q");
     program.end();
     assert!(!is_raw(&terminal));
+}
+
+#[test]
+#[ignore = "exits, in the process that another test runs it in"]
+fn exits_with_a_screen() {
+    let kernel = kernel();
+    Session::build(None::<Curses>)
+        .on_start(|cx| {
+            let wheel = Curses::build().mouse(true).spawn(cx.kernel).unwrap();
+            wheel.draw(|frame| frame.render_widget("frame", frame.area()));
+            *cx.heap = Some(wheel);
+            cx.delay("exit", std::time::Duration::from_millis(1), ());
+        })
+        .on("exit", |_, ()| exit(false))
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+}
+
+#[test]
+fn the_terminal_is_given_back_when_the_process_exits() {
+    let (person, terminal) = Person::new(80, 24);
+    assert_eq!(status_of("taking::exits_with_a_screen", &terminal), Some(7), "{}", person.sees());
+    assert!(!is_raw(&terminal));
+    let seen = person.sees();
+    let emulator = person.emulator.borrow();
+    let screen = emulator.screen();
+    assert!(!screen.alternate_screen() && !screen.hide_cursor(), "{seen}");
+    assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    assert!(!seen.contains("frame"), "{seen}");
 }
 
 #[test]

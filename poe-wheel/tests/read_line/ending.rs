@@ -10,6 +10,7 @@ use poe_session::prelude::*;
 use poe_wheel::ReadLine;
 use rustix::termios::{LocalModes, tcgetattr};
 
+use crate::common::person::{exit, status_of};
 use crate::common::{kernel, once, run};
 use crate::person::{Act, Person, Program, Typed};
 
@@ -34,6 +35,46 @@ fn the_terminal_is_restored_whatever_happens() {
     assert!(!matches!(ended, Ok(Ok(()))));
     drop(kernel);
     assert!(tcgetattr(&terminal).unwrap().local_modes.contains(LocalModes::ICANON));
+}
+
+fn exit_while_asking(is_in_another_thread: bool) {
+    let kernel = kernel();
+    Session::build(None::<ReadLine>)
+        .on_start(|cx| {
+            let wheel = ReadLine::build().no_init_file().spawn(cx.kernel).unwrap();
+            wheel.get("> ");
+            *cx.heap = Some(wheel);
+            cx.yield_event("exit", ());
+        })
+        .on("exit", move |_, ()| exit(is_in_another_thread))
+        .spawn(&kernel)
+        .unwrap();
+    run(&kernel);
+}
+
+#[test]
+#[ignore = "exits, in the process that another test runs it in"]
+fn exits_while_asking() {
+    exit_while_asking(false);
+}
+
+#[test]
+#[ignore = "exits, in the process that another test runs it in"]
+fn exits_elsewhere_while_asking() {
+    exit_while_asking(true);
+}
+
+#[test]
+fn the_terminal_is_restored_when_the_process_exits() {
+    for test in ["ending::exits_while_asking", "ending::exits_elsewhere_while_asking"] {
+        let (person, terminal) = Person::new(80, 24);
+        assert_eq!(status_of(test, &terminal), Some(7), "{}", person.sees());
+        assert!(tcgetattr(&terminal).unwrap().local_modes.contains(LocalModes::ICANON));
+        let seen = person.sees();
+        assert!(seen.contains(">"), "{seen}");
+        assert!(!person.emulator.borrow().screen().bracketed_paste());
+        assert_eq!(person.cursor().1, 0, "{seen}");
+    }
 }
 
 #[test]
@@ -145,11 +186,11 @@ fn descriptors_are_counted() {
     let program = Program::new(|builder| builder);
     program.until_seen(">");
     let person = Rc::clone(&program.person);
-    assert_eq!(person.descriptors(), 2, "that of the test, and one of the wheel");
+    assert_eq!(person.descriptors(), 3, "that of the test, the wheel's, and one for exit");
     for line in 0..10 {
         program.person.types("line\r");
         program.until(|| program.log.len() > line);
-        assert_eq!(person.descriptors(), 2);
+        assert_eq!(person.descriptors(), 3);
     }
     program.person.types("\x04");
     program.until(|| program.log.len() > 10);

@@ -37,6 +37,9 @@ pub(super) type Completer = Rc<dyn Fn(&Completion) -> Vec<String>>;
 /// One read takes no more, so that a paste cannot hold the loop.
 const AT_ONCE: usize = 16 * 1024;
 
+/// What is shown next is below the line.
+const LAST_WORDS: &str = "\r\n\x1B[?2004l";
+
 pub(super) struct Wheel {
     this: Weak<Self>,
     kernel: WeakKernel,
@@ -101,7 +104,7 @@ impl Wheel {
             && plan.terminal != "dumb";
         let shows_prompt = terminal::is_terminal(&*plan.input);
         let (input, output) = match is_edited {
-            true => own(plan.input, plan.output),
+            true => terminal::own(plan.input, plan.output),
             false => (plan.input, plan.output),
         };
         let since = kernel.place();
@@ -325,6 +328,7 @@ impl Wheel {
     fn enter_raw_mode(&self) {
         match RawMode::enter(&self.input) {
             Ok(raw) => {
+                raw.set_last_words(self.output.handle(), LAST_WORDS);
                 *self.raw.borrow_mut() = Some(raw);
                 self.send("\x1B[?2004h");
                 self.draw();
@@ -675,14 +679,6 @@ impl Flush for Wheel {
         }
         self.tell_flushed(kernel);
     }
-}
-
-/// The terminal for the wheel alone, so that it can be written to without blocking, and nobody else is bothered by that.
-fn own(input: Rc<dyn AsFd>, output: Rc<dyn AsFd>) -> (Rc<dyn AsFd>, Rc<dyn AsFd>) {
-    let is_one = terminal::are_same(&*input, &*output);
-    let input = terminal::reopened(input);
-    let output = if is_one { Rc::clone(&input) } else { terminal::reopened(output) };
-    (input, output)
 }
 
 impl fmt::Debug for Wheel {
