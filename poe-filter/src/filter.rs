@@ -342,3 +342,31 @@ impl<T: Any> AsAny for T {
         self
     }
 }
+
+/// For a filter whose input is all in another one, a field of it: the methods that are about input alone.
+macro_rules! input_in {
+    ($filter:ident) => {
+        #[inline]
+        fn get_one_start(&mut self, chunk: bytes::Bytes) -> Result<(), $crate::FilterError> {
+            self.$filter.get_one_start(chunk)
+        }
+
+        fn get_pending(&self) -> bytes::Bytes {
+            self.$filter.get_pending()
+        }
+
+        fn pending_len(&self) -> usize {
+            self.$filter.pending_len()
+        }
+
+        fn take_pending(&mut self) -> bytes::Bytes {
+            self.$filter.take_pending()
+        }
+
+        fn take_unread(&mut self) -> bytes::Bytes {
+            self.$filter.take_unread()
+        }
+    };
+}
+
+pub(crate) use input_in;

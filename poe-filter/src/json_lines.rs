@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::filter::input_in;
 use crate::metered::Meter;
 use crate::{DataLimits, Filter, FilterError, Line, Sink};
 
@@ -109,9 +110,7 @@ where
     type In = In;
     type Out = Out;
 
-    fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
-        self.line.get_one_start(chunk)
-    }
+    input_in!(line);
 
     fn get_one(&mut self) -> Result<Option<In>, FilterError> {
         while let Some(line) = self.line.get_one()? {
@@ -134,22 +133,6 @@ where
     fn put(&mut self, record: Out, sink: &mut dyn Sink) -> Result<(), FilterError> {
         let text = serde_json::to_vec(&record).map_err(FilterError::record)?;
         self.line.put(text.into(), sink)
-    }
-
-    fn get_pending(&self) -> Bytes {
-        self.line.get_pending()
-    }
-
-    fn pending_len(&self) -> usize {
-        self.line.pending_len()
-    }
-
-    fn take_pending(&mut self) -> Bytes {
-        self.line.take_pending()
-    }
-
-    fn take_unread(&mut self) -> Bytes {
-        self.line.take_unread()
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = In, Out = Out>> {

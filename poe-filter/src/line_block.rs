@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::filter::input_in;
 use crate::{ConfigError, Filter, FilterError, Line, Lines, Sink};
 
 /// Splits input at line terminators as [`Line`] does, and gives all the lines that have come together as one record.
@@ -77,10 +78,7 @@ impl Filter for LineBlock {
     type In = Lines;
     type Out = Bytes;
 
-    #[inline]
-    fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
-        self.line.get_one_start(chunk)
-    }
+    input_in!(line);
 
     fn get_one(&mut self) -> Result<Option<Lines>, FilterError> {
         if self.has_begun
@@ -99,22 +97,6 @@ impl Filter for LineBlock {
 
     fn put(&mut self, record: Bytes, sink: &mut dyn Sink) -> Result<(), FilterError> {
         self.line.put(record, sink)
-    }
-
-    fn get_pending(&self) -> Bytes {
-        self.line.get_pending()
-    }
-
-    fn pending_len(&self) -> usize {
-        self.line.pending_len()
-    }
-
-    fn take_pending(&mut self) -> Bytes {
-        self.line.take_pending()
-    }
-
-    fn take_unread(&mut self) -> Bytes {
-        self.line.take_unread()
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = Lines, Out = Bytes>> {

@@ -120,13 +120,40 @@ mod tests {
     type Find = fn(&[u8], usize, [u8; 2], &mut [usize; PLACES]) -> (usize, usize);
 
     #[cfg(target_arch = "x86_64")]
-    #[test]
-    fn all_of_both_octets_are_told_in_order_and_no_others() {
-        let sse2: Find = |octets, from, these, places| {
+    const FINDS: [Find; 2] = [
+        |octets, from, these, places| {
             // SAFETY: all processors of this architecture have SSE2.
             unsafe { find_all_sse2(octets, from, these, places) }
-        };
-        for find in [sse2, find_all] {
+        },
+        find_all,
+    ];
+
+    /// Wherever in memory it begins, and however long it is, no octet beyond the end is told, nor one left out.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn octets_of_any_length_anywhere() {
+        let memory: Vec<u8> =
+            (0..300).map(|place| b"x\ny\r"[usize::from(place % 7 < 4) * (place % 4)]).collect();
+        for find in FINDS {
+            for start in 0..=WINDOW {
+                for length in 0..=2 * WINDOW + 2 {
+                    let octets = &memory[start..start + length];
+                    let mut places = [0; PLACES];
+                    let (count, searched) = find(octets, length % 5, *b"\r\n", &mut places);
+                    let is_one = |at: &usize| matches!(octets[*at], b'\r' | b'\n');
+                    let expected: Vec<_> = (length % 5..searched).filter(is_one).collect();
+                    assert_eq!(places[..count], expected);
+                    let left = length - searched;
+                    assert!(left < WINDOW || count == PLACES, "{start}, {length}: {left} left");
+                }
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn all_of_both_octets_are_told_in_order_and_no_others() {
+        for find in FINDS {
             for (first, second) in [(b'\r', b'\n'), (0, 0), (0xff, 0x7f)] {
                 for place in 0..3 * WINDOW {
                     let mut octets = [b'a'; 3 * WINDOW + 10];

@@ -46,6 +46,7 @@ pub use self::yaml::Yaml;
 #[cfg(feature = "yaml")]
 pub use self::yaml_value::{YamlValue, YamlValues};
 use crate::block_prefix::BlockPrefix;
+use crate::filter::input_in;
 use crate::{
     Block, ConfigError, DEFAULT_MAX_BUFFER, DEFAULT_MAX_LENGTH, DecimalLength, DecodedLength,
     Filter, FilterError, LengthCodec, Sink,
@@ -132,9 +133,7 @@ impl<C: Codec> Filter for Reference<C> {
     type In = C::In;
     type Out = C::Out;
 
-    fn get_one_start(&mut self, chunk: Bytes) -> Result<(), FilterError> {
-        self.block.get_one_start(chunk)
-    }
+    input_in!(block);
 
     fn get_one(&mut self) -> Result<Option<C::In>, FilterError> {
         let Some(image) = self.block.get_one()? else { return Ok(None) };
@@ -148,22 +147,6 @@ impl<C: Codec> Filter for Reference<C> {
     fn put(&mut self, record: C::Out, sink: &mut dyn Sink) -> Result<(), FilterError> {
         let image = self.freeze(record).map_err(FilterError::Record)?;
         self.block.put(image.into(), sink)
-    }
-
-    fn get_pending(&self) -> Bytes {
-        self.block.get_pending()
-    }
-
-    fn pending_len(&self) -> usize {
-        self.block.pending_len()
-    }
-
-    fn take_pending(&mut self) -> Bytes {
-        self.block.take_pending()
-    }
-
-    fn take_unread(&mut self) -> Bytes {
-        self.block.take_unread()
     }
 
     fn fresh(&self) -> Box<dyn Filter<In = C::In, Out = C::Out>> {
