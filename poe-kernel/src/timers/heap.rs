@@ -8,6 +8,8 @@ use crate::clock::Nanos;
 struct Entry {
     due: Nanos,
     slot: u32,
+    /// Whether its owner gave it up.
+    is_gone: bool,
 }
 
 /// Who owns what is in a heap.
@@ -17,15 +19,27 @@ pub(super) trait Owner {
 
     /// A member now lies at a position.
     fn moved(&mut self, slot: u32, position: u32);
+
+    /// A member that was given up is no longer in the heap. Until then it keeps its sequence number.
+    fn dropped(&mut self, slot: u32);
 }
 
 /// The heap. Its owner keeps, by slot, the position that it is told.
+///
+/// To take one out of the middle, when there are many, is to wait for the memory of its parent, its children and whoever
+/// takes its place. So it stays when its owner gives it up, until it comes to the front or too many are such. The first is
+/// never one.
 #[derive(Debug, Default)]
 pub(super) struct Heap {
     entries: Vec<Entry>,
+    /// How many of them were given up.
+    gone: usize,
 }
 
 const WAYS: usize = 4;
+
+/// So many that were given up are no reason to go through all.
+const FEW: usize = 64;
 
 impl Heap {
     #[inline]
@@ -38,7 +52,7 @@ impl Heap {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() - self.gone
     }
 
     pub(super) fn due(&self, position: u32) -> Nanos {
@@ -47,42 +61,94 @@ impl Heap {
 
     #[inline(always)]
     pub(super) fn push(&mut self, due: Nanos, slot: u32, owner: &mut impl Owner) {
-        let (position, entry) = (self.entries.len(), Entry { due, slot });
+        let (position, entry) = (self.entries.len(), Entry { due, slot, is_gone: false });
         self.entries.push(entry);
         // Most stay where they are.
         if position > 0 && is_before(entry, self.entries[(position - 1) / WAYS], owner) {
-            self.sift_up(position, owner);
+            self.sift_up(position, entry, owner);
         } else {
             owner.moved(slot, position as u32);
         }
     }
 
-    /// Removes what lies at a position; when it was due.
-    pub(super) fn remove(&mut self, position: u32, owner: &mut impl Owner) -> Nanos {
-        let position = position as usize;
-        let Entry { due, .. } = self.entries.swap_remove(position);
-        if position < self.entries.len() {
-            self.settle(position, owner);
+    /// Removes the first, which has not been given up.
+    pub(super) fn pop(&mut self, owner: &mut impl Owner) {
+        self.remove_first(owner);
+        self.drop_first(owner);
+    }
+
+    /// Takes a member that its owner gives up; when it was due.
+    #[inline(always)]
+    pub(super) fn give_up(&mut self, position: u32, owner: &mut impl Owner) -> Nanos {
+        let entry = &mut self.entries[position as usize];
+        entry.is_gone = true;
+        let due = entry.due;
+        self.gone += 1;
+        if position == 0 {
+            self.drop_first(owner);
+        } else if self.gone > self.len() + FEW {
+            self.drop_all(owner);
         }
         due
     }
 
-    pub(super) fn change(&mut self, position: u32, due: Nanos, owner: &mut impl Owner) {
-        self.entries[position as usize].due = due;
-        self.settle(position as usize, owner);
-    }
-
-    fn settle(&mut self, position: usize, owner: &mut impl Owner) {
-        let entry = self.entries[position];
-        if position > 0 && is_before(entry, self.entries[(position - 1) / WAYS], owner) {
-            self.sift_up(position, owner);
-        } else {
-            self.sift_down(position, owner);
+    /// Drops those at the front that were given up. Each costs what going through a dozen of all does, or two.
+    fn drop_first(&mut self, owner: &mut impl Owner) {
+        while self.gone > 0
+            && let Some(&Entry { slot, is_gone: true, .. }) = self.entries.first()
+        {
+            if self.gone > self.entries.len() / 8 + FEW {
+                return self.drop_all(owner);
+            }
+            self.gone -= 1;
+            self.remove_first(owner);
+            owner.dropped(slot);
         }
     }
 
-    fn sift_up(&mut self, mut position: usize, owner: &mut impl Owner) {
-        let entry = self.entries[position];
+    /// Drops all that were given up, and puts the rest in order.
+    #[cold]
+    #[inline(never)]
+    fn drop_all(&mut self, owner: &mut impl Owner) {
+        self.gone = 0;
+        self.entries.retain(|entry| {
+            if entry.is_gone {
+                owner.dropped(entry.slot);
+            }
+            !entry.is_gone
+        });
+        for position in (0..self.entries.len()).rev() {
+            self.sift_down(position, self.entries[position], &mut Untold(owner));
+        }
+        // All at once, which need not wait for each other.
+        for (position, entry) in self.entries.iter().enumerate() {
+            owner.moved(entry.slot, position as u32);
+        }
+    }
+
+    fn remove_first(&mut self, owner: &mut impl Owner) {
+        if let Some(last) = self.entries.pop()
+            && !self.entries.is_empty()
+        {
+            self.sift_down(0, last, owner);
+        }
+    }
+
+    /// Moves a pending member to another time.
+    pub(super) fn change(&mut self, position: u32, slot: u32, due: Nanos, owner: &mut impl Owner) {
+        let (position, entry) = (position as usize, Entry { due, slot, is_gone: false });
+        if position > 0 && is_before(entry, self.entries[(position - 1) / WAYS], owner) {
+            self.sift_up(position, entry, owner);
+        } else {
+            self.sift_down(position, entry, owner);
+        }
+        if position == 0 {
+            self.drop_first(owner);
+        }
+    }
+
+    /// Puts a member at a position, or above it.
+    fn sift_up(&mut self, mut position: usize, entry: Entry, owner: &mut impl Owner) {
         while position > 0 {
             let parent = (position - 1) / WAYS;
             if !is_before(entry, self.entries[parent], owner) {
@@ -94,8 +160,8 @@ impl Heap {
         self.place(position, entry, owner);
     }
 
-    fn sift_down(&mut self, mut position: usize, owner: &mut impl Owner) {
-        let entry = self.entries[position];
+    /// Puts a member at a position, or below it.
+    fn sift_down(&mut self, mut position: usize, entry: Entry, owner: &mut impl Owner) {
         loop {
             let first = position * WAYS + 1;
             let Some(children) = self.entries.get(first..) else { break };
@@ -123,4 +189,140 @@ impl Heap {
 #[inline]
 fn is_before(a: Entry, b: Entry, owner: &impl Owner) -> bool {
     a.due < b.due || a.due == b.due && owner.sequence(a.slot) < owner.sequence(b.slot)
+}
+
+/// An owner that is to be told later where its members lie.
+struct Untold<'a, O>(&'a mut O);
+
+impl<O: Owner> Owner for Untold<'_, O> {
+    fn sequence(&self, slot: u32) -> u64 {
+        self.0.sequence(slot)
+    }
+
+    fn moved(&mut self, _: u32, _: u32) {}
+
+    fn dropped(&mut self, slot: u32) {
+        self.0.dropped(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Members by slot, each with its due time while it is pending.
+    #[derive(Default)]
+    struct Members {
+        due: Vec<Option<Nanos>>,
+        positions: Vec<u32>,
+        dropped: Vec<u32>,
+    }
+
+    impl Members {
+        fn push(&mut self, heap: &mut Heap, due: Nanos) {
+            let slot = self.due.len() as u32;
+            self.due.push(Some(due));
+            self.positions.push(u32::MAX);
+            heap.push(due, slot, self);
+        }
+
+        fn give_up(&mut self, heap: &mut Heap, slot: u32) {
+            let due = self.due[slot as usize].take();
+            assert_eq!(Some(heap.give_up(self.positions[slot as usize], self)), due);
+        }
+
+        fn pending(&self) -> impl Iterator<Item = (Nanos, u32)> {
+            self.due.iter().zip(0..).filter_map(|(due, slot)| due.map(|due| (due, slot)))
+        }
+    }
+
+    impl Owner for Members {
+        fn sequence(&self, slot: u32) -> u64 {
+            u64::from(slot)
+        }
+
+        fn moved(&mut self, slot: u32, position: u32) {
+            self.positions[slot as usize] = position;
+        }
+
+        fn dropped(&mut self, slot: u32) {
+            assert_eq!(self.due[slot as usize], None);
+            self.dropped.push(slot);
+        }
+    }
+
+    /// Numbers that are the same in each run (xorshift64).
+    fn numbers() -> impl FnMut(usize) -> usize {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        move |below| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state % below as u64) as usize
+        }
+    }
+
+    #[test]
+    fn the_first_is_the_least_that_was_not_given_up() {
+        let steps = if cfg!(miri) { 600 } else { 4_000 };
+        let (mut heap, mut members, mut random) = (Heap::default(), Members::default(), numbers());
+        for step in 0..steps {
+            let pending: Vec<u32> = members.pending().map(|(_, slot)| slot).collect();
+            // Few times, so that many are equal; grows, and then shrinks.
+            match random(if step < steps / 2 { 6 } else { 9 }) {
+                0..4 => members.push(&mut heap, random(50) as Nanos),
+                4 if !pending.is_empty() => {
+                    let slot = match random(2) {
+                        0 => heap.peek().expect("some are pending").1,
+                        _ => pending[random(pending.len())],
+                    };
+                    let due = random(50) as Nanos;
+                    members.due[slot as usize] = Some(due);
+                    heap.change(members.positions[slot as usize], slot, due, &mut members);
+                }
+                5 if !pending.is_empty() => {
+                    let (_, slot) = heap.peek().expect("some are pending");
+                    members.due[slot as usize] = None;
+                    members.dropped.push(slot);
+                    heap.pop(&mut members);
+                }
+                _ if !pending.is_empty() => {
+                    members.give_up(&mut heap, pending[random(pending.len())]);
+                }
+                _ => {}
+            }
+            assert_eq!(heap.peek(), members.pending().min());
+            assert_eq!(heap.len(), members.pending().count());
+            assert!(heap.entries.len() <= 2 * heap.len() + FEW + 1);
+            let gone = heap.entries.iter().filter(|entry| entry.is_gone).count();
+            assert_eq!(gone, heap.gone);
+            assert_eq!(heap.entries.len() + members.dropped.len(), members.due.len());
+        }
+        while let Some((_, slot)) = heap.peek() {
+            assert_eq!(heap.peek(), members.pending().min());
+            members.due[slot as usize] = None;
+            members.dropped.push(slot);
+            heap.pop(&mut members);
+        }
+        members.dropped.sort_unstable();
+        assert!(members.dropped.iter().copied().eq(0..members.due.len() as u32), "each once");
+    }
+
+    #[test]
+    fn many_given_up_ahead_of_the_first_go_at_once() {
+        let (mut heap, mut members) = (Heap::default(), Members::default());
+        for due in 0..1000 {
+            members.push(&mut heap, due);
+        }
+        for slot in (1..300).rev() {
+            members.give_up(&mut heap, slot);
+        }
+        assert_eq!(heap.entries.len(), 1000, "those behind the first stay");
+        members.give_up(&mut heap, 0);
+        assert_eq!(heap.peek(), Some((300, 300)));
+        assert_eq!(heap.entries.len(), 700);
+        for (position, entry) in heap.entries.iter().enumerate() {
+            assert_eq!(members.positions[entry.slot as usize] as usize, position);
+        }
+    }
 }

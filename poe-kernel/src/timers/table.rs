@@ -42,20 +42,22 @@ pub(crate) struct Key {
 /// Where the timer of a slot stands.
 #[derive(Debug)]
 struct Place {
-    /// Where its entry lies in the heap; `NONE` when the timer is parked. Of a free slot, the next free one.
+    /// Where its entry lies in the heap; `NONE` when the timer is parked.
     position: u32,
     generation: u32,
-    /// The group that it is in; `NONE` of a free slot.
+    /// The group that it is in; `NONE` of a slot that is free, or will be once the heap has dropped its entry.
     group: u32,
     /// Who set it, by their number.
     caller: u32,
 }
 
 /// The places and numbers of all slots, which are what moves in the heap read and write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Places {
     places: Vec<Place>,
     sequences: Vec<u64>,
+    /// The free slots; apart, so that nothing is fetched to note one more.
+    free: Vec<u32>,
 }
 
 impl Places {
@@ -89,6 +91,11 @@ impl Owner for Places {
     fn moved(&mut self, slot: u32, position: u32) {
         self.get_mut(slot).position = position;
     }
+
+    #[inline]
+    fn dropped(&mut self, slot: u32) {
+        self.free.push(slot);
+    }
 }
 
 /// All pending timers of a kernel.
@@ -101,7 +108,6 @@ pub(crate) struct Timers {
     places: Places,
     /// What each timer's event carries; nothing of a free slot.
     payloads: Vec<Stored>,
-    free: u32,
     heap: Heap,
     /// Set for a moment already past while a pass was on: they wait outside the heap for the next pass.
     parked: Vec<(u32, Nanos)>,
@@ -114,9 +120,8 @@ pub(crate) struct Timers {
 impl Timers {
     pub(crate) fn of_kernel(sequence: u32) -> Self {
         Self {
-            places: Places::default(),
+            places: Places { places: Vec::new(), sequences: Vec::new(), free: Vec::new() },
             payloads: Vec::new(),
-            free: NONE,
             heap: Heap::default(),
             parked: Vec::new(),
             groups: Groups::default(),
@@ -190,7 +195,7 @@ impl Timers {
         let id = TimerId { slot, generation: place.generation };
         self.places.sequences[slot as usize] = sequence;
         let old = mem::replace(&mut self.payloads[slot as usize], timer.payload);
-        self.heap.change(position, due, &mut self.places);
+        self.heap.change(position, slot, due, &mut self.places);
         Ok((id, old))
     }
 
@@ -216,7 +221,7 @@ impl Timers {
                 self.parked.retain(|(slot, _)| *slot != id.slot);
                 self.heap.push(due, id.slot, &mut self.places);
             }
-            position => self.heap.change(position, due, &mut self.places),
+            position => self.heap.change(position, id.slot, due, &mut self.places),
         }
     }
 
@@ -257,7 +262,7 @@ impl Timers {
             if sequence < limit {
                 return Some(Key { due, sequence });
             }
-            self.heap.remove(0, &mut self.places);
+            self.heap.pop(&mut self.places);
             self.places.get_mut(slot).position = NONE;
             self.parked.push((slot, due));
         }
@@ -299,6 +304,7 @@ impl Timers {
         self.payloads.capacity() * size_of::<Stored>()
             + self.places.places.capacity() * size_of::<Place>()
             + self.places.sequences.capacity() * size_of::<u64>()
+            + self.places.free.capacity() * size_of::<u32>()
             + self.heap.memory()
     }
 
@@ -340,13 +346,13 @@ impl Timers {
         // Taken first, so that the processor fetches it while it waits for the place, and then for the heap.
         let payload = mem::take(&mut self.payloads[slot as usize]);
         let place = self.places.get_mut(slot);
-        let position = mem::replace(&mut place.position, mem::replace(&mut self.free, slot));
+        let position = place.position;
         place.generation = place.generation.wrapping_add(1);
         let group = mem::replace(&mut place.group, NONE);
         let caller = self.callers.get(place.caller);
         let due = match position {
             NONE => self.unpark(slot),
-            position => self.heap.remove(position, &mut self.places),
+            position => self.heap.give_up(position, &mut self.places),
         };
         let (session, event) = (self.groups.session(group), self.groups.event(group));
         self.groups.remove_one(group, |slot| self.places.is_in(slot, group));
@@ -354,6 +360,7 @@ impl Timers {
     }
 
     fn unpark(&mut self, slot: u32) -> Nanos {
+        self.places.free.push(slot);
         match self.parked.iter().position(|(parked, _)| *parked == slot) {
             Some(index) => self.parked.remove(index).1,
             None => unreachable!("a pending timer is in the heap or parked"),
@@ -362,18 +369,16 @@ impl Timers {
 
     #[inline(always)]
     fn allocate(&mut self, group: u32, caller: u32, sequence: u64) -> TimerId {
-        if self.free == NONE {
+        let Some(slot) = self.places.free.pop() else {
             let slot = u32::try_from(self.payloads.len()).expect("fewer than 2^32 timers");
             self.payloads.push(Stored::default());
             let generation = self.first_generation;
             self.places.places.push(Place { position: NONE, generation, group, caller });
             self.places.sequences.push(sequence);
             return TimerId { slot, generation };
-        }
-        let slot = self.free;
+        };
         self.places.sequences[slot as usize] = sequence;
         let place = self.places.get_mut(slot);
-        self.free = place.position;
         (place.group, place.caller) = (group, caller);
         TimerId { slot, generation: place.generation }
     }
