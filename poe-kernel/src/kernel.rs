@@ -15,6 +15,7 @@ use crate::id::KernelId;
 use crate::interrupted::Interruption;
 use crate::leaks::Freed;
 use crate::pace::Pace;
+use crate::place::Said;
 use crate::priority::Prioritized;
 use crate::profile::Measurements;
 use crate::queue::Queue;
@@ -25,7 +26,7 @@ use crate::signals::Signals;
 use crate::threads::{ThreadSettings, Threads};
 use crate::timers::table::Timers;
 use crate::{
-    Asserts, Caller, EventLoop, KernelError, LoopKind, Name, Place, Readiness, SessionId, Traces,
+    Asserts, Caller, EventLoop, KernelError, LoopKind, Name, Readiness, SessionId, Traces,
 };
 
 /// Dispatches events to sessions, and looks after all that they wait for.
@@ -65,7 +66,7 @@ pub(crate) struct Inner {
     /// The same, for as long as nothing has taken over that event's hold; nobody otherwise.
     pub(crate) spare_hold: Cell<SessionId>,
     /// The line to be shown for what is made, if it is not the caller's.
-    pub(crate) place: Cell<Option<Place>>,
+    pub(crate) place: Cell<Said>,
     pub(crate) running: Cell<bool>,
     /// Another loop waits in its place.
     pub(crate) never_waits: Cell<bool>,

@@ -3,10 +3,14 @@
 use std::cell::Cell;
 use std::panic::Location;
 
+use crate::kernel::Active;
 use crate::{Kernel, SessionId};
 
 /// A line of a program.
 pub type Place = &'static Location<'static>;
+
+/// A line that was said, and in which handler.
+pub(crate) type Said = Option<(Place, Active)>;
 
 impl Kernel {
     /// Shows another line than the caller's for what `make` makes: sessions, watches, timers of wheels, aliases, references,
@@ -30,7 +34,8 @@ impl Kernel {
     /// # Ok::<(), poe_kernel::KernelError>(())
     /// ```
     pub fn made_at<R>(&self, place: Place, make: impl FnOnce() -> R) -> R {
-        let _before = Before(&self.inner.place, self.inner.place.replace(Some(place)));
+        let said = Some((place, self.inner.active.get()));
+        let _before = Before(&self.inner.place, self.inner.place.replace(said));
         make()
     }
 
@@ -38,7 +43,11 @@ impl Kernel {
     #[must_use]
     #[track_caller]
     pub fn place(&self) -> Place {
-        self.inner.place.get().unwrap_or(Location::caller())
+        match self.inner.place.get() {
+            Some((place, active)) if active == self.inner.active.get() => place,
+            // It was said for another handler, which has called this one.
+            _ => Location::caller(),
+        }
     }
 
     /// The line that made a session.
@@ -46,16 +55,10 @@ impl Kernel {
     pub fn created_at(&self, session: SessionId) -> Option<Place> {
         self.inner.sessions.borrow().created(session)
     }
-
-    /// Runs what is not made at the place that was said, as a handler.
-    pub(crate) fn made_elsewhere<R>(&self, run: impl FnOnce() -> R) -> R {
-        let _before = Before(&self.inner.place, self.inner.place.take());
-        run()
-    }
 }
 
 /// Says again what was said before, panics included.
-struct Before<'a>(&'a Cell<Option<Place>>, Option<Place>);
+struct Before<'a>(&'a Cell<Said>, Said);
 
 impl Drop for Before<'_> {
     fn drop(&mut self) {

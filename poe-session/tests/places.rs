@@ -362,3 +362,43 @@ fn who_was_stopped_calls_and_creates_but_is_told_of_nothing() {
     kernel.run().unwrap();
     assert_eq!(trace.take(), ["child starts", "handled", "child stops"]);
 }
+
+#[test]
+fn the_line_that_a_maker_says_is_shown_for_what_it_makes_and_not_for_what_is_called_meanwhile() {
+    let kernel = kernel();
+    let place = Location::caller();
+    let lines = Rc::new(RefCell::new(Vec::new()));
+    let l = lines.clone();
+    let named = move |kernel: &Kernel, alias: &'static str| {
+        kernel.alias_set(alias).unwrap();
+        l.borrow_mut().push((alias, line!() - 1));
+    };
+    let (n1, n2, n3) = (named.clone(), named.clone(), named);
+    let called = Session::build(())
+        .on("call", move |cx, ()| n1(cx.kernel, "called"))
+        .on("queued", move |cx, ()| n2(cx.kernel, "queued"))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.post(called, "queued", ()).unwrap();
+    let made = kernel.made_at(place, || {
+        kernel.call::<(), ()>(called, "call", ()).unwrap();
+        kernel.run_one_timeslice().unwrap();
+        let session = Session::build(()).on_start(move |cx| n3(cx.kernel, "made"));
+        let session = session.spawn(&kernel).unwrap();
+        kernel.refcount_increment(session, "maker").unwrap();
+        kernel.run_one_timeslice().unwrap();
+        session
+    });
+    let since = |session| {
+        let reasons = kernel.why_alive(session).into_iter();
+        let since = reasons.map(|reason| (reason.cause.to_string(), reason.since.line()));
+        since.collect::<Vec<_>>()
+    };
+    let line = lines.borrow()[0].1;
+    let (a, b) = (r#"alias "called""#.to_owned(), r#"alias "queued""#.to_owned());
+    assert_eq!(since(called), [(a, line), (b, line)]);
+    let maker = r#"1 references tagged "maker""#.to_owned();
+    assert_eq!(since(made), [(r#"alias "made""#.to_owned(), line), (maker, place.line())]);
+    assert_eq!(kernel.created_at(made), Some(place));
+    kernel.stop().unwrap();
+}

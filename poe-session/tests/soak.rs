@@ -18,7 +18,7 @@ const WORKERS: usize = 25;
 /// How many ticks a worker lives.
 const TICKS: u32 = 100;
 
-/// Ticks, and at each sends itself something, tells its parent, calls it, and puts a timer off. Now and then it begins to watch a
+/// Ticks, and at each sends itself something, tells its parent in any priority, calls it, and puts a timer off. Now and then it begins to watch a
 /// handle and signals, and ends that again, or leaves it to its end.
 struct Worker {
     ticks: u32,
@@ -110,7 +110,8 @@ fn workers() -> Handlers<Worker> {
         })
         .on("report", |cx, text: String| -> HandlerResult {
             let asked: u64 = cx.call("nursery", "ask", cx.heap.ticks)?;
-            cx.post("nursery", "report", (asked, text))?;
+            let priority = [Priority::High, Priority::Normal, Priority::Low][asked as usize % 3];
+            cx.post_with(priority, "nursery", "report", (asked, text))?;
             Ok(())
         })
         .on("readable", Worker::read)

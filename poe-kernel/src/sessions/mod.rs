@@ -98,13 +98,11 @@ impl Kernel {
         let mut value = Payload::default();
         let event = self.inner.names.start;
         let envelope = Envelope { session: id, sender: parent, event, caller };
-        self.made_elsewhere(|| {
-            self.deliver_or_die(&envelope, &mut Some(args), ReplyTo::any(&mut value));
-            // It may have detached itself, and its creator may be gone.
-            if let Some(parent) = self.parent(id) {
-                self.tell_child(parent, Change::Create, id, value, caller);
-            }
-        });
+        self.deliver_or_die(&envelope, &mut Some(args), ReplyTo::any(&mut value));
+        // It may have detached itself, and its creator may be gone.
+        if let Some(parent) = self.parent(id) {
+            self.tell_child(parent, Change::Create, id, value, caller);
+        }
         if self.is_live(id) {
             // The hold that it was entered with is this event's from here on, behind all that its start has sent.
             let event = self.inner.names.newborn;
