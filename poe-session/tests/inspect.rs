@@ -278,3 +278,44 @@ fn timers_are_listed_in_the_order_in_which_they_fire() {
     assert_eq!(*listed.borrow(), *fired.borrow());
     assert_eq!(*listed.borrow(), ["b", "d", "e", "f", "g", "c", "a"]);
 }
+
+#[test]
+fn a_tree_of_any_depth_is_shown() {
+    const DEPTH: u32 = 1000;
+    fn spawn(left: u32, scope: impl Scope) {
+        Session::build(left)
+            .on_start(|cx| cx.yield_event("deepen", ()))
+            .on("deepen", |cx, ()| -> HandlerResult {
+                cx.refcount_increment(cx.session(), "stays")?;
+                if *cx.heap > 0 {
+                    spawn(*cx.heap - 1, cx);
+                }
+                Ok(())
+            })
+            .spawn(scope)
+            .unwrap();
+    }
+    let show = || {
+        let kernel = kernel();
+        spawn(DEPTH, &kernel);
+        while kernel.get_event_count() > 0 {
+            kernel.run_one_timeslice().unwrap();
+        }
+        let text = kernel.inspect().to_string();
+        kernel.stop().unwrap();
+        text
+    };
+    // Too little of a stack for each level to take some of it.
+    let thread = std::thread::Builder::new().stack_size(256 * 1024).spawn(show).unwrap();
+    assert!(thread.join().unwrap().contains(&format!("─ session {}: u32", DEPTH + 1)));
+}
+
+#[test]
+fn an_alias_is_shown_as_text_whatever_is_in_it() {
+    let kernel = kernel();
+    Session::build(()).on_start(|cx| cx.alias_set("Zoë's\nline \u{1b}[2J")).spawn(&kernel).unwrap();
+    let inspection = kernel.inspect();
+    let text = inspection.to_string();
+    assert!(text.contains("session 1 (Zoë's\u{fffd}line \u{fffd}[2J)"), "{text}");
+    assert!(!text.contains('\u{1b}') && !inspection.to_dot().contains('\u{1b}'));
+}

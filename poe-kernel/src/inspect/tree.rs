@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use super::{Inspection, SessionInfo};
+use crate::hash::IdMap;
 use crate::{Priority, SessionId};
 
 impl fmt::Display for Inspection {
@@ -22,32 +23,45 @@ impl fmt::Display for Inspection {
         if let Some(event) = self.active_event {
             writeln!(f, "now: session {}, event {event:?}", self.active_session)?;
         }
-        let roots = self.sessions.iter().filter(|info| info.parent.is_kernel());
-        self.branches(f, &roots.collect::<Vec<_>>(), "")?;
+        self.branches(f)?;
         self.lists(f)?;
         self.profile.as_ref().map_or(Ok(()), |profile| fmt::Display::fmt(profile, f))
     }
 }
 
+/// A session that is to be shown.
+struct Branch<'a> {
+    info: &'a SessionInfo,
+    margin: String,
+    /// Whether it is the last one of its parent.
+    is_last: bool,
+}
+
+/// Puts the children of one parent on the list, the first one last.
+fn put_on<'a>(left: &mut Vec<Branch<'a>>, children: Vec<&'a SessionInfo>, margin: &str) {
+    let branch = |(place, info)| Branch { info, margin: margin.to_owned(), is_last: place == 0 };
+    left.extend(children.into_iter().rev().enumerate().map(branch));
+}
+
 impl Inspection {
-    fn branches(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        infos: &[&SessionInfo],
-        margin: &str,
-    ) -> fmt::Result {
-        for (index, info) in infos.iter().enumerate() {
-            let (branch, below) =
-                if index + 1 == infos.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+    /// The sessions, each with those below it. They are kept in a list of what is to be shown, as a tree may be of any depth.
+    fn branches(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let infos: IdMap<SessionId, &SessionInfo> =
+            self.sessions.iter().map(|info| (info.session, info)).collect();
+        let roots = self.sessions.iter().filter(|info| info.parent.is_kernel());
+        let mut left = Vec::new();
+        put_on(&mut left, roots.collect(), "");
+        while let Some(Branch { info, margin, is_last }) = left.pop() {
+            let (branch, below) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
             write!(f, "{margin}{branch}session {info}: {}", info.type_name)?;
             info.state.map_or(Ok(()), |state| write!(f, ", in state {state:?}"))?;
             writeln!(f)?;
             let margin = format!("{margin}{below}");
             let children: Vec<&SessionInfo> =
-                info.children.iter().filter_map(|&id| self.session(id)).collect();
+                info.children.iter().filter_map(|id| infos.get(id).copied()).collect();
             let rail = if children.is_empty() { " " } else { "│" };
             self.details(f, info, &format!("{margin}{rail}  "))?;
-            self.branches(f, &children, &margin)?;
+            put_on(&mut left, children, &margin);
         }
         Ok(())
     }
@@ -124,6 +138,8 @@ impl fmt::Display for SessionInfo {
         if self.aliases.is_empty() {
             return write!(f, "{session}");
         }
-        write!(f, "{session} ({})", self.aliases.join(", "))
+        // An alias may be any text, and who is shown it a terminal.
+        let aliases = self.aliases.join(", ").replace(char::is_control, "\u{fffd}");
+        write!(f, "{session} ({aliases})")
     }
 }
