@@ -46,7 +46,7 @@ pub enum HttpProblem {
     BadHost,
 
     /// Something came that no request had asked for: 502 of a gateway.
-    #[error("response belongs to no request; close the connection and ask again on another")]
+    #[error("what came belongs to no request; close the connection and ask again on another")]
     Unasked,
 
     /// `Content-Length` is no number: 400.
