@@ -1,7 +1,7 @@
 //! The prompt and the line on a terminal: what is to be sent so that it shows them.
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Where the next word goes after a tab in a prompt.
 const TAB: usize = 8;
@@ -24,6 +24,18 @@ impl Default for Size {
 struct Cell {
     text: String,
     width: usize,
+    /// The width if terminals do not agree about it: those that show the parts of an emoji side by side need so much room.
+    unsure: Option<usize>,
+}
+
+impl Cell {
+    fn new(text: impl Into<String>, width: usize) -> Self {
+        Self { text: text.into(), width, unsure: None }
+    }
+
+    fn room(&self) -> usize {
+        self.width.max(self.unsure.unwrap_or(0))
+    }
 }
 
 /// The rows that a prompt and a line take, and where the cursor is.
@@ -72,10 +84,18 @@ impl Screen {
             }
             let column = width(&new_row[..same]);
             step((&mut old.row, &mut old.column), (row, column), self.size.columns, out);
+            old.column = column;
             for cell in &new_row[same..] {
-                out.push_str(&cell.text);
+                old.column += cell.width;
+                match cell.unsure {
+                    None => out.push_str(&cell.text),
+                    // Whatever it takes, what follows is where it would be.
+                    Some(_) if old.column < self.size.columns => {
+                        out.push_str(&format!("\x1B[K{}\r\x1B[{}C\x1B[K", cell.text, old.column));
+                    }
+                    Some(_) => out.push_str(&format!("\x1B[K{}", cell.text)),
+                }
             }
-            old.column = width(new_row);
             if width(old_row) > old.column {
                 out.push_str("\x1B[K");
             }
@@ -171,7 +191,7 @@ fn picture(prompt: &str, line: &str, cursor: usize, columns: usize) -> Picture {
         let cells = line_cells(grapheme);
         if is_before && cursor < place + grapheme.len() {
             is_before = false;
-            layout.put_cursor(cells.first().map_or(1, |cell| cell.width));
+            layout.put_cursor(cells.first().map_or(1, Cell::room));
         }
         cells.into_iter().for_each(|cell| layout.put(cell));
     }
@@ -194,11 +214,11 @@ impl Layout {
         if cell.text == "\n" {
             return self.begin_row();
         }
-        if cell.width > self.columns {
+        if cell.room() > self.columns {
             // There is no room for it anywhere.
-            cell = Cell { text: "?".to_owned(), width: 1 };
+            cell = Cell::new("?", 1);
         }
-        self.make_room(cell.width);
+        self.make_room(cell.room());
         self.at += cell.width;
         if let Some(row) = self.picture.rows.last_mut() {
             row.push(cell);
@@ -232,12 +252,15 @@ fn line_cells(grapheme: &str) -> Vec<Cell> {
     }
     if char.is_control() {
         let shown = u8::try_from(char).map_or(b'?', |octet| octet & 0x7F ^ 0x40) as char;
-        return ['^', shown].map(|char| Cell { text: char.to_string(), width: 1 }).into();
+        return ['^', shown].map(|char| Cell::new(char, 1)).into();
     }
     match grapheme.width() {
         // What has no width would be lost on the cell before it.
-        0 => vec![Cell { text: format!("\u{25CC}{grapheme}"), width: 1 }],
-        width => vec![Cell { text: grapheme.to_owned(), width }],
+        0 => vec![Cell::new(format!("\u{25CC}{grapheme}"), 1)],
+        width => {
+            let parts = grapheme.chars().map(|char| char.width().unwrap_or(0)).sum();
+            vec![Cell { unsure: (parts != width).then_some(parts), ..Cell::new(grapheme, width) }]
+        }
     }
 }
 
@@ -259,10 +282,10 @@ fn prompt_cells(prompt: &str) -> Vec<Cell> {
             } else {
                 let grapheme = rest.graphemes(true).next().unwrap_or(rest);
                 match grapheme {
-                    "\n" | "\r\n" => cells.push(Cell { text: "\n".into(), width: 0 }),
+                    "\n" | "\r\n" => cells.push(Cell::new("\n", 0)),
                     "\t" => {
                         let row = cells.rsplit(|cell| cell.text == "\n").next().unwrap_or_default();
-                        let blank = |_| Cell { text: std::mem::take(&mut hidden) + " ", width: 1 };
+                        let blank = |_| Cell::new(std::mem::take(&mut hidden) + " ", 1);
                         cells.extend((width(row) % TAB..TAB).map(blank).collect::<Vec<_>>());
                     }
                     _ => cells.extend(line_cells(grapheme).into_iter().map(|cell| Cell {
@@ -276,7 +299,7 @@ fn prompt_cells(prompt: &str) -> Vec<Cell> {
     }
     match cells.last_mut() {
         Some(last) if last.text != "\n" => last.text.push_str(&hidden),
-        _ if !hidden.is_empty() => cells.push(Cell { text: hidden, width: 0 }),
+        _ if !hidden.is_empty() => cells.push(Cell::new(hidden, 0)),
         _ => {}
     }
     cells
@@ -364,6 +387,24 @@ mod tests {
         assert_eq!(terminal.shows(), ("> 漢e\u{301}\nx".into(), (0, 4)), "within a character");
         terminal.draw("> ", "e\u{301}\tx", 0);
         assert_eq!(terminal.shows(), ("> e\u{301}^I\nx".into(), (0, 2)));
+    }
+
+    #[test]
+    fn what_terminals_do_not_agree_about_leaves_what_follows_in_its_place() {
+        // The emulator is one of those that show the parts side by side.
+        let family = "👩\u{200D}👩\u{200D}👧";
+        let mut terminal = Terminal::new(20, 4);
+        let line = format!("{family}ab👍🏽");
+        terminal.draw("> ", &line, line.len());
+        assert_eq!(terminal.shows(), ("> 👩\u{200D}ab👍".into(), (0, 8)));
+        terminal.draw("> ", &line, 0);
+        assert_eq!(terminal.shows().1, (0, 2));
+        let mut terminal = Terminal::new(7, 4);
+        terminal.draw("> ", &format!("abc{family}"), 21);
+        assert_eq!(terminal.shows(), ("> abc\n👩\u{200D}".into(), (1, 2)));
+        let mut terminal = Terminal::new(3, 4);
+        terminal.draw("", &format!("{family}a❤\u{FE0F}"), 25);
+        assert_eq!(terminal.shows(), ("?a\n❤\u{FE0F}".into(), (1, 2)));
     }
 
     #[test]
@@ -458,7 +499,7 @@ mod tests {
         #[test]
         fn a_screen_shows_its_last_line_whatever_was_there(
             lines in proptest::collection::vec(
-                ("[a漢e\u{301}\t\u{200B} ]{0,30}", 0..40_usize, "[$漢\t\n]{0,3}> "), 1..8
+                ("(a|漢|e\u{301}|\t|\u{200B}|👍🏽|❤\u{FE0F}| ){0,30}", 0..40_usize, "[$漢\t\n]{0,3}> "), 1..8
             ),
             columns in 2..9_u16,
             rows in 1..7_u16,
