@@ -224,7 +224,7 @@
 //!   instead of being fatal.
 //! - A filter that is set for a child's output is used. In POE the old one goes on.
 //! - An event of a stream that a child was started without is refused, instead of never coming.
-//! - Each of [`Conduit`] is what it says. POE takes pipes for `socketpair` and `inet`. One driver serves standard input and output.
+//! - Each of [`Conduit`] is what it says. POE takes pipes for `socketpair` and `inet`.
 //! - A shell command's arguments are its `$1` and so on. POE puts them into the command, without quotes; and passes a program of
 //!   one word without arguments by the shell if there is something in it that looks so.
 //! - A child that runs as another user has that user's group, and none of its parent's supplementary ones. In POE it keeps both.
@@ -235,7 +235,7 @@
 //!   those that the parent ignores itself.
 //! - [`kill_group`](Run::kill_group), [`terminate`](Run::terminate), [`set_winsize`](Run::set_winsize) and much of
 //!   [`RunBuilder`] have no like in POE.
-//! - [`kill`](Run::kill) takes the names and numbers of signals, but no 0 and no real-time signal. POE's takes these too.
+//! - [`kill`](Run::kill) takes the names and numbers of signals, but no real-time signal. POE's takes these too.
 //! - [`Udp`] has no filter: an event holds a datagram as it came. `POE::Wheel::UDP` takes one.
 //! - [`ReadLine`] restores the terminal after every line, however it ended, and when it goes; POE leaves it raw after an exception. There
 //!   may be several of them.

@@ -14,6 +14,7 @@ use poe_kernel::{EventFor, Kernel, NoActiveSession};
 use super::account::{Account, Identity};
 use super::code::CodeIn;
 use super::conduit::{Conduit, Plan, Streams};
+use super::drivers::Drivers;
 use super::program::{Program, Surroundings};
 use super::pty::{PtyDriver, Winsize};
 use super::redirect::Redirect;
@@ -30,6 +31,7 @@ pub struct RunBuilder<In: 'static = Bytes, Out: 'static = Bytes, Err: 'static = 
     program: Program,
     stdio: ReadWriteBuilder<In, Out>,
     stderr: ReadWriteBuilder<Err, Bytes>,
+    drivers: Drivers,
     /// Which streams have events.
     events: [bool; 3],
     no_stdin: bool,
@@ -50,6 +52,7 @@ impl RunBuilder {
             program,
             stdio: ReadWriteBuilder::new(None, None).filter(lines()),
             stderr: ReadWriteBuilder::new(None, None).filter(lines()),
+            drivers: Drivers::default(),
             events: [false; 3],
             no_stdin: false,
             plan: Plan::default(),
@@ -168,9 +171,21 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
         self.with_filters(|stdio| stdio, |stderr| stderr.input_filter(filter))
     }
 
-    /// The driver for standard input and output (POE: `StdioDriver`).
+    /// The driver for standard input and output (POE: `StdioDriver`), or for the one of them that is given none of its own.
     pub fn stdio_driver(mut self, driver: impl Driver + 'static) -> Self {
         self.stdio = self.stdio.driver(driver);
+        self
+    }
+
+    /// The driver for standard input (POE: `StdinDriver`).
+    pub fn stdin_driver(mut self, driver: impl Driver + 'static) -> Self {
+        self.drivers.stdin = Some(driver.boxed());
+        self
+    }
+
+    /// The driver for standard output (POE: `StdoutDriver`).
+    pub fn stdout_driver(mut self, driver: impl Driver + 'static) -> Self {
+        self.drivers.stdout = Some(driver.boxed());
         self
     }
 
@@ -365,8 +380,8 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
         let part = |reads| Part::new(running.id, reads, whole.clone() as _);
         let [stdin, stdout, stderr] = &streams.ours;
         if stdin.is_some() || stdout.is_some() {
-            let mut stdio =
-                self.stdio.part((stdout.clone(), stdin.clone()), part(RunStream::Stdout));
+            let stdio = self.stdio.part((stdout.clone(), stdin.clone()), part(RunStream::Stdout));
+            let mut stdio = stdio.map_driver(|driver| self.drivers.over(driver));
             if is_pty {
                 stdio = stdio.map_driver(|driver| Box::new(PtyDriver(driver)));
             }
@@ -450,6 +465,7 @@ impl<In: 'static, Out: 'static, Err: 'static> RunBuilder<In, Out, Err> {
             program: self.program,
             stdio: stdio(self.stdio),
             stderr: stderr(self.stderr),
+            drivers: self.drivers,
             events: self.events,
             no_stdin: self.no_stdin,
             plan: self.plan,
@@ -465,6 +481,7 @@ impl<In: 'static, Out: 'static, Err: 'static> fmt::Debug for RunBuilder<In, Out,
             .field("program", &self.program)
             .field("stdio", &self.stdio)
             .field("stderr", &self.stderr)
+            .field("drivers", &self.drivers)
             .field("streams", &self.plan)
             .field("child", &self.request)
             .field("ending", &self.ending)

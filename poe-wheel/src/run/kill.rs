@@ -48,33 +48,34 @@ pub(super) enum Whom {
     Group,
 }
 
-/// A signal by its name, with or without `SIG`, or its number.
-pub(super) fn named(name: &str) -> Result<Signal, KillError> {
+/// A signal by its name, with or without `SIG`, or its number. Number 0 is none: it only asks whether one could be sent.
+pub(super) fn named(name: &str) -> Result<Option<Signal>, KillError> {
     let signal = match name.parse::<i32>() {
+        Ok(0) => return Ok(None),
         Ok(number) => Signal::try_from(number),
         Err(_) if name.starts_with("SIG") => name.parse(),
         Err(_) => format!("SIG{name}").parse(),
     };
-    signal.map_err(|_| KillError::NoSuchSignal(name.to_owned()))
+    signal.map(Some).map_err(|_| KillError::NoSuchSignal(name.to_owned()))
 }
 
 impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
-    pub(super) fn kill(&self, whom: Whom, signal: Signal) -> Result<(), KillError> {
+    pub(super) fn kill(&self, whom: Whom, signal: Option<Signal>) -> Result<(), KillError> {
         if self.has_exited() {
             return Err(KillError::Ended);
         }
         self.send(whom, signal)
     }
 
-    fn send(&self, whom: Whom, signal: Signal) -> Result<(), KillError> {
+    fn send(&self, whom: Whom, signal: Option<Signal>) -> Result<(), KillError> {
         self.process().ok_or(KillError::Thread)?.send(whom, signal)
     }
 
     /// Asks politely now, and not any more after a while.
     pub(super) fn terminate(&self, whom: Whom, grace: Duration) -> Result<(), KillError> {
-        self.kill(whom, Signal::SIGTERM)?;
+        self.kill(whom, Some(Signal::SIGTERM))?;
         // What is stopped would not learn of it.
-        let _ = self.kill(whom, Signal::SIGCONT);
+        let _ = self.kill(whom, Some(Signal::SIGCONT));
         if let (Some(kernel), Some(&process)) = (self.kernel.upgrade(), self.process()) {
             let begin = || Deadline::begin(&kernel, self.session, process, whom, grace);
             let late = kernel.made_at(self.since, begin);
@@ -87,7 +88,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
 }
 
 impl Process {
-    fn send(&self, whom: Whom, signal: Signal) -> Result<(), KillError> {
+    fn send(&self, whom: Whom, signal: Option<Signal>) -> Result<(), KillError> {
         let pid = Pid::from_raw(self.pid.cast_signed());
         let sent = match whom {
             // The kernel waits for it even when nobody wants to be told any more.
@@ -96,7 +97,8 @@ impl Process {
             Whom::Group if self.leads => signal::killpg(pid, signal),
             Whom::Group => return Err(KillError::NoGroup),
         };
-        sent.map_err(|errno| KillError::Os { signal: signal.as_str(), source: errno.into() })
+        let signal = signal.map_or("0", Signal::as_str);
+        sent.map_err(|errno| KillError::Os { signal, source: errno.into() })
     }
 
     fn is_group_there(&self) -> bool {
@@ -176,7 +178,7 @@ impl Timeout for Deadline {
         }
         if !self.has_exited.get() || (self.whom == Whom::Group && self.process.is_group_there()) {
             // It may have gone at this very moment.
-            let _ = self.process.send(self.whom, Signal::SIGKILL);
+            let _ = self.process.send(self.whom, Some(Signal::SIGKILL));
         }
     }
 }

@@ -4,6 +4,7 @@ mod account;
 mod builder;
 mod code;
 mod conduit;
+mod drivers;
 mod events;
 mod kill;
 mod program;
@@ -399,7 +400,8 @@ impl<In: 'static, Out: 'static, Err: 'static> Run<In, Out, Err> {
         })
     }
 
-    /// Sends the child a signal, by its name such as `"TERM"` or its number such as `"15"` (POE: `kill`).
+    /// Sends the child a signal, by its name such as `"TERM"` or its number such as `"15"` (POE: `kill`). `"0"` sends none, and
+    /// asks only whether one could be sent.
     ///
     /// # Errors
     ///

@@ -183,7 +183,7 @@ impl<In: 'static, Out: 'static, Err: 'static> Running<In, Out, Err> {
                     deadline.end(&kernel);
                 }
                 // The session waits for it, as it is about to end, so that it does not stay a zombie.
-                let _ = self.kill(whom, Signal::SIGKILL);
+                let _ = self.kill(whom, Some(Signal::SIGKILL));
             } else {
                 let this: Rc<dyn WatchChild> = this;
                 kernel.unwatch_child(pid, &this);

@@ -63,7 +63,7 @@ impl Watchdog {
 }
 
 /// What happened, line by line.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Log(Rc<RefCell<Vec<String>>>);
 
 impl Log {
