@@ -14,7 +14,7 @@ use poe_filter::{Filter, Line};
 use poe_kernel::{EventFor, Kernel, NoActiveSession};
 
 use super::FollowTail;
-use super::generation::{Decode, Opened};
+use super::generation::{Opened, Renew};
 use super::position::Position;
 use super::start::{Place, Start};
 use super::wheel::{Events, Plan, Wheel};
@@ -30,7 +30,7 @@ enum What {
 #[must_use = "a wheel begins when it is spawned"]
 pub struct FollowTailBuilder<In: 'static = Bytes> {
     what: What,
-    filter: Box<dyn Decode<In>>,
+    filter: Box<dyn Renew<In>>,
     driver: Option<Box<dyn Driver>>,
     events: Events,
     interval: Duration,

@@ -16,34 +16,15 @@ use poe_filter::{Filter, FilterError};
 
 use super::notifier::Subscription;
 use super::tail::{Grown, Identity, Tail};
+use crate::read_write::Decode;
 
-/// What a wheel needs of a filter.
-pub(super) trait Decode<In> {
-    fn feed(&mut self, chunk: Bytes) -> Result<(), FilterError>;
-    fn decode(&mut self) -> Result<Option<In>, FilterError>;
-    fn decode_rest(&mut self) -> Result<Option<In>, FilterError>;
-    fn pending_octets(&self) -> usize;
-    fn another(&self) -> Box<dyn Decode<In>>;
+/// A filter of which each file has one of its own.
+pub(super) trait Renew<In>: Decode<In> {
+    fn another(&self) -> Box<dyn Renew<In>>;
 }
 
-impl<F: Filter + ?Sized> Decode<F::In> for F {
-    fn feed(&mut self, chunk: Bytes) -> Result<(), FilterError> {
-        self.get_one_start(chunk)
-    }
-
-    fn decode(&mut self) -> Result<Option<F::In>, FilterError> {
-        self.get_one()
-    }
-
-    fn decode_rest(&mut self) -> Result<Option<F::In>, FilterError> {
-        self.finish()
-    }
-
-    fn pending_octets(&self) -> usize {
-        self.pending_len()
-    }
-
-    fn another(&self) -> Box<dyn Decode<F::In>> {
+impl<F: Filter> Renew<F::In> for F {
+    fn another(&self) -> Box<dyn Renew<F::In>> {
         Box::new(self.fresh())
     }
 }
@@ -118,7 +99,7 @@ pub(super) enum Got {
 
 pub(super) struct Generation<In: 'static> {
     pub(super) source: Source,
-    pub(super) filter: Box<dyn Decode<In>>,
+    pub(super) filter: Box<dyn Renew<In>>,
     /// Its first record was announced, or needs no announcement.
     pub(super) begun: bool,
     /// It began in the middle of a record, which is none.
@@ -129,7 +110,7 @@ pub(super) struct Generation<In: 'static> {
 }
 
 impl<In: 'static> Generation<In> {
-    pub(super) fn new(source: Source, filter: Box<dyn Decode<In>>, begun: bool) -> Self {
+    pub(super) fn new(source: Source, filter: Box<dyn Renew<In>>, begun: bool) -> Self {
         Self { source, filter, begun, skips_one: false, quiet: 0, subscription: None }
     }
 

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use poe_filter::FilterError;
 use poe_kernel::{Kernel, Name};
 
-use super::generation::{Decode, Generation, Got, Kind, Opened, Source};
+use super::generation::{Generation, Got, Kind, Opened, Renew, Source};
 use super::start::lose_name;
 use super::tail::{self, Identity};
 use super::wheel::Wheel;
@@ -389,7 +389,7 @@ impl<In: 'static> Wheel<In> {
     }
 
     /// Deals with a record that a file has ended within.
-    fn finish(&self, look: &Look<'_>, filter: Box<dyn Decode<In>>) {
+    fn finish(&self, look: &Look<'_>, filter: Box<dyn Renew<In>>) {
         let octets = self.deliver_rest(look, filter);
         if octets > 0 {
             let error = IoError::new("read", IoCause::Unfinished { octets }, self.id);
@@ -398,7 +398,7 @@ impl<In: 'static> Wheel<In> {
     }
 
     /// Sends the session what the filter makes of the rest, if it wants that. How much is left over.
-    fn deliver_rest(&self, look: &Look<'_>, mut filter: Box<dyn Decode<In>>) -> usize {
+    fn deliver_rest(&self, look: &Look<'_>, mut filter: Box<dyn Renew<In>>) -> usize {
         while !self.state.ended.get()
             && let Some(event) = self.events.get().partial
         {
@@ -408,7 +408,7 @@ impl<In: 'static> Wheel<In> {
                 look.kernel.deliver_event(self.session, event, Input::new(record, self.id));
             }
         }
-        filter.pending_octets()
+        filter.count_pending()
     }
 
     fn end_stream(&self, look: &Look<'_>, index: usize) -> Followed {

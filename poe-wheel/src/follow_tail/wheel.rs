@@ -17,7 +17,7 @@ use poe_kernel::{
 };
 
 use super::FollowTailEvent;
-use super::generation::{Decode, Generation, Opened, Source};
+use super::generation::{Generation, Opened, Renew, Source};
 use super::moves::Moves;
 use super::notifier::{Change, Notified, Notifier, Subscription};
 use super::position::Position;
@@ -37,7 +37,7 @@ pub(super) struct Events {
 
 /// What is followed, and how.
 pub(super) struct Plan<In: 'static> {
-    pub(super) filter: Box<dyn Decode<In>>,
+    pub(super) filter: Box<dyn Renew<In>>,
     pub(super) driver: Option<Box<dyn Driver>>,
     pub(super) events: Events,
     pub(super) interval: Duration,
@@ -59,7 +59,7 @@ pub(super) struct Wheel<In: 'static> {
     /// Where the first file is begun with, until it is there.
     pub(super) start: RefCell<Option<Start>>,
     /// What the filters of all files are made like.
-    pub(super) filter: Box<dyn Decode<In>>,
+    pub(super) filter: Box<dyn Renew<In>>,
     driver: RefCell<Option<Box<dyn Driver>>>,
     /// The files that have had the name, the one that has it now being the last. Those before it are there until nothing has
     /// been written to them for a while.
@@ -206,7 +206,7 @@ impl<In: 'static> Wheel<In> {
     pub(super) fn tell(&self) -> Option<u64> {
         let generations = self.generations.try_borrow().ok()?;
         let current = generations.iter().rfind(|generation| generation.begun)?;
-        let pending = current.filter.pending_octets() as u64;
+        let pending = current.filter.count_pending() as u64;
         Some(current.tail()?.offset().saturating_sub(pending))
     }
 
@@ -216,7 +216,7 @@ impl<In: 'static> Wheel<In> {
         let current = generations.iter().rfind(|generation| generation.begun);
         let place = |generation: &Generation<In>| {
             let tail = generation.tail()?;
-            Some(tail.position(generation.filter.pending_octets()))
+            Some(tail.position(generation.filter.count_pending()))
         };
         current.and_then(place).transpose()
     }

@@ -22,7 +22,7 @@ pub(super) enum Filters<In: 'static, Out: 'static> {
 pub(super) type Replaced<T> = (Result<(), FilterError>, T);
 
 /// The half of a filter that makes records.
-pub(super) trait Decode<In> {
+pub(crate) trait Decode<In> {
     fn feed(&mut self, chunk: Bytes) -> Result<(), FilterError>;
     fn decode(&mut self) -> Result<Option<In>, FilterError>;
     fn decode_rest(&mut self) -> Result<Option<In>, FilterError>;

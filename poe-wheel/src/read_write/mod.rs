@@ -22,6 +22,7 @@ use poe_filter::{Filter, IntoRecord};
 use poe_kernel::{Name, SessionId};
 
 pub use self::builder::ReadWriteBuilder;
+pub(crate) use self::filters::Decode;
 pub use self::linger::Lingering;
 pub(crate) use self::part::{Part, Whole};
 use self::wheel::Wheel;
