@@ -201,6 +201,10 @@ impl Kernel {
     fn dispatch_taken(&self, header: &Header, payload: Payload) {
         let (envelope, Header { kind, due, .. }) = (header.envelope(), *header);
         let Envelope { session: to, sender: from, event, caller } = envelope;
+        if to == SessionId::NOBODY {
+            // It was taken back, and told of then.
+            return;
+        }
         let marks = self.inner.sessions.borrow().marks();
         let is_sent = || from.is_kernel() || self.is_live(from);
         match kind {

@@ -205,8 +205,9 @@ impl Kernel {
     pub(crate) fn drop_queues(&self) {
         let queues = self.inner.queues().map(|(_, queue)| queue.take());
         self.priorities_changed();
-        for event in queues.iter().flat_map(Queue::iter) {
-            self.observe_event_gone(&event.header.envelope());
+        let headers = queues.iter().flat_map(Queue::iter).map(|event| event.header);
+        for header in headers.filter(|header| header.session != SessionId::NOBODY) {
+            self.observe_event_gone(&header.envelope());
         }
         drop(queues);
     }

@@ -150,6 +150,30 @@ fn what_goes_with_its_session_is_seen_to_go() {
 }
 
 #[test]
+fn what_is_taken_back_is_seen_to_go_once_however_it_leaves_the_queue() {
+    let (kernel, lines) = listening_kernel(Traces::REFCNT, Asserts::NONE);
+    Session::build(())
+        .on_start(|cx| cx.yield_event("take back", ()))
+        .on("take back", |cx, ()| -> HandlerResult {
+            for priority in [Priority::High, Priority::Normal, Priority::Low] {
+                let ids = [(); 2].map(|()| cx.post_with(priority, cx.session(), "event", ()));
+                let [first, _] = ids;
+                cx.kernel.post_remove(first?)?;
+            }
+            // These come to what was taken back before it is cleared away.
+            for _ in 0..4 {
+                cx.suspend(|kernel| kernel.run_one_timeslice())?;
+            }
+            Ok(())
+        })
+        .on("event", |_, ()| {})
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+    assert_balanced(&lines, &["event \"event\" to session 1"]);
+}
+
+#[test]
 fn lines_name_the_lines_of_the_program() {
     let (kernel, lines) = listening_kernel(Traces::REFCNT, Asserts::NONE);
     spawn_holder(&kernel, true);
