@@ -267,6 +267,10 @@
 
 #[cfg(feature = "curses")]
 mod curses;
+#[cfg(test)]
+#[path = "../tests/common/descriptors.rs"]
+#[allow(unreachable_pub, reason = "programs of tests have it too")]
+mod descriptors;
 mod error;
 mod follow_tail;
 mod input;

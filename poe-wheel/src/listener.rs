@@ -333,6 +333,7 @@ mod tests {
 
     #[test]
     fn a_failure_that_nobody_knows_is_told_once_and_tried_again_after_a_while() {
+        crate::descriptors::count();
         let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -169,6 +169,7 @@ mod tests {
 
     /// A file without a name, and a tail of it.
     fn tail() -> (File, Tail) {
+        crate::descriptors::count();
         let path = std::env::temp_dir().join(format!("poe-tail-{}", std::process::id()));
         let path = path.with_extension(format!("{:?}", std::thread::current().id()));
         let options = File::options().append(true).create(true).read(true).clone();

@@ -104,6 +104,7 @@ mod tests {
 
     #[test]
     fn a_handle_that_blocks_is_not_waited_for() {
+        crate::descriptors::count();
         let (mut reader, writer) = io::pipe().unwrap();
         let output = Output::new(Rc::new(writer));
         let text = "0123456789".repeat(100_000);
@@ -125,6 +126,7 @@ mod tests {
 
     #[test]
     fn what_nobody_takes_is_an_error_once() {
+        crate::descriptors::count();
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
         let output = Output::new(Rc::new(writer));

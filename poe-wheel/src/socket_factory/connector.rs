@@ -392,6 +392,7 @@ mod tests {
 
     /// Connects to the first of some addresses that answers: the one it was, or the error's number.
     fn connect(addresses: Vec<SockAddr>) -> Result<Address, i32> {
+        crate::descriptors::count();
         connect_by(&Kernel::new().unwrap(), addresses, None)
     }
 
@@ -451,6 +452,7 @@ mod tests {
     }
 
     fn virtual_kernel() -> Kernel {
+        crate::descriptors::count();
         Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build().unwrap()
     }
 
@@ -496,6 +498,7 @@ mod tests {
 
     #[test]
     fn a_connection_whose_other_end_is_unknown_by_then_is_a_failure_and_none() {
+        crate::descriptors::count();
         let kernel = Kernel::new().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = SockAddr::from(listener.local_addr().unwrap());
@@ -605,6 +608,7 @@ mod tests {
     }
 
     fn bound(ip: impl Into<std::net::IpAddr>) -> (socket2::Socket, SockAddr) {
+        crate::descriptors::count();
         let address = SockAddr::from(SocketAddr::new(ip.into(), 0));
         let socket = socket2::Socket::new(address.domain(), Type::STREAM, None).unwrap();
         socket.bind(&address).unwrap();

@@ -134,6 +134,7 @@ mod tests {
 
     #[test]
     fn an_address_that_is_not_ours_is_passed_over_and_one_in_use_is_not() {
+        crate::descriptors::count();
         // What is for documentation is nobody's.
         let [foreign, other] =
             ["192.0.2.1:0", "[2001:db8::1]:0"].map(|address| address.parse().unwrap());

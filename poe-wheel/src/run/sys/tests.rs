@@ -66,6 +66,7 @@ fn refused(way: Way, birth: &Birth<'_>, path: &CStr) -> (&'static str, Option<i3
 #[test]
 #[cfg_attr(miri, ignore = "Miri starts no programs")]
 fn programs_find_the_same() {
+    crate::descriptors::count();
     let mut blocked = SigSet::empty();
     blocked.add(Signal::SIGUSR1);
     blocked.thread_block().unwrap();
@@ -94,6 +95,7 @@ fn programs_find_the_same() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri starts no programs")]
 fn groups_and_sessions_are_those_that_were_asked_for() {
+    crate::descriptors::count();
     // Its number, its group, its session.
     let script =
         "read pid name state parent group session rest < /proc/$$/stat; echo $pid $group $session";
@@ -118,6 +120,7 @@ fn groups_and_sessions_are_those_that_were_asked_for() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri starts no programs")]
 fn what_cannot_be_had_is_an_error() {
+    crate::descriptors::count();
     for (name, way) in WAYS {
         let missing = refused(way, &PLAIN, c"/no/such/program");
         assert_eq!(missing, ("start", Some(Errno::ENOENT as i32)), "{name}");
@@ -140,6 +143,7 @@ fn what_cannot_be_had_is_an_error() {
 #[cfg_attr(miri, ignore = "Miri starts no programs")]
 #[expect(clippy::print_stdout, reason = "who runs the tests is told what was left out")]
 fn a_child_on_the_memory_of_its_parent_says_what_failed() {
+    crate::descriptors::count();
     let directory = Birth { directory: Some(c"/no/such/directory"), ..PLAIN };
     let image = Image { path: c"/bin/true", arguments: &strings(&["true"]), environment: None };
     let Some(started) = vfork::start(&directory, &ExecCall::new(&image)) else {
@@ -166,6 +170,7 @@ fn a_child_on_the_memory_of_its_parent_says_what_failed() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri starts no programs")]
 fn many_threads_start_programs_at_once() {
+    crate::descriptors::count();
     std::thread::scope(|scope| {
         for number in 0..8 {
             scope.spawn(move || {
