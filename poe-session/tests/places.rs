@@ -402,3 +402,29 @@ fn the_line_that_a_maker_says_is_shown_for_what_it_makes_and_not_for_what_is_cal
     assert_eq!(kernel.created_at(made), Some(place));
     kernel.stop().unwrap();
 }
+
+#[test]
+fn each_method_by_which_who_was_stopped_would_send_is_traced_as_failing() {
+    let (kernel, traced) = tracing(Traces::RETVALS, Asserts::NONE);
+    let other = Session::build(()).spawn(&kernel).unwrap();
+    Session::build(())
+        .on_start(|cx| cx.yield_event("end", ()))
+        .on("end", move |cx, ()| {
+            let me = cx.session();
+            cx.suspend(|kernel| kernel.session_stop(me)).unwrap();
+            cx.post(other, "event", ()).unwrap_err();
+            cx.post_set(other, "event", ()).unwrap_err();
+            cx.post_with(Priority::High, other, "event", ()).unwrap_err();
+            cx.signal(other, "USR1", ()).unwrap_err();
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.refcount_increment(other, "tag").unwrap();
+    kernel.run_one_timeslice().unwrap();
+    let traced = traced.take();
+    let words = |text: &str| text.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let fails: Vec<String> = traced.iter().map(|(text, _)| words(text)).collect();
+    assert_eq!(fails, ["post fails:", "post_set fails:", "post_with fails:", "signal fails:"]);
+    assert!(traced.iter().all(|(_, at)| at.file() == file!()));
+    kernel.stop().unwrap();
+}

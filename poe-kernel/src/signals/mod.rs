@@ -252,7 +252,7 @@ impl Kernel {
         if self.enqueue(Kind::Signal, to, from, signal, caller, Payload::new(args)) {
             Ok(())
         } else {
-            Err(missing(&from))
+            self.returned("signal", Asserts::DATA, Err(missing(&from)))
         }
     }
 
