@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use poe_kernel::{Asserts, EventLoop, Interest, Key, Readiness, Traces, Wake};
+use poe_kernel::{Asserts, EventLoop, Interest, KernelBuilder, Key, Readiness, Traces, Wake};
 use poe_session::prelude::*;
 
 /// What happened, line by line, and what the sessions are called in it.
@@ -52,8 +52,7 @@ pub type Lines = Rc<RefCell<Vec<String>>>;
 pub fn listening_kernel(traces: Traces, asserts: Asserts) -> (Kernel, Lines) {
     let lines = Lines::default();
     let taken = lines.clone();
-    let kernel = Kernel::builder()
-        .virtual_clock(UNIX_EPOCH + Duration::from_secs(1000))
+    let kernel = builder()
         .traces(traces)
         .asserts(asserts)
         .diagnostics(move |diagnostic| taken.borrow_mut().push(diagnostic.to_string()))
@@ -118,12 +117,14 @@ fn word(change: Change) -> &'static str {
 
 /// A kernel on a virtual clock, so that timers take no time, whose diagnostics are a failure.
 pub fn kernel() -> Kernel {
-    let builder =
-        Kernel::builder().virtual_clock(start()).diagnostics(|diagnostic| panic!("{diagnostic}"));
+    builder().diagnostics(|diagnostic| panic!("{diagnostic}")).build().unwrap()
+}
+
+/// On the virtual clock.
+pub fn builder() -> KernelBuilder {
+    let builder = Kernel::builder().virtual_clock(start());
     // Miri has none of the calls that wait.
-    let builder =
-        if cfg!(miri) { builder.event_loop(Box::new(NoWait::default())) } else { builder };
-    builder.build().unwrap()
+    if cfg!(miri) { builder.event_loop(Box::new(NoWait::default())) } else { builder }
 }
 
 /// An event loop that never waits, and says when it would have waited for ever.
