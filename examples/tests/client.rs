@@ -198,3 +198,20 @@ fn it_ends_when_nobody_reads_what_it_prints() {
     while server.write_all(b"hello\n").is_ok() {}
     assert!(client.wait().unwrap().success());
 }
+
+#[test]
+fn it_says_so_when_what_came_cannot_be_printed() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = Command::new(CLIENT)
+        .arg(listener.local_addr().unwrap().to_string())
+        .stdin(Stdio::piped())
+        .stdout(File::options().write(true).open("/dev/full").unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    server.write_all(b"hello\n").unwrap();
+    let ended = client.wait_with_output().unwrap();
+    let error = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && error.contains("cannot print: No space left"), "{error}");
+}

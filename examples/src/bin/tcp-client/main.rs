@@ -6,6 +6,7 @@
 
 mod console;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -70,6 +71,13 @@ fn main() -> examples::Result {
                 Some(console) => {
                     cx.yield_event(client::SHUTDOWN, ());
                     console.close()?;
+                    // That nobody reads it any more, as after `| head`, is no failure.
+                    if error.operation == "write"
+                        && let IoCause::Os(cause) = error.cause
+                        && cause.kind() != ErrorKind::BrokenPipe
+                    {
+                        return Err(format!("cannot print: {cause}").into());
+                    }
                 }
                 None => end_input(cx),
             }
