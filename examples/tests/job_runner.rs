@@ -168,7 +168,7 @@ fn a_terminal_has_a_bar_below_the_output() {
     // Each thing that is printed takes the bar's place, and the bar goes below it.
     assert!(screen.contains("\r\x1b[K1: one\n"), "{screen:?}");
     assert!(screen.contains("\r\x1b[K2: exit status: 1: false\n"), "{screen:?}");
-    let full = format!("\r\x1b[K[{}] 2/2, 1 failed", "#".repeat(30));
+    let full = format!("\r\x1b[K\x1b[?7l[{}] 2/2, 1 failed\x1b[?7h", "#".repeat(30));
     assert!(screen.contains(&full), "{screen:?}");
     assert!(screen.ends_with("\r\x1b[K2 commands, 1 succeeded, 1 failed\n"), "{screen:?}");
     // Elsewhere there is none.

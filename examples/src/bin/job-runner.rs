@@ -205,8 +205,9 @@ impl Runner {
             let (bar, rest) = ("#".repeat(full), "-".repeat(WIDTH - full));
             let (done, given, failed) = (self.done, self.given, self.failed);
             let more = if self.source.is_some() { "+" } else { "" };
-            let _ =
-                write!(io::stderr(), "\r\x1b[K[{bar}{rest}] {done}/{given}{more}, {failed} failed");
+            let line = format!("[{bar}{rest}] {done}/{given}{more}, {failed} failed");
+            // What a narrow terminal has no room for is not shown: of two rows, one would stay.
+            let _ = write!(io::stderr(), "\r\x1b[K\x1b[?7l{line}\x1b[?7h");
         }
     }
 
