@@ -1,5 +1,7 @@
 //! A four-way heap of due times that can find, move and remove any of its members.
 
+use std::mem;
+
 use crate::clock::Nanos;
 
 /// One member. Its sequence number is not here but with its owner, who is asked for it only when two times are equal:
@@ -7,9 +9,23 @@ use crate::clock::Nanos;
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     due: Nanos,
+    /// With `GONE` when its owner gave it up.
     slot: u32,
-    /// Whether its owner gave it up.
-    is_gone: bool,
+}
+
+/// Slots are less.
+pub(super) const GONE: u32 = 1 << 31;
+
+impl Entry {
+    #[inline(always)]
+    fn slot(self) -> u32 {
+        self.slot & !GONE
+    }
+
+    #[inline(always)]
+    fn is_gone(self) -> bool {
+        self.slot & GONE != 0
+    }
 }
 
 /// Who owns what is in a heap.
@@ -61,7 +77,7 @@ impl Heap {
 
     #[inline(always)]
     pub(super) fn push(&mut self, due: Nanos, slot: u32, owner: &mut impl Owner) {
-        let (position, entry) = (self.entries.len(), Entry { due, slot, is_gone: false });
+        let (position, entry) = (self.entries.len(), Entry { due, slot });
         self.entries.push(entry);
         // Most stay where they are.
         if position > 0 && is_before(entry, self.entries[(position - 1) / WAYS], owner) {
@@ -71,17 +87,31 @@ impl Heap {
         }
     }
 
-    /// Removes the first, which has not been given up.
-    pub(super) fn pop(&mut self, owner: &mut impl Owner) {
-        self.remove_first(owner);
+    /// Removes a member that was not given up, at once.
+    pub(super) fn remove(&mut self, position: u32, owner: &mut impl Owner) {
+        self.remove_at(position as usize, owner);
         self.drop_first(owner);
+    }
+
+    /// Takes all, in no order.
+    #[inline]
+    pub(super) fn take_all(&mut self, owner: &mut impl Owner) -> Vec<(Nanos, u32)> {
+        self.gone = 0;
+        let entries = mem::take(&mut self.entries).into_iter();
+        let pending = entries.filter(|entry| {
+            if entry.is_gone() {
+                owner.dropped(entry.slot());
+            }
+            !entry.is_gone()
+        });
+        pending.map(|entry| (entry.due, entry.slot)).collect()
     }
 
     /// Takes a member that its owner gives up; when it was due.
     #[inline(always)]
     pub(super) fn give_up(&mut self, position: u32, owner: &mut impl Owner) -> Nanos {
         let entry = &mut self.entries[position as usize];
-        entry.is_gone = true;
+        entry.slot |= GONE;
         let due = entry.due;
         self.gone += 1;
         if position == 0 {
@@ -95,14 +125,15 @@ impl Heap {
     /// Drops those at the front that were given up. Each costs what going through a dozen of all does, or two.
     fn drop_first(&mut self, owner: &mut impl Owner) {
         while self.gone > 0
-            && let Some(&Entry { slot, is_gone: true, .. }) = self.entries.first()
+            && let Some(&entry) = self.entries.first()
+            && entry.is_gone()
         {
             if self.gone > self.entries.len() / 8 + FEW {
                 return self.drop_all(owner);
             }
             self.gone -= 1;
-            self.remove_first(owner);
-            owner.dropped(slot);
+            self.remove_at(0, owner);
+            owner.dropped(entry.slot());
         }
     }
 
@@ -112,38 +143,42 @@ impl Heap {
     fn drop_all(&mut self, owner: &mut impl Owner) {
         self.gone = 0;
         self.entries.retain(|entry| {
-            if entry.is_gone {
-                owner.dropped(entry.slot);
+            if entry.is_gone() {
+                owner.dropped(entry.slot());
             }
-            !entry.is_gone
+            !entry.is_gone()
         });
         for position in (0..self.entries.len()).rev() {
             self.sift_down(position, self.entries[position], &mut Untold(owner));
         }
         // All at once, which need not wait for each other.
         for (position, entry) in self.entries.iter().enumerate() {
-            owner.moved(entry.slot, position as u32);
+            owner.moved(entry.slot(), position as u32);
         }
     }
 
-    fn remove_first(&mut self, owner: &mut impl Owner) {
+    fn remove_at(&mut self, position: usize, owner: &mut impl Owner) {
         if let Some(last) = self.entries.pop()
-            && !self.entries.is_empty()
+            && position < self.entries.len()
         {
-            self.sift_down(0, last, owner);
+            self.settle(position, last, owner);
         }
     }
 
     /// Moves a pending member to another time.
     pub(super) fn change(&mut self, position: u32, slot: u32, due: Nanos, owner: &mut impl Owner) {
-        let (position, entry) = (position as usize, Entry { due, slot, is_gone: false });
+        self.settle(position as usize, Entry { due, slot }, owner);
+        if position == 0 {
+            self.drop_first(owner);
+        }
+    }
+
+    /// Puts a member at a position, or above or below it.
+    fn settle(&mut self, position: usize, entry: Entry, owner: &mut impl Owner) {
         if position > 0 && is_before(entry, self.entries[(position - 1) / WAYS], owner) {
             self.sift_up(position, entry, owner);
         } else {
             self.sift_down(position, entry, owner);
-        }
-        if position == 0 {
-            self.drop_first(owner);
         }
     }
 
@@ -182,13 +217,13 @@ impl Heap {
 
     fn place(&mut self, position: usize, entry: Entry, owner: &mut impl Owner) {
         self.entries[position] = entry;
-        owner.moved(entry.slot, position as u32);
+        owner.moved(entry.slot(), position as u32);
     }
 }
 
 #[inline]
 fn is_before(a: Entry, b: Entry, owner: &impl Owner) -> bool {
-    a.due < b.due || a.due == b.due && owner.sequence(a.slot) < owner.sequence(b.slot)
+    a.due < b.due || a.due == b.due && owner.sequence(a.slot()) < owner.sequence(b.slot())
 }
 
 /// An owner that is to be told later where its members lie.
@@ -208,6 +243,8 @@ impl<O: Owner> Owner for Untold<'_, O> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// Members by slot, each with its due time while it is pending.
@@ -231,6 +268,12 @@ mod tests {
             assert_eq!(Some(heap.give_up(self.positions[slot as usize], self)), due);
         }
 
+        fn remove(&mut self, heap: &mut Heap, slot: u32) {
+            self.due[slot as usize] = None;
+            self.dropped.push(slot);
+            heap.remove(self.positions[slot as usize], self);
+        }
+
         fn pending(&self) -> impl Iterator<Item = (Nanos, u32)> {
             self.due.iter().zip(0..).filter_map(|(due, slot)| due.map(|due| (due, slot)))
         }
@@ -249,6 +292,11 @@ mod tests {
             assert_eq!(self.due[slot as usize], None);
             self.dropped.push(slot);
         }
+    }
+
+    /// The first that is pending, or another.
+    fn first_or(heap: &Heap, other: u32, which: usize) -> u32 {
+        if which == 0 { heap.peek().expect("some are pending").1 } else { other }
     }
 
     /// Numbers that are the same in each run (xorshift64).
@@ -272,19 +320,14 @@ mod tests {
             match random(if step < steps / 2 { 6 } else { 9 }) {
                 0..4 => members.push(&mut heap, random(50) as Nanos),
                 4 if !pending.is_empty() => {
-                    let slot = match random(2) {
-                        0 => heap.peek().expect("some are pending").1,
-                        _ => pending[random(pending.len())],
-                    };
+                    let slot = first_or(&heap, pending[random(pending.len())], random(2));
                     let due = random(50) as Nanos;
                     members.due[slot as usize] = Some(due);
                     heap.change(members.positions[slot as usize], slot, due, &mut members);
                 }
                 5 if !pending.is_empty() => {
-                    let (_, slot) = heap.peek().expect("some are pending");
-                    members.due[slot as usize] = None;
-                    members.dropped.push(slot);
-                    heap.pop(&mut members);
+                    let slot = first_or(&heap, pending[random(pending.len())], random(2));
+                    members.remove(&mut heap, slot);
                 }
                 _ if !pending.is_empty() => {
                     members.give_up(&mut heap, pending[random(pending.len())]);
@@ -294,16 +337,19 @@ mod tests {
             assert_eq!(heap.peek(), members.pending().min());
             assert_eq!(heap.len(), members.pending().count());
             assert!(heap.entries.len() <= 2 * heap.len() + FEW + 1);
-            let gone = heap.entries.iter().filter(|entry| entry.is_gone).count();
+            let gone = heap.entries.iter().filter(|entry| entry.is_gone()).count();
             assert_eq!(gone, heap.gone);
             assert_eq!(heap.entries.len() + members.dropped.len(), members.due.len());
         }
-        while let Some((_, slot)) = heap.peek() {
+        while let Some((_, slot)) = heap.peek().filter(|_| heap.len() > 10) {
             assert_eq!(heap.peek(), members.pending().min());
-            members.due[slot as usize] = None;
-            members.dropped.push(slot);
-            heap.pop(&mut members);
+            members.remove(&mut heap, slot);
         }
+        let mut rest = heap.take_all(&mut members);
+        rest.sort_unstable();
+        assert!(rest.into_iter().eq(members.pending().collect::<BTreeSet<_>>()));
+        assert_eq!((heap.peek(), heap.len()), (None, 0));
+        members.dropped.extend(members.pending().map(|(_, slot)| slot).collect::<Vec<_>>());
         members.dropped.sort_unstable();
         assert!(members.dropped.iter().copied().eq(0..members.due.len() as u32), "each once");
     }

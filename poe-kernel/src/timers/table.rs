@@ -4,12 +4,15 @@ use std::mem;
 
 use super::callers::Callers;
 use super::groups::Groups;
-use super::heap::{Heap, Owner};
+use super::heap::{GONE, Heap, Owner};
 use crate::carried::Stored;
 use crate::clock::Nanos;
 use crate::{Caller, Name, SessionId, TimerId};
 
 const NONE: u32 = u32::MAX;
+
+/// Of a position: there are no more entries than slots, which are less.
+const PARKED: u32 = GONE;
 
 /// A pending timer's event.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub(crate) struct Key {
 /// Where the timer of a slot stands.
 #[derive(Debug)]
 struct Place {
-    /// Where its entry lies in the heap; `NONE` when the timer is parked.
+    /// Where its entry lies in the heap, or with `PARKED` in that of those parked.
     position: u32,
     generation: u32,
     /// The group that it is in; `NONE` of a slot that is free, or will be once the heap has dropped its entry.
@@ -98,6 +101,23 @@ impl Owner for Places {
     }
 }
 
+/// The places, for the heap of those parked.
+struct Parked<'a>(&'a mut Places);
+
+impl Owner for Parked<'_> {
+    fn sequence(&self, slot: u32) -> u64 {
+        self.0.sequence(slot)
+    }
+
+    fn moved(&mut self, slot: u32, position: u32) {
+        self.0.moved(slot, position | PARKED);
+    }
+
+    fn dropped(&mut self, slot: u32) {
+        self.0.dropped(slot);
+    }
+}
+
 /// All pending timers of a kernel.
 ///
 /// A million of them are random places in memory, and each that is touched has to be waited for. So what is looked at
@@ -110,7 +130,7 @@ pub(crate) struct Timers {
     payloads: Vec<Stored>,
     heap: Heap,
     /// Set for a moment already past while a pass was on: they wait outside the heap for the next pass.
-    parked: Vec<(u32, Nanos)>,
+    parked: Heap,
     groups: Groups,
     callers: Callers,
     /// The generation of what is first in its slot, which is far from that of other kernels.
@@ -123,7 +143,7 @@ impl Timers {
             places: Places { places: Vec::new(), sequences: Vec::new(), free: Vec::new() },
             payloads: Vec::new(),
             heap: Heap::default(),
-            parked: Vec::new(),
+            parked: Heap::default(),
             groups: Groups::default(),
             callers: Callers::default(),
             first_generation: sequence.reverse_bits(),
@@ -137,12 +157,8 @@ impl Timers {
     /// The earliest due time.
     #[inline]
     pub(crate) fn next_due(&self) -> Option<Nanos> {
-        let heaped = self.heap.peek().map(|(due, _)| due);
-        if self.parked.is_empty() {
-            heaped
-        } else {
-            self.next_parked().into_iter().chain(heaped).min()
-        }
+        let (heaped, parked) = (self.heap.peek(), self.parked.peek());
+        heaped.into_iter().chain(parked).map(|(due, _)| due).min()
     }
 
     /// Enters a timer, which carries nothing yet.
@@ -186,16 +202,12 @@ impl Timers {
             return Err(timer);
         };
         let place = self.places.get_mut(slot);
-        let position = place.position;
-        if position == NONE {
-            return Err(timer);
-        }
         place.generation = place.generation.wrapping_add(1);
         place.caller = self.callers.number(timer.caller);
         let id = TimerId { slot, generation: place.generation };
         self.places.sequences[slot as usize] = sequence;
         let old = mem::replace(&mut self.payloads[slot as usize], timer.payload);
-        self.heap.change(position, slot, due, &mut self.places);
+        self.change(slot, due);
         Ok((id, old))
     }
 
@@ -215,14 +227,7 @@ impl Timers {
             return;
         }
         self.places.sequences[id.slot as usize] = sequence;
-        match self.places.get(id.slot).position {
-            NONE => {
-                // Parked for being past in this pass; the new time may be one that this pass does not come to.
-                self.parked.retain(|(slot, _)| *slot != id.slot);
-                self.heap.push(due, id.slot, &mut self.places);
-            }
-            position => self.heap.change(position, id.slot, due, &mut self.places),
-        }
+        self.change(id.slot, due);
     }
 
     /// Removes all timers of that name and session, soonest first.
@@ -262,9 +267,8 @@ impl Timers {
             if sequence < limit {
                 return Some(Key { due, sequence });
             }
-            self.heap.pop(&mut self.places);
-            self.places.get_mut(slot).position = NONE;
-            self.parked.push((slot, due));
+            self.heap.remove(0, &mut self.places);
+            self.parked.push(due, slot, &mut Parked(&mut self.places));
         }
     }
 
@@ -277,7 +281,7 @@ impl Timers {
 
     /// Ends a pass: what was set for the past during it can be due in the next.
     pub(crate) fn end_pass(&mut self) {
-        for (slot, due) in mem::take(&mut self.parked) {
+        for (due, slot) in self.parked.take_all(&mut self.places) {
             self.heap.push(due, slot, &mut self.places);
         }
     }
@@ -306,11 +310,7 @@ impl Timers {
             + self.places.sequences.capacity() * size_of::<u64>()
             + self.places.free.capacity() * size_of::<u32>()
             + self.heap.memory()
-    }
-
-    #[cold]
-    fn next_parked(&self) -> Option<Nanos> {
-        self.parked.iter().map(|(_, due)| *due).min()
+            + self.parked.memory()
     }
 
     fn pending(&self, group: u32) -> impl Iterator<Item = u32> {
@@ -320,11 +320,19 @@ impl Timers {
 
     fn due_of(&self, slot: u32) -> Nanos {
         match self.places.get(slot).position {
-            NONE => match self.parked.iter().find(|(parked, _)| *parked == slot) {
-                Some((_, due)) => *due,
-                None => unreachable!("a pending timer is in the heap or parked"),
-            },
+            position if position & PARKED != 0 => self.parked.due(position & !PARKED),
             position => self.heap.due(position),
+        }
+    }
+
+    fn change(&mut self, slot: u32, due: Nanos) {
+        match self.places.get(slot).position {
+            position if position & PARKED != 0 => {
+                // The new time may be one that this pass does not come to.
+                self.parked.remove(position & !PARKED, &mut Parked(&mut self.places));
+                self.heap.push(due, slot, &mut self.places);
+            }
+            position => self.heap.change(position, slot, due, &mut self.places),
         }
     }
 
@@ -351,7 +359,9 @@ impl Timers {
         let group = mem::replace(&mut place.group, NONE);
         let caller = self.callers.get(place.caller);
         let due = match position {
-            NONE => self.unpark(slot),
+            position if position & PARKED != 0 => {
+                self.parked.give_up(position & !PARKED, &mut Parked(&mut self.places))
+            }
             position => self.heap.give_up(position, &mut self.places),
         };
         let (session, event) = (self.groups.session(group), self.groups.event(group));
@@ -359,18 +369,11 @@ impl Timers {
         (Timer { session, event, caller, payload }, due)
     }
 
-    fn unpark(&mut self, slot: u32) -> Nanos {
-        self.places.free.push(slot);
-        match self.parked.iter().position(|(parked, _)| *parked == slot) {
-            Some(index) => self.parked.remove(index).1,
-            None => unreachable!("a pending timer is in the heap or parked"),
-        }
-    }
-
     #[inline(always)]
     fn allocate(&mut self, group: u32, caller: u32, sequence: u64) -> TimerId {
         let Some(slot) = self.places.free.pop() else {
-            let slot = u32::try_from(self.payloads.len()).expect("fewer than 2^32 timers");
+            let slot = u32::try_from(self.payloads.len()).unwrap_or(GONE);
+            assert!(slot < GONE, "a kernel has less than 2^31 timers");
             self.payloads.push(Stored::default());
             let generation = self.first_generation;
             self.places.places.push(Place { position: NONE, generation, group, caller });
