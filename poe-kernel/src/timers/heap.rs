@@ -122,7 +122,7 @@ impl Heap {
         due
     }
 
-    /// Drops those at the front that were given up. Each costs what going through a dozen of all does, or two.
+    /// Drops those at the front that were given up: one by one while they are few, as to go through all costs more.
     fn drop_first(&mut self, owner: &mut impl Owner) {
         while self.gone > 0
             && let Some(&entry) = self.entries.first()
