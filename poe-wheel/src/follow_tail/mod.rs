@@ -50,7 +50,8 @@ pub enum FollowTailEvent {
 /// A file that is followed by its name may be moved away and replaced, truncated, removed, and come back; it need not be there
 /// yet. Each time that there is another file, or other contents, [`FollowTailEvent::Reset`] comes, then what is in it from the
 /// start. What has been read before is not read again, and what had not been read yet when the file was moved away is read
-/// first. What is no plain file, as a pipe, a socket or a terminal, is read as it comes.
+/// first. What is no plain file, as a pipe, a socket or a terminal, is read as it comes; a pipe with a name is followed for as
+/// long as it is open, though another one takes its name, as POE does.
 ///
 /// Where the system tells of changes, they are read at once. Besides, the file is looked at in intervals, and where the system
 /// does not tell, as of files on other machines, only then.
