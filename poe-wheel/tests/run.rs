@@ -2,12 +2,14 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use common::children::{Event, Heap, own, record, session, spawn, with_events, with_outputs};
-use common::{Log, kernel, run};
+use common::{Log, kernel, run, run_while};
 use poe_filter::{Block, Line, Map, Stackable, Stream};
 use poe_session::prelude::*;
 use poe_wheel::{
@@ -160,7 +162,7 @@ fn names_given_later_are_the_ones_used_and_arguments_reach_the_child() {
                 _ => {}
             }
         };
-        let child = std::cell::Cell::new(Some(child));
+        let child = Cell::new(Some(child));
         session(react, move |cx| {
             let child = child.take().unwrap().program_args(["one", "t wo"]);
             let child = child.stdin_event("wrong stdin").stdout_event("wrong out");
@@ -251,7 +253,7 @@ fn standard_input_ends_after_what_was_queued_and_what_is_put_later_is_dropped() 
 #[test]
 fn what_was_put_before_the_shutdown_arrives_though_it_does_not_fit_a_pipe() {
     let kernel = kernel();
-    let count = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = Rc::new(Cell::new(0));
     let c = count.clone();
     let child = with_events(Run::build("cat")).stdout_event("out");
     spawn(&kernel, child, move |cx, event| match event {
@@ -347,7 +349,7 @@ fn a_line_without_an_end_comes_as_such_or_is_counted() {
         assert!(log.iter().any(|logged| logged == line), "no {line} in {log:?}");
     }
     let child = with_events(Run::build_shell(script)).stdout_event("out");
-    let unfinished = std::rc::Rc::new(std::cell::Cell::new(0));
+    let unfinished = Rc::new(Cell::new(0));
     let u = unfinished.clone();
     spawn(&kernel, child.redirect_stderr(Redirect::null()), move |_, event| {
         if let Event::Error(error) = event {
@@ -614,4 +616,17 @@ fn handles_of_the_wheel_are_not_the_childs() {
             assert_eq!(log.take()[1..], [expected], "by fork: {by_fork}");
         }
     }
+}
+
+#[test]
+fn a_child_is_not_waited_for_by_run_while() {
+    let kernel = kernel();
+    let done = Rc::new(Cell::new(false));
+    let d = done.clone();
+    spawn(&kernel, with_events(Run::build("cat")), move |cx, event| match event {
+        Event::Start => cx.yield_event("do", "done"),
+        Event::Do(_) => d.set(true),
+        _ => {}
+    });
+    run_while(&kernel, || !done.get());
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use common::children::{Event, own, record, spawn, with_events, with_outputs};
-use common::{Log, kernel, run, run_while};
+use common::{Log, kernel, run};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
@@ -686,17 +686,4 @@ fn many_children_at_once_are_kept_apart() {
     }
     run(&kernel);
     assert_eq!(seen.get(), 50);
-}
-
-#[test]
-fn a_child_is_not_waited_for_by_run_while() {
-    let kernel = kernel();
-    let done = Rc::new(Cell::new(false));
-    let d = done.clone();
-    spawn(&kernel, with_events(Run::build("cat")), move |cx, event| match event {
-        Event::Start => cx.yield_event("do", "done"),
-        Event::Do(_) => d.set(true),
-        _ => {}
-    });
-    run_while(&kernel, || !done.get());
 }
