@@ -300,14 +300,15 @@ static RUNS: AtomicBool = AtomicBool::new(false);
 
 /// Starts children with more and more descriptors, until there are enough.
 fn run_out(conduit: Conduit, child: impl Fn() -> RunBuilder + 'static) {
+    let before = descriptors();
     let kernel = kernel();
     Session::build(None::<Run>)
         .on_start(move |cx| -> HandlerResult {
             let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-            let used = descriptors() as u64;
+            let used = descriptors();
             let mut refused = 0;
             let mut run = None;
-            for limit in 4..used + 30 {
+            for limit in 4..used as u64 + 30 {
                 let child = with_outputs(child()).conduit(conduit);
                 setrlimit(Resource::RLIMIT_NOFILE, limit, hard)?;
                 let child = child.spawn(cx.kernel);
@@ -336,12 +337,15 @@ fn run_out(conduit: Conduit, child: impl Fn() -> RunBuilder + 'static) {
         .spawn(&kernel)
         .unwrap();
     run(&kernel);
+    // The next counts its own from here.
+    drop(kernel);
+    until_only(before);
 }
 
 /// A thread that is told to end closes its own a moment later.
-fn until_only(descriptors_there: u64) {
+fn until_only(descriptors_there: usize) {
     let _watchdog = common::Watchdog::new();
-    while descriptors() as u64 != descriptors_there {
+    while descriptors() != descriptors_there {
         std::thread::yield_now();
     }
 }
