@@ -306,7 +306,7 @@ fn work_that_posts_ends_with_its_kernel() {
     ends.recv().unwrap();
     let begun = Instant::now();
     drop(kernel);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(begun.elapsed() < Duration::from_secs(30));
     ends.recv().unwrap();
 }
 

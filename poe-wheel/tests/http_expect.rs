@@ -110,7 +110,7 @@ fn filters() -> [Httpd; 2] {
 /// A client that has to be given leave, or hangs: so it has a limit, which only a failure reaches.
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream
 }
 

@@ -16,7 +16,7 @@ use poe_component::prelude::*;
 use poe_kernel::KernelBuilder;
 
 /// Longer than anything here takes; only a failure reaches it.
-pub const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Ends the process should a test hang.
 #[must_use]

@@ -39,7 +39,7 @@ impl Drop for Descriptors {
         // Threads that are about to end close theirs in a moment.
         let begun = Instant::now();
         while open().len() > self.0 {
-            if begun.elapsed() > Duration::from_secs(5) {
+            if begun.elapsed() > Duration::from_secs(30) {
                 let (thread, before, left) = (thread::current(), self.0, open());
                 let name = thread.name().unwrap_or("?");
                 let _ = writeln!(std::io::stderr(), "{name} had {before} and leaves {left:?}");

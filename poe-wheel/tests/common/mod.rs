@@ -53,7 +53,7 @@ impl Watchdog {
         let (sender, receiver) = mpsc::channel();
         let name = thread::current().name().unwrap_or("?").to_owned();
         thread::spawn(move || {
-            if receiver.recv_timeout(Duration::from_secs(20)) == Err(RecvTimeoutError::Timeout) {
+            if receiver.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
                 let _ = writeln!(std::io::stderr(), "{name} takes too long");
                 std::process::abort();
             }

@@ -96,7 +96,7 @@ fn a_wheel_that_was_not_seen_leaves_no_trace() {
 #[test]
 fn only_changes_are_sent() {
     let (ours, mut theirs) = pair();
-    theirs.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    theirs.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     let program =
         Program::new(kernel(), Curses::build_pair(ours.try_clone().unwrap(), ours).size(40, 10));
     program.act(|wheel| {

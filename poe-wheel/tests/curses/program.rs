@@ -93,7 +93,7 @@ impl Program {
 
     /// Goes on while a condition holds, though nobody types.
     pub(crate) fn go_on_while(&self, mut condition: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(15);
+        let deadline = Instant::now() + Duration::from_secs(60);
         run_while(&self.kernel, || {
             assert!(Instant::now() < deadline, "it does not come to pass");
             let _ = self.kernel.post(self.session, "tick", ());
@@ -102,7 +102,7 @@ impl Program {
     }
 
     pub(crate) fn until_seen(&self, person: &Person, screen: &str) {
-        let deadline = Instant::now() + Duration::from_secs(15);
+        let deadline = Instant::now() + Duration::from_secs(60);
         run_while(&self.kernel, || {
             let seen = person.sees();
             assert!(Instant::now() < deadline, "sees {seen:?}");

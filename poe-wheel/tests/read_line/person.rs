@@ -89,7 +89,7 @@ impl Program {
     /// Goes on until something is so.
     #[track_caller]
     pub(crate) fn until(&self, is_so: impl Fn() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let is_late = || Instant::now() > deadline;
         let late = Cell::new(false);
         run_while(&self.kernel, || {
