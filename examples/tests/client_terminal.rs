@@ -99,7 +99,8 @@ fn the_end_of_the_server_is_the_end_and_so_are_signals() {
 
 #[test]
 fn lines_are_remembered_in_a_file() {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("client-history");
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("client-history-{}", std::process::id()));
     let _ = fs::remove_file(&path);
     let options = ["--history", path.to_str().unwrap()];
     for (typed, expected) in

@@ -23,7 +23,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("web-{name}"));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("web-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         let folder = Self(path);
         folder.file("site/hello.txt", "hello\n");

@@ -9,7 +9,7 @@ use poe_kernel::{Asserts, ReasonCause, SignalError};
 use poe_session::prelude::*;
 
 use crate::common::{Trace, millis, never, seconds, traced_start};
-use crate::{alone, child, interrupt, is_gone, kernels, until_ended, waiting_child};
+use crate::{alone, child, is_gone, kernels, terminate, until_ended, waiting_child};
 
 // Conformance: KRG-07
 #[test]
@@ -90,16 +90,16 @@ fn children_alone_keep_a_session_alive_until_the_last_has_ended() {
         })
         .on("ended", move |_, exit: ChildExit<Vec<u32>>| {
             let status = exit.status.unwrap();
-            assert_eq!((status.code(), status.signal()), (None, Some(Os::SIGINT as i32)));
+            assert_eq!((status.code(), status.signal()), (None, Some(Os::SIGTERM as i32)));
             let place = exit.args.iter().position(|&pid| pid == exit.pid).unwrap();
             t.log(place);
             if let Some(&next) = exit.args.get(place + 1) {
-                interrupt(next);
+                terminate(next);
             }
         })
         .spawn(&kernel)
         .unwrap();
-        interrupt(first);
+        terminate(first);
         kernel.run().unwrap();
         assert_eq!(trace.take(), ["S start(K)", "0", "1", "2", "S stop"]);
     }
@@ -169,7 +169,7 @@ fn one_session_that_no_longer_asks_takes_nothing_from_another() {
                 .on_start(move |cx| cx.sig_child(pid, "ended", ()))
                 .on("quit", move |cx, ()| {
                     cx.sig_child_ignore(pid);
-                    interrupt(pid);
+                    terminate(pid);
                 })
                 .on("ended", move |_, _: ChildExit| {
                     assert!(!quits);
@@ -256,7 +256,7 @@ fn a_stopped_sessions_child_is_waited_for_nonetheless() {
             })
             .on("stopped", move |cx, ()| {
                 assert!(!cx.kernel.is_live(id));
-                interrupt(pid);
+                terminate(pid);
             })
             .on("chld", move |cx, signal: Signal| -> HandlerResult {
                 if signal.child().is_some_and(|exit| exit.pid == pid) {
@@ -367,7 +367,7 @@ fn timers_and_children_go_on_beside_each_other() {
             .on("tick", move |cx, (pid, left): (u32, u32)| {
                 t.log("tick");
                 if left == 1 {
-                    interrupt(pid);
+                    terminate(pid);
                     cx.delay("never", seconds(60), ());
                 } else {
                     cx.delay("tick", millis(1), (pid, left - 1));

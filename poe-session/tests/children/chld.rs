@@ -9,7 +9,7 @@ use nix::sys::signal::Signal as Os;
 use poe_session::prelude::*;
 
 use crate::common::{Trace, millis, never, traced_start};
-use crate::{alone, child, interrupt, is_gone, kernels, until_ended, waiting_child};
+use crate::{alone, child, is_gone, kernels, terminate, until_ended, waiting_child};
 
 /// Pids in order: of those whose events came, and of those that a `CHLD` told of.
 type Told = (Vec<u32>, Vec<u32>);
@@ -28,7 +28,7 @@ fn eight_children(kernel: &Kernel, watchers: usize) -> (Vec<u32>, Vec<Told>) {
             })
             .on("look after", |cx, pid: u32| cx.sig_child(pid, "ended", ()))
             .on("ended", move |_, exit: ChildExit| {
-                assert_eq!(exit.status.unwrap().signal(), Some(Os::SIGINT as i32));
+                assert_eq!(exit.status.unwrap().signal(), Some(Os::SIGTERM as i32));
                 t.borrow_mut().0.push(exit.pid);
             })
             .on("chld", move |cx, signal: Signal| {
@@ -50,10 +50,10 @@ fn eight_children(kernel: &Kernel, watchers: usize) -> (Vec<u32>, Vec<Told>) {
                     cx.post(number.to_string(), "look after", *pid)?;
                 }
             }
-            cx.yield_event("interrupt", c.clone());
+            cx.yield_event("terminate", c.clone());
             Ok(())
         })
-        .on("interrupt", |_, children: Vec<u32>| children.into_iter().for_each(interrupt))
+        .on("terminate", |_, children: Vec<u32>| children.into_iter().for_each(terminate))
         .spawn(kernel)
         .unwrap();
     kernel.run().unwrap();

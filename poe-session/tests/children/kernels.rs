@@ -10,7 +10,7 @@ use poe_kernel::{Asserts, Diagnostic, SignalError, Traces};
 use poe_session::prelude::*;
 
 use crate::common::never;
-use crate::{alone, child, interrupt, is_gone, kernels, waiting_child};
+use crate::{alone, child, is_gone, kernels, terminate, waiting_child};
 
 #[test]
 fn children_are_their_kernels_and_one_that_several_ask_for_is_told_to_each() {
@@ -36,7 +36,7 @@ fn children_are_their_kernels_and_one_that_several_ask_for_is_told_to_each() {
                         .on("shared", move |cx, exit: ChildExit| {
                             assert_eq!(exit.pid, shared);
                             let signal = exit.status.and_then(|status| status.signal());
-                            cx.heap.push(signal == Some(Os::SIGINT as i32));
+                            cx.heap.push(signal == Some(Os::SIGTERM as i32));
                         })
                         .on_stop(|cx| assert_eq!(*cx.heap, [true, true]))
                         .spawn(&kernel)
@@ -48,7 +48,7 @@ fn children_are_their_kernels_and_one_that_several_ask_for_is_told_to_each() {
         for _ in 0..3 {
             asked.recv().unwrap();
         }
-        interrupt(shared);
+        terminate(shared);
         for thread in threads {
             thread.join().unwrap();
         }

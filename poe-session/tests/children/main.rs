@@ -45,8 +45,8 @@ pub(crate) fn waiting_child() -> Process {
     Command::new("sleep").arg("60").spawn().unwrap()
 }
 
-pub(crate) fn interrupt(pid: u32) {
-    kill(Pid::from_raw(pid.cast_signed()), Os::SIGINT).unwrap();
+pub(crate) fn terminate(pid: u32) {
+    kill(Pid::from_raw(pid.cast_signed()), Os::SIGTERM).unwrap();
 }
 
 /// Waits until a child has ended, and leaves it a zombie.

@@ -7,7 +7,7 @@ use poe_kernel::{ReasonCause, SignalError, WatchChild};
 use poe_session::prelude::*;
 
 use crate::common::{Trace, traced_start};
-use crate::{alone, child, interrupt, is_gone, kernels, waiting_child};
+use crate::{alone, child, is_gone, kernels, terminate, waiting_child};
 
 /// A wheel that has a child, and logs its end.
 struct Wheel {
@@ -63,7 +63,7 @@ fn a_child_that_no_wheel_watches_any_more_is_waited_for() {
             cx.kernel.watch_child(cx.session(), p.get(), wheel.clone()).unwrap();
             cx.kernel.unwatch_child(p.get(), &wheel);
             cx.kernel.unwatch_child(p.get(), &wheel);
-            interrupt(p.get());
+            terminate(p.get());
             cx.yield_event("look", ());
         })
         .on("look", move |cx, ()| {
