@@ -8,6 +8,9 @@ use poe_session::prelude::*;
 
 use crate::{perl, stage};
 
+/// How often Perl may play a scenario for it to be once as recorded.
+const PLAYS: usize = 5;
+
 /// Plays a scenario and compares: the trace with the recorded one, and the recorded one with Perl's.
 pub(crate) fn compare(
     section: &str,
@@ -17,15 +20,15 @@ pub(crate) fn compare(
 ) {
     let file = folder().join("traces").join(section).join(name).with_extension("trace");
     let ours = stage::play(program);
-    let live = perl::play(section, name);
-    if let Some(live) = &live
-        && std::env::var_os("POE_SCENARIOS").is_some_and(|value| value == "record")
+    if std::env::var_os("POE_SCENARIOS").is_some_and(|value| value == "record")
+        && let Some(live) = perl::play(section, name)
     {
-        record(&file, live, if difference.is_some() { &ours } else { live });
+        record(&file, &live, if difference.is_some() { &ours } else { &live });
     }
     let recorded = fs::read_to_string(&file).expect("not recorded; see main.rs for how to");
-    if let Some(live) = live {
-        assert_same("Perl's POE is not as recorded", &side(&recorded, '-'), &live);
+    let perls = side(&recorded, '-');
+    if let Some(live) = play_in_perl(section, name, &perls) {
+        assert_same("Perl's POE is not as recorded", &perls, &live);
     }
     assert_same("the trace is not as recorded", &side(&recorded, '+'), &ours);
     match difference {
@@ -35,6 +38,19 @@ pub(crate) fn compare(
         }
         None => assert!(!is_difference(&recorded), "a difference must have its reason"),
     }
+}
+
+/// Perl's trace; `None` without Perl's POE. Its clock is the machine's: where that is too busy for timers of a few
+/// milliseconds, the scenario is played again.
+fn play_in_perl(section: &str, name: &str, recorded: &[String]) -> Option<Vec<String>> {
+    let mut live = perl::play(section, name)?;
+    for _ in 1..PLAYS {
+        if live == recorded {
+            break;
+        }
+        live = perl::play(section, name)?;
+    }
+    Some(live)
 }
 
 /// The scenarios of a section that there are traces of.
