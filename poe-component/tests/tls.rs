@@ -242,7 +242,7 @@ fn a_handshake_that_is_done_in_time_leaves_the_connection_alone() {
     let _watchdog = watchdog();
     let (kernel, (ours, theirs)) = (common::timeless(), contexts());
     let (server, log) = echo(&kernel, ours);
-    let (l, start) = (log.clone(), std::time::UNIX_EPOCH);
+    let l = log.clone();
     client::Tcp::build()
         .remote_address("127.0.0.1")
         .remote_port(port(&server))
@@ -267,8 +267,6 @@ fn a_handshake_that_is_done_in_time_leaves_the_connection_alone() {
     run(&kernel);
     let expected = ["secured", "client disconnected", "read: end of file", "disconnected"];
     assert_eq!(log.lines(), expected);
-    // No timer was left either.
-    assert!(kernel.time() < start + Duration::from_secs(101));
 }
 
 /// A folder with a certificate and its key, and a program that uses them, which ends with it.
