@@ -264,6 +264,30 @@ fn what_is_left_of_a_group_is_killed_though_its_leader_has_ended() {
 }
 
 #[test]
+fn a_group_is_not_waited_for_longer_than_there_are_any_left() {
+    let kernel = kernel();
+    let begun = Instant::now();
+    // The leader obeys; the other one does when its input has ended, and goes to a group of its own as it does: who reaps it
+    // may take long over it.
+    let script = "exec 3<&0; (trap '' TERM; echo ready; read -r _ <&3; exec setsid true) & wait";
+    let child = with_events(Run::build_shell(script)).stdout_event("out");
+    let log = Log::default();
+    let l = log.clone();
+    spawn(&kernel, child, move |cx, event| match event {
+        Event::Stdout(_) => own(cx).terminate_group(A_WHILE).unwrap(),
+        event => {
+            if let Event::Exit(_) = event {
+                own(cx).shutdown_stdin();
+            }
+            l.push(event);
+        }
+    });
+    run(&kernel);
+    assert_eq!(log.take().first().unwrap(), "start");
+    assert!(begun.elapsed() < A_WHILE, "the session waited for the time to be up");
+}
+
+#[test]
 fn a_child_in_its_parents_group_cannot_have_that_killed() {
     let kernel = kernel();
     spawn(&kernel, with_events(Run::build("cat")).no_setpgrp(true), |cx, event| {

@@ -2,17 +2,22 @@
 
 use std::cell::Cell;
 use std::io;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
-use poe_kernel::{ChildExit, Kernel, SessionId, Timeout, TimerId, WatchChild};
+use poe_kernel::{ChildExit, Kernel, Place, SessionId, Timeout, TimerId, WatchChild};
 use thiserror::Error;
 
 use super::running::Running;
 use super::start::Process;
 use super::sys::GroupHandle;
+
+/// How soon after the end of its leader a group is looked for, and how much later each time at most: of a group's end nobody
+/// tells.
+const LOOK_AFTER: Duration = Duration::from_millis(1);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Why a child was not sent a signal.
 #[derive(Debug, Error)]
@@ -116,11 +121,17 @@ fn is_child(pid: Pid) -> bool {
 /// When a child has to have ended. It stays when the wheel goes, and the session waits for it.
 #[derive(Debug)]
 pub(super) struct Deadline {
+    this: Weak<Self>,
+    session: SessionId,
+    /// The line that made the wheel.
+    since: Place,
     process: Process,
     whom: Whom,
     /// The group, whatever has its number by then, where the system has such a thing.
     group: Option<GroupHandle>,
     timer: Cell<TimerId>,
+    /// When the group is looked for next.
+    look: Cell<TimerId>,
     has_exited: Cell<bool>,
 }
 
@@ -134,11 +145,15 @@ impl Deadline {
         grace: Duration,
     ) -> Option<Rc<Self>> {
         let is_group = whom == Whom::Group;
-        let deadline = Rc::new(Self {
+        let deadline = Rc::new_cyclic(|this| Self {
+            this: Weak::clone(this),
+            session,
+            since: kernel.place(),
             process,
             whom,
             group: is_group.then(|| GroupHandle::of(process.pid)).flatten(),
             timer: Cell::new(TimerId::NONE),
+            look: Cell::new(TimerId::NONE),
             has_exited: Cell::new(false),
         });
         kernel.watch_child(session, process.pid, deadline.clone()).ok()?;
@@ -153,24 +168,53 @@ impl Deadline {
 
     /// There is none any more.
     pub(super) fn end(self: Rc<Self>, kernel: &Kernel) {
-        kernel.cancel_call(self.timer.replace(TimerId::NONE));
+        self.cancel_timers(kernel);
         let (pid, this): (u32, Rc<dyn WatchChild>) = (self.process.pid, self);
         kernel.unwatch_child(pid, &this);
+    }
+
+    fn cancel_timers(&self, kernel: &Kernel) {
+        kernel.cancel_call(self.timer.replace(TimerId::NONE));
+        kernel.cancel_call(self.look.replace(TimerId::NONE));
+    }
+
+    /// The child has ended. Of its group others may be there, who still have their time.
+    fn settle(&self, kernel: &Kernel, look_again: Duration) {
+        if self.whom == Whom::Group && self.process.is_group_there() {
+            let look = Rc::new(Look { deadline: Weak::clone(&self.this), after: look_again });
+            let begin = || kernel.call_later(self.session, look_again, look);
+            self.look.set(kernel.made_at(self.since, begin));
+        } else {
+            self.cancel_timers(kernel);
+        }
     }
 }
 
 impl WatchChild for Deadline {
-    /// Of its group others may be there, who still have their time.
     fn child_ended(&self, kernel: &Kernel, _: ChildExit) {
         self.has_exited.set(true);
-        if !(self.whom == Whom::Group && self.process.is_group_there()) {
-            kernel.cancel_call(self.timer.replace(TimerId::NONE));
+        self.settle(kernel, LOOK_AFTER);
+    }
+}
+
+/// It is time to see whether any of a group are left.
+struct Look {
+    deadline: Weak<Deadline>,
+    after: Duration,
+}
+
+impl Timeout for Look {
+    fn timed_out(&self, kernel: &Kernel) {
+        if let Some(deadline) = self.deadline.upgrade() {
+            deadline.look.set(TimerId::NONE);
+            deadline.settle(kernel, LOOK_EVERY.min(2 * self.after));
         }
     }
 }
 
 impl Timeout for Deadline {
-    fn timed_out(&self, _: &Kernel) {
+    fn timed_out(&self, kernel: &Kernel) {
+        self.cancel_timers(kernel);
         if let Some(group) = &self.group
             && group.kill()
         {

@@ -431,7 +431,8 @@ impl<In: 'static, Out: 'static, Err: 'static> Run<In, Out, Err> {
 
     /// As [`Self::terminate`], for the child's process group: `KILL` is for all that are left of it at the end of `grace`,
     /// though the child itself has ended. That none are left, and the group's number is another's by then, is known from Linux
-    /// 6.9 on; elsewhere do not let `grace` be long.
+    /// 6.9 on; elsewhere do not let `grace` be long. The session waits for as long as any are left. As nobody tells of that,
+    /// they are looked for ten times a second.
     ///
     /// # Errors
     ///
