@@ -4,7 +4,7 @@
 mod common;
 
 use std::cell::RefCell;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 
 use common::{Program, run, wait_until};
@@ -40,6 +40,7 @@ fn it_has_help_and_refuses_what_it_does_not_understand() {
         (&["-j"], "Error: -j takes a number of commands, 1 or more; see --help"),
         (&["-jobs"], "Error: -j takes a number of commands, 1 or more; see --help"),
         (&["-j", "0"], "Error: -j takes a number of commands, 1 or more; see --help"),
+        (&["--bar"], "Error: unexpected argument \"--bar\"; see --help"),
         (&["/no/such/file"], "Error: /no/such/file: No such file or directory (os error 2)"),
     ] {
         assert_eq!(Program::start(Command::new(RUNNER).args(arguments)).wait().badly(), complaint);
@@ -74,6 +75,23 @@ fn a_command_that_fails_is_told_and_is_the_exit_status() {
         "4: exit status: 127: no-such-program 2>&-",
     ];
     assert_eq!((&complaints[..], status), (&expected.map(str::to_owned)[..], Some(1)));
+}
+
+#[test]
+fn the_exit_status_is_that_of_the_commands_though_nobody_reads_what_is_printed() {
+    for (jobs, expected) in [("true", 0), ("echo one; exit 3", 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let path = std::env::temp_dir().join(format!("job-runner-unread-{}", std::process::id()));
+        std::fs::write(&path, jobs).unwrap();
+        let output = Command::new(RUNNER).arg(&path).stdout(writer).output().unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{output:?}");
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(RUNNER).stdin(Stdio::null()).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.starts_with(b"cannot print: "), "{output:?}");
 }
 
 #[test]

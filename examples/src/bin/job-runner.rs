@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -217,11 +217,20 @@ impl Runner {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
         let (done, failed) = (self.done, self.failed);
-        say!("{done} commands, {} succeeded, {failed} failed", done.saturating_sub(failed));
-        match (self.is_ending, failed) {
+        let succeeded = done.saturating_sub(failed);
+        // The commands have ended as they have, whether somebody reads that or not.
+        let printed =
+            writeln!(io::stdout(), "{done} commands, {succeeded} succeeded, {failed} failed");
+        let is_unheard = printed.is_err_and(|error| {
+            let is_failure = error.kind() != ErrorKind::BrokenPipe;
+            if is_failure {
+                complain!("cannot print: {error}");
+            }
+            is_failure
+        });
+        match (self.is_ending, failed > 0 || is_unheard) {
             (true, _) => 130,
-            (false, 0) => 0,
-            (false, _) => 1,
+            (false, failed) => failed.into(),
         }
     }
 }
@@ -245,6 +254,9 @@ fn arguments() -> examples::Result<(usize, Option<PathBuf>)> {
                 at_once = number.filter(|number| *number > 0).ok_or_else(|| {
                     wrong("-j takes a number of commands, 1 or more; see --help".to_owned())
                 })?;
+            }
+            Some(option) if option.starts_with('-') => {
+                return Err(wrong(format!("unexpected argument {option:?}; see --help")).into());
             }
             _ if path.is_none() => path = Some(PathBuf::from(argument)),
             _ => return Err(wrong(format!("unexpected argument {argument:?}; see --help")).into()),
