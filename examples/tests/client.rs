@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::{Program, perl, run, wait_until};
 use nix::sys::signal::{Signal, kill};
@@ -197,6 +198,20 @@ fn it_ends_when_nobody_reads_what_it_prints() {
     // Until the client is gone.
     while server.write_all(b"hello\n").is_ok() {}
     assert!(client.wait().unwrap().success());
+}
+
+#[test]
+fn it_says_so_when_the_connection_is_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut client = client(&address.to_string());
+    let (mut server, _) = listener.accept().unwrap();
+    server.write_all(b"hello\n").unwrap();
+    client.wait_for_line("greeting", |line| line == "hello");
+    socket2::SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(server);
+    let complaint = format!("Error: lost {address}: read: Connection reset by peer (os error 104)");
+    assert_eq!(client.wait().badly(), complaint);
 }
 
 #[test]

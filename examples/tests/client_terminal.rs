@@ -63,6 +63,19 @@ fn lines_are_edited_and_answers_are_above_them() {
 }
 
 #[test]
+fn that_the_connection_is_lost_is_told_below_the_line_and_the_terminal_restored() {
+    let Some((mut terminal, server)) = client(&[]) else { return };
+    terminal.types("half");
+    terminal.until_seen("> half");
+    let server = server.into_inner();
+    socket2::SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(server);
+    assert_eq!(terminal.wait().code(), Some(1));
+    terminal.until_sees(|seen| seen.contains("> half\nError: lost 127.0.0.1:"));
+    assert!(terminal.is_restored());
+}
+
+#[test]
 fn control_c_leaves_the_line_and_then_the_program() {
     let Some((mut terminal, mut server)) = client(&[]) else { return };
     terminal.types("nothing\x03");

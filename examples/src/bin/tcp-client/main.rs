@@ -6,8 +6,10 @@
 
 mod console;
 
-use std::io::ErrorKind;
+use std::cell::Cell;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use poe_component::prelude::*;
@@ -30,6 +32,9 @@ type Client<'a> = Cx<'a, client::Connection<Option<Console>>>;
 fn main() -> examples::Result {
     let (address, history, drive) = arguments()?;
     let server = address.to_string();
+    let failure = format!("lost {server}");
+    let lost = Rc::new(Cell::new(None));
+    let is_lost = Rc::clone(&lost);
     let kernel = Kernel::new()?;
     client::Tcp::build()
         .remote_address(address.host)
@@ -64,6 +69,11 @@ fn main() -> examples::Result {
             }
         })
         .state("redraw", |cx, _: Signal| cx.heap.user.as_ref().map(Console::refresh))
+        .server_error(move |_, error| {
+            if !error.is_eof() {
+                is_lost.set(Some(error));
+            }
+        })
         .server_high(|cx| cx.heap.user.as_mut().map(Console::pause))
         .server_low(|cx| cx.heap.user.as_mut().map(Console::resume))
         .state("console error", |cx, error: IoError| -> HandlerResult {
@@ -94,7 +104,12 @@ fn main() -> examples::Result {
             close_console(cx)
         })
         .spawn(&kernel)?;
-    Ok(kernel.run()?)
+    kernel.run()?;
+    // The terminal is as it was by now.
+    match lost.take() {
+        Some(error) => Err(io::Error::other(format!("{failure}: {error}")).into()),
+        None => Ok(()),
+    }
 }
 
 /// Puts a driver on a connection.
