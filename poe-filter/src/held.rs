@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::ops::Range;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::Filter;
 use crate::origin::join;
@@ -22,6 +23,13 @@ impl Portion {
     /// The octets of a record, or what the layers below write for a part of one.
     pub(crate) fn octets(&self, written: impl Fn(&Bytes) -> Bytes) -> Bytes {
         if self.is_part { written(&self.content) } else { self.octets.clone() }
+    }
+
+    /// Where the record is in the octets that it came from, if it is a slice of them.
+    fn place(&self) -> Option<Range<usize>> {
+        let start = self.content.as_ptr().addr().checked_sub(self.octets.as_ptr().addr())?;
+        let end = start.checked_add(self.content.len())?;
+        (end <= self.octets.len()).then_some(start..end)
     }
 }
 
@@ -43,6 +51,8 @@ pub(crate) struct Held {
     /// How many octets these are.
     content: usize,
     parts: usize,
+    /// How many of the last ones, at most, are slices of the chunk that they came with.
+    sliced: usize,
 }
 
 impl Held {
@@ -51,6 +61,29 @@ impl Held {
         self.octets += octets.len();
         self.content += content.len();
         self.portions.push_back(Portion { octets, content, is_part: false });
+        self.sliced += 1;
+    }
+
+    /// Lets go of the chunk: what came with it is copied.
+    pub(crate) fn starve(&mut self) {
+        let sliced = std::mem::take(&mut self.sliced).min(self.portions.len());
+        let copied = self.portions.len() - sliced;
+        let mut all = BytesMut::new();
+        for portion in self.portions.range(copied..) {
+            all.extend_from_slice(&portion.octets);
+            if portion.place().is_none() {
+                all.extend_from_slice(&portion.content);
+            }
+        }
+        let mut all = all.freeze();
+        for portion in self.portions.range_mut(copied..) {
+            let place = portion.place();
+            portion.octets = all.split_to(portion.octets.len());
+            portion.content = match place {
+                Some(place) => portion.octets.slice(place),
+                None => all.split_to(portion.content.len()),
+            };
+        }
     }
 
     /// Follows the layer; gives what that has let go to `used`.

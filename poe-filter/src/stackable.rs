@@ -476,7 +476,10 @@ fn pull(
                 let used = top.follow(how);
                 return Ok(Some(came_from(used, rest)));
             }
-            None => return Ok(None),
+            None => {
+                top.held.starve();
+                return Ok(None);
+            }
         }
     }
 }

@@ -119,6 +119,7 @@ impl<F: Filter, T: Transform<From = F::In, To = F::Out>> Then<F, T> {
                 }
                 None => {
                     self.origin.starve();
+                    self.held.starve();
                     (self.used, self.passed) = (Vec::new(), Vec::new());
                     if !ended {
                         return Ok(None);

@@ -213,22 +213,6 @@ fn limits_of_a_lower_filter_hold() {
     assert_eq!(stack.get_one().unwrap().unwrap(), "a");
 }
 
-/// A stack that gathers nothing keeps nothing but what its filter keeps.
-#[test]
-fn a_starved_stack_lets_the_chunk_go() {
-    let _watchdog = Watchdog::new();
-    let input = chunk("one\ntwo\nthr");
-    let mut typed = Line::new().then(Grep::both(|_: &Bytes| true));
-    drop(typed.get(input.clone()).unwrap());
-    assert!(input.is_unique());
-    let mut stack: Stackable = Stackable::new();
-    stack.push(Line::new()).unwrap();
-    stack.push(Grep::both(|_: &Bytes| true)).unwrap();
-    drop(stack.get(input.clone()).unwrap());
-    assert!(input.is_unique());
-    assert_eq!(stack.get_pending(), "thr");
-}
-
 #[test]
 fn a_record_of_a_stack_is_not_copied() {
     let _watchdog = Watchdog::new();
