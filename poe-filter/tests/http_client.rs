@@ -188,7 +188,13 @@ fn responses_that_are_none() {
     for (input, expected) in [
         ("HTTP/2.0 200 OK\r\n\r\n".to_owned(), HttpProblem::Version),
         (format!("{head}X : y\r\n\r\n"), HttpProblem::Header),
-        (format!("{head}X: y\r\n z\r\n\r\n"), HttpProblem::Header),
+        (format!("{head} X: y\r\n\r\n"), HttpProblem::Header),
+        (format!("{head}X: y\r\r\n z\r\n\r\n"), HttpProblem::Header),
+        (format!("{head}Content-Length: 1\r\n 1\r\n\r\n"), HttpProblem::BadLength),
+        (
+            format!("{head}{}\r\n", "X: y\r\n".repeat(101)),
+            HttpProblem::TooManyHeaders { limit: 100 },
+        ),
         (
             format!("{head}Content-Length: 1\r\nContent-Length: 1\r\n\r\n"),
             HttpProblem::RepeatedLength,
@@ -206,7 +212,7 @@ fn responses_that_are_none() {
     ] {
         assert_eq!(problem(&input), expected, "{input:?}");
     }
-    for line in ["ICY 200 OK", "HTTP/1.1 20", "HTTP/1.1  200 OK", "HTTP/1.1 200 O\rK", ""] {
+    for line in ["ICY 200 OK", "HTTP/1.1 20", "HTTP/1.1  200 OK", "HTTP/1.1 200 O\rK", " "] {
         let problem = problem(&format!("{line}\r\n\r\n\r\n"));
         assert!(matches!(problem, HttpProblem::FirstLine { .. }), "{line:?}: {problem}");
     }
@@ -261,12 +267,42 @@ fn empty_lines_between_exchanges_are_skipped() {
         ask(&mut filter, simple("GET"));
         assert_eq!(filter.get(format!("{response}{blank}").into()).unwrap().len(), 1);
     }
+    // The next request may have been put already.
+    for blank in ["\r\n", "\r\n\n"] {
+        let input = format!("{response}{blank}{response}{blank}");
+        let chunks = [input.bytes().map(|octet| vec![octet]).collect(), vec![input.into_bytes()]];
+        for chunks in chunks {
+            assert_eq!(records(false, &["GET", "GET"], &chunks).len(), 2);
+        }
+    }
+}
+
+/// RFC 9112, 5.2. POE's filter folds what has several lines.
+#[test]
+fn headers_of_responses_may_be_folded() {
+    let input =
+        "HTTP/1.1 200 OK\r\nX: a\r\n\tb\n  c\r\n \r\nContent-Length:\r\n 2\r\nY: d\r\n\r\nhi";
+    let mut filter = HttpClient::builder().allow_unasked().build().unwrap();
+    // It is read twice if its body comes later.
+    for at in 0..input.len() {
+        let (start, rest) = input.split_at(at);
+        filter.get(chunk(start)).unwrap();
+        let records = filter.get(chunk(rest)).unwrap();
+        let [HttpClientRecord::Response(response)] = &records[..] else { panic!("{records:?}") };
+        let header = |name: &str| response.headers()[name].to_str().unwrap();
+        assert_eq!(header("x").split_ascii_whitespace().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(
+            (header("content-length"), header("y"), &response.body()[..]),
+            ("2", "d", &b"hi"[..])
+        );
+    }
 }
 
 #[test]
 fn parameters_that_make_no_sense() {
     let build = |content, buffer| HttpClient::builder().max_content(content).max_buffer(buffer);
     assert!(matches!(build(0, 0).build(), Err(ConfigError::Zero { .. })));
+    assert!(matches!(build(0, 1).max_headers_length(0).build(), Err(ConfigError::Zero { .. })));
     assert!(matches!(build(2, 1).build(), Err(ConfigError::BufferTooSmall { .. })));
     assert!(build(2, 1).streaming().build().is_ok());
 }

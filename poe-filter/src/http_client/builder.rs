@@ -22,11 +22,18 @@ pub struct HttpClientBuilder {
     max_buffer: usize,
     streaming: bool,
     unasked: bool,
+    head: HeadLimits,
 }
 
 impl HttpClientBuilder {
     pub(super) fn new() -> Self {
-        Self { max_content: None, max_buffer: DEFAULT_MAX_BUFFER, streaming: false, unasked: false }
+        Self {
+            max_content: None,
+            max_buffer: DEFAULT_MAX_BUFFER,
+            streaming: false,
+            unasked: false,
+            head: HeadLimits::DEFAULT,
+        }
     }
 
     /// How long a body may be, in octets. By default 64 MiB, or with
@@ -39,6 +46,26 @@ impl HttpClientBuilder {
     /// How much unparsed input may be held, in octets: 512 MiB by default.
     pub fn max_buffer(mut self, octets: usize) -> Self {
         self.max_buffer = octets;
+        self
+    }
+
+    /// How long all headers of a response together may be, in octets, and likewise its trailers. By default 64 KiB.
+    pub fn max_headers_length(mut self, octets: usize) -> Self {
+        self.head.headers_length = octets;
+        self
+    }
+
+    /// How many headers a response may have, and likewise trailers. By default 100.
+    ///
+    /// ```
+    /// use poe_filter::{Filter, HttpClient};
+    ///
+    /// let mut filter = HttpClient::builder().max_headers(1).allow_unasked().build()?;
+    /// assert!(filter.get("HTTP/1.1 204 No Content\r\nA: b\r\nC: d\r\n\r\n".into()).is_err());
+    /// # Ok::<(), poe_filter::ConfigError>(())
+    /// ```
+    pub fn max_headers(mut self, count: usize) -> Self {
+        self.head.headers = count;
         self
     }
 
@@ -69,11 +96,15 @@ impl HttpClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if `max_buffer` is 0, or can not hold the longest body.
+    /// [`ConfigError`] if `max_buffer` or `max_headers_length` is 0, or if `max_buffer` can not hold the longest body.
     pub fn build(self) -> Result<HttpClient, ConfigError> {
         let max_buffer = self.max_buffer;
-        if max_buffer == 0 {
-            return Err(ConfigError::Zero { parameter: "max_buffer" });
+        for (parameter, limit) in
+            [("max_buffer", max_buffer), ("max_headers_length", self.head.headers_length)]
+        {
+            if limit == 0 {
+                return Err(ConfigError::Zero { parameter });
+            }
         }
         let content = match self.max_content {
             None if !self.streaming => Some(DEFAULT_MAX_LENGTH as u64),
@@ -85,7 +116,7 @@ impl HttpClientBuilder {
                 return Err(ConfigError::BufferTooSmall { max_buffer, needed });
             }
         }
-        let limits = BodyLimits { head: HeadLimits::DEFAULT, content };
+        let limits = BodyLimits { head: self.head, content };
         Ok(HttpClient::with(limits, max_buffer, self.streaming, self.unasked))
     }
 }

@@ -30,7 +30,7 @@ pub use record::{HttpClientRecord, HttpClientRequest};
 /// [told to take them](HttpClientBuilder::allow_unasked).
 ///
 /// A body ends as its headers say, or with the input if they say nothing: then the response is what
-/// [`finish`](Filter::finish) gives. What is no response, and what could be read in two ways, is a
+/// [`finish`](Filter::finish) gives. Headers that are folded are in one line. What is no response, and what could be read in two ways, is a
 /// fatal error, a [`FilterError::Stream`] with an [`HttpProblem`].
 ///
 /// ```
@@ -135,10 +135,13 @@ impl HttpClient {
     }
 
     fn read_head(&mut self) -> Result<Option<HttpClientRecord>, HttpProblem> {
-        if self.asked.is_empty() && !self.unasked {
-            return self.read_nothing();
-        }
         let State::Head(scanner) = &mut self.state else { return Ok(None) };
+        if scanner.is_new() {
+            skip_empty_lines(&mut self.buffer);
+        }
+        if self.asked.is_empty() && !self.unasked {
+            return if self.buffer.len() > 0 { Err(HttpProblem::Unasked) } else { Ok(None) };
+        }
         let end = scanner.end(self.buffer.join(), &self.limits.head)?;
         let Some(head) = end.and_then(|end| self.buffer.take(end)) else { return Ok(None) };
         let scanner = std::mem::take(scanner);
@@ -176,15 +179,6 @@ impl HttpClient {
         let response = parse_response(&head, &scanner)?;
         self.state = State::Collecting(Box::new(Collecting { head, response, asked, body }));
         self.read()
-    }
-
-    /// Skips empty lines, as some servers put behind a body.
-    fn read_nothing(&mut self) -> Result<Option<HttpClientRecord>, HttpProblem> {
-        if self.buffer.join().iter().any(|octet| !b"\r\n".contains(octet)) {
-            return Err(HttpProblem::Unasked);
-        }
-        self.buffer.skip(usize::MAX);
-        Ok(None)
     }
 
     fn end_collecting(&mut self, body: Bytes) -> Option<HttpClientRecord> {
@@ -332,6 +326,14 @@ impl Filter for HttpClient {
 
     fn fresh(&self) -> Box<dyn Filter<In = HttpClientRecord, Out = HttpClientRequest>> {
         Box::new(Self::with(self.limits, self.max_buffer, self.streaming, self.unasked))
+    }
+}
+
+/// Some servers put them behind a body, so that they come before the next request or after it.
+fn skip_empty_lines(buffer: &mut InputBuffer) {
+    let count = buffer.join().iter().take_while(|octet| b"\r\n".contains(octet)).count();
+    if count > 0 {
+        buffer.skip(count);
     }
 }
 

@@ -28,8 +28,8 @@ pub enum HttpProblem {
     #[error("version of HTTP is not supported; only 1.0 and 1.1 are")]
     Version,
 
-    /// A header line is malformed, has white space before its colon, is folded, or has a character
-    /// that no header may have: 400.
+    /// A header line is malformed, has white space before its colon, is folded (in a response it may be), or has a
+    /// character that no header may have: 400.
     #[error("header is malformed")]
     Header,
 

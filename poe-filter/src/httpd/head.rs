@@ -144,8 +144,28 @@ pub(crate) fn parse_response(
     let mut response = Response::new(());
     *response.status_mut() = status.ok_or(wrong("its status is no number"))?;
     *response.version_mut() = version;
-    *response.headers_mut() = parse_headers(&head.slice(scanner.first_line()..), scanner.lines())?;
+    let fields = head.slice(scanner.first_line()..);
+    *response.headers_mut() = parse_headers(&fields, scanner.lines()).or_else(|problem| {
+        let unfolded = unfold(&fields).ok_or(problem)?;
+        parse_headers(&unfolded, scanner.lines())
+    })?;
     Ok(response)
+}
+
+/// The same with spaces for the ends of lines that the next one continues; `None` if there are none. A client has to read
+/// what servers fold.
+fn unfold(octets: &[u8]) -> Option<Bytes> {
+    let folds = |newline: &usize| matches!(octets.get(newline + 1), Some(b' ' | b'\t'));
+    let mut folds = memchr_iter(b'\n', octets).filter(folds).peekable();
+    folds.peek()?;
+    let mut unfolded = octets.to_vec();
+    for newline in folds {
+        unfolded[newline] = b' ';
+        if let Some(before) = newline.checked_sub(1).filter(|before| octets[*before] == b'\r') {
+            unfolded[before] = b' ';
+        }
+    }
+    Some(unfolded.into())
 }
 
 /// Parses lines of headers with the empty line behind them.
