@@ -32,8 +32,8 @@ use plain::parse_plain;
 pub use record::HttpdRecord;
 use request::Parts;
 pub use request::{AnyRequest, HttpdHeaders, HttpdRequest};
-use response::AnswersHead;
 pub use response::HttpdResponse;
+use response::{AnswersHead, OpensTunnel};
 use verb::Verb;
 pub use write::HttpPutError;
 use write::{Otherwise, Writer, version_text};
@@ -332,10 +332,10 @@ impl Httpd {
         sends_body: bool,
         sink: &mut dyn Sink,
     ) -> Result<(), HttpPutError> {
-        let line = status_line(&response)?;
+        let (line, kind) = (status_line(&response)?, Kind::of(&response));
         let (parts, body) = response.into_parts();
         let (headers, version) = (&parts.headers, parts.version);
-        match Kind::of(parts.status) {
+        match kind {
             Kind::Bodiless => self.writer.bodiless(&line, headers, sink),
             Kind::HeadOnly => self.writer.head_only(&line, headers, version, None, sink),
             Kind::Full if sends_body => self.writer.whole(&line, headers, version, body, sink),
@@ -353,7 +353,7 @@ impl Httpd {
     ) -> Result<(), HttpPutError> {
         let line = status_line(response)?;
         let (headers, version) = (response.headers(), response.version());
-        match Kind::of(response.status()) {
+        match Kind::of(response) {
             Kind::Bodiless => self.writer.bodiless(&line, headers, sink)?,
             Kind::HeadOnly => self.writer.head_only(&line, headers, version, None, sink)?,
             Kind::Full => {
@@ -489,7 +489,7 @@ impl Filter for Httpd {
     }
 }
 
-/// Which body a response of some status has.
+/// Which body a response has, by its status.
 enum Kind {
     /// None, and nothing is said of one.
     Bodiless,
@@ -499,8 +499,9 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(status: http::StatusCode) -> Self {
-        match status.as_u16() {
+    fn of<T>(response: &Response<T>) -> Self {
+        match response.status().as_u16() {
+            _ if response.extensions().get::<OpensTunnel>().is_some() => Self::Bodiless,
             100..=199 | 204 => Self::Bodiless,
             304 => Self::HeadOnly,
             _ => Self::Full,

@@ -1,10 +1,10 @@
 //! What goes into the filter.
 
 use bytes::Bytes;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
-use super::AnyRequest;
+use super::{AnyRequest, Kind};
 
 /// What [`Httpd`](super::Httpd) serializes: a response, whole or in parts.
 ///
@@ -57,7 +57,7 @@ pub enum HttpdResponse {
 impl HttpdResponse {
     /// The response to this request: of its version, without a body if it was HEAD, and with a
     /// `Connection` header if the connection is to be closed, or kept for HTTP/1.0, unless the
-    /// response has that header.
+    /// response has that header. What opens the tunnel that CONNECT asks for has no body either.
     ///
     /// ```
     /// use http::{Request, Response, Version};
@@ -72,9 +72,8 @@ impl HttpdResponse {
     /// ```
     pub fn answer<B: Into<Bytes>>(request: &impl AnyRequest, response: Response<B>) -> Self {
         let mut response = response.map(Into::into);
-        fit(request, &mut response);
-        let is_tunnel = request.method() == Method::CONNECT && response.status().is_success();
-        if request.method() == Method::HEAD || is_tunnel {
+        fit(request, &mut response, true);
+        if request.method() == Method::HEAD {
             Self::HeadOnly(response)
         } else {
             Self::Whole(response)
@@ -82,7 +81,8 @@ impl HttpdResponse {
     }
 
     /// The head of the response to this request, fitted to it likewise. If it was HEAD, the parts of
-    /// the body are not sent.
+    /// the body are not sent. To HTTP/1.0 without `Content-Length`, it says that you close, even if the client would have
+    /// kept the connection: only so it learns where the body ends.
     ///
     /// ```
     /// use http::{HeaderMap, Request, Response};
@@ -99,8 +99,12 @@ impl HttpdResponse {
     /// ```
     #[must_use]
     pub fn begin(request: &impl AnyRequest, mut response: Response<()>) -> Self {
-        fit(request, &mut response);
-        if request.method() == Method::HEAD {
+        let is_head = request.method() == Method::HEAD;
+        let is_told = request.version() == Version::HTTP_11
+            || response.headers().contains_key(CONTENT_LENGTH)
+            || !matches!(Kind::of(&response), Kind::Full);
+        fit(request, &mut response, is_told || is_head);
+        if is_head {
             response.extensions_mut().insert(AnswersHead);
         }
         Self::Head(response)
@@ -128,12 +132,20 @@ impl HttpdResponse {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AnswersHead;
 
-fn fit<B>(request: &impl AnyRequest, response: &mut Response<B>) {
+/// Marks a response behind which the connection is a tunnel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OpensTunnel;
+
+/// `is_told`: the client can tell where the body ends before the connection does.
+fn fit<B>(request: &impl AnyRequest, response: &mut Response<B>, is_told: bool) {
     *response.version_mut() = request.version();
+    if request.method() == Method::CONNECT && response.status().is_success() {
+        response.extensions_mut().insert(OpensTunnel);
+    }
     if response.headers().contains_key(CONNECTION) || response.status().is_informational() {
         return;
     }
-    let option = match (request.keep_alive(), request.version()) {
+    let option = match (request.keep_alive() && is_told, request.version()) {
         (true, Version::HTTP_11) => return,
         (true, _) => "keep-alive",
         (false, _) => "close",

@@ -63,7 +63,10 @@ fn bodiless_responses() {
     let head = HttpdResponse::HeadOnly(Response::new(Bytes::new()));
     assert_eq!(put(head), "HTTP/1.1 200 OK\r\n\r\n");
     let connect = request("CONNECT example.org:443 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(put(HttpdResponse::answer(&connect, Response::new(""))), "HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(put(HttpdResponse::answer(&connect, response(200))), "HTTP/1.1 200 OK\r\n\r\n");
+    let begin = |status| HttpdResponse::begin(&connect, response(status).map(drop));
+    assert_eq!(put(begin(200)), "HTTP/1.1 200 OK\r\n\r\n");
+    assert_eq!(put(begin(502)), "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 5\r\n\r\n");
     let error = expect_error(one("HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n"));
     assert!(put(error.to_response()).ends_with("content-length: 31\r\n\r\n"));
 
@@ -182,6 +185,19 @@ fn answers_fit_the_request() {
         format!("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\n{rest}")
     );
     assert_eq!(answer("GET /\n\n"), format!("HTTP/1.0 200 OK\r\nconnection: close\r\n{rest}"));
+
+    // A client of HTTP/1.0 is not told to wait for more than a body that ends with the connection.
+    let begin = |method: &str, response: http::response::Builder| {
+        let head = format!("{method} / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+        put(HttpdResponse::begin(&expect_request(one(head)), response.body(()).unwrap()))
+    };
+    let ok = Response::builder;
+    assert_eq!(begin("GET", ok()), "HTTP/1.0 200 OK\r\nconnection: close\r\n\r\n");
+    let (kept, length) = ("connection: keep-alive\r\n", "content-length: 5\r\n");
+    let told = format!("HTTP/1.0 200 OK\r\n{length}{kept}\r\n");
+    assert_eq!(begin("GET", ok().header(CONTENT_LENGTH, 5)), told);
+    assert_eq!(begin("HEAD", ok()), format!("HTTP/1.0 200 OK\r\n{kept}\r\n"));
+    assert_eq!(begin("GET", ok().status(304)), format!("HTTP/1.0 304 Not Modified\r\n{kept}\r\n"));
 }
 
 #[test]
