@@ -128,7 +128,9 @@
 //!
 //!   Difference: FLN-13 (the LF makes no line)
 //! - [`Line`] with a regular expression refuses one that can match nothing, with which POE would
-//!   give empty lines for ever. The expression is about octets, in the syntax of the `regex` crate.
+//!   give empty lines for ever. The expression is about octets, in the syntax of the `regex` crate. Any of its
+//!   alternatives ends a line. Where POE is given `a|b` as text, and not as `qr`, no `b` does, and one without an `a` behind
+//!   it is lost.
 //!
 //!   Difference: FLN-08 (the expression is given as text; a compiled one would put a type of another crate into
 //!   the signature)

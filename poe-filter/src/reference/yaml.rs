@@ -23,8 +23,9 @@ typed_codec! {
     /// counted by [`DataLimits`](crate::DataLimits), as often as that.
     ///
     /// The parser takes time by the square of how deep brackets and braces are nested, before it refuses
-    /// what is nested deeper than 128 times. Where images come from anybody, a moderate
-    /// [`max_length`](super::ReferenceBuilder::max_length), such as 64 KiB, bounds that.
+    /// what is nested deeper than 128 times, and up to some 400 octets of memory for each octet of an image, which
+    /// [`DataLimits`](crate::DataLimits) do not count. Where images come from anybody, a moderate
+    /// [`max_length`](super::ReferenceBuilder::max_length), such as 64 KiB, bounds both.
     ///
     /// ```
     /// use poe_filter::Filter;
