@@ -321,6 +321,14 @@ pub enum SignalError {
         /// The process id as it was given.
         pid: u32,
     },
+    /// The name begins with `SIG`, as no signal's does here (POE waits in vain).
+    #[error("no signal is called {signal}; the one of the operating system is {name:?} here")]
+    Prefixed {
+        /// The name as it was given.
+        signal: Name,
+        /// The name to use instead.
+        name: &'static str,
+    },
     /// The signal is the kernel's own, and does what it does.
     #[error("what signal {signal} does cannot be changed: the kernel sends it itself")]
     Reserved {

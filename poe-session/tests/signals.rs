@@ -187,6 +187,25 @@ fn classes_say_who_lives() {
 }
 
 #[test]
+fn a_name_that_begins_with_sig_is_refused_with_the_one_to_use() {
+    let kernel = kernel();
+    let refused = |result: Result<(), SignalError>, given: &str| {
+        let error = result.unwrap_err();
+        let SignalError::Prefixed { signal, name } = error else { panic!("{given}: {error}") };
+        assert_eq!((signal.as_str(), name), (given, "TERM"));
+    };
+    for name in ["SIGTERM", "sigterm"] {
+        refused(kernel.set_signal_class(name, SignalClass::Benign), name);
+        let start = move |cx: &mut Cx<'_, ()>| refused(cx.sig(name, "never"), name);
+        Session::build(()).on_start(start).spawn(&kernel).unwrap();
+    }
+    let others = |cx: &mut Cx<'_, ()>| ["SIGNAL", "SIG", "term"].map(|name| cx.sig(name, "event"));
+    let start = move |cx: &mut Cx<'_, ()>| others(cx).into_iter().collect::<Result<(), _>>();
+    Session::build(()).on_start(start).spawn(&kernel).unwrap();
+    kernel.run().unwrap();
+}
+
+#[test]
 fn the_class_of_a_signal_may_be_another_but_for_those_of_the_kernel() {
     let lives = |signal: &'static str, class: SignalClass, handle: bool| {
         let kernel = kernel();

@@ -1,5 +1,6 @@
 //! What a signal does to those who leave it unhandled.
 
+use super::os::without_prefix;
 use crate::{Kernel, Name, SignalError};
 
 /// What a signal does to sessions that leave it unhandled.
@@ -68,7 +69,7 @@ impl Kernel {
     /// # Errors
     ///
     /// [`SignalError::Reserved`] for `DIE`, `IDLE` and `ZOMBIE`, which the kernel sends itself, and which a run could not do
-    /// or end without.
+    /// or end without; [`SignalError::Prefixed`] for a name with `SIG`.
     pub fn set_signal_class(
         &self,
         signal: impl Into<Name>,
@@ -77,6 +78,9 @@ impl Kernel {
         let (signal, names) = (signal.into(), &self.inner.names);
         if [names.die, names.idle, names.zombie].contains(&signal) {
             return Err(SignalError::Reserved { signal });
+        }
+        if let Some(name) = without_prefix(signal) {
+            return Err(SignalError::Prefixed { signal, name });
         }
         self.inner.signals.borrow_mut().classes.insert(signal, class);
         Ok(())

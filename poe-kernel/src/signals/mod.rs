@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub(crate) use self::children::Children;
 pub use self::children::{ChildExit, WatchChild};
 pub use self::class::{SignalClass, signal_class};
-use self::os::OsSignals;
+use self::os::{OsSignals, without_prefix};
 pub(crate) use self::tally::Tally;
 pub use self::ui_destroy::UiDestroy;
 use crate::death::{Death, SharedDeath};
@@ -159,9 +159,8 @@ impl Kernel {
     ///
     /// # Errors
     ///
-    /// [`SignalError`] outside a handler, when the active session has stopped, or when the operating system will not have the
-    /// signal caught. What it can never
-    /// be asked for, as `KILL`, is watched as a name of our own.
+    /// [`SignalError`] outside a handler, when the active session has stopped, for a name with `SIG`, or when the operating
+    /// system will not have the signal caught. What it can never be asked for, as `KILL`, is watched as a name of our own.
     #[track_caller]
     pub fn sig(
         &self,
@@ -172,6 +171,10 @@ impl Kernel {
         let session = self.active_session();
         if session.is_kernel() {
             let error = Err(NoActiveSession("sig").into());
+            return self.returned("sig", Asserts::USAGE, error);
+        }
+        if let Some(name) = without_prefix(signal) {
+            let error = Err(SignalError::Prefixed { signal, name });
             return self.returned("sig", Asserts::USAGE, error);
         }
         if !self.is_live(session) {

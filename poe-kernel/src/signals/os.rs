@@ -227,6 +227,12 @@ impl Drop for Blocked {
     }
 }
 
+/// What the signal is called here that is named as C does, `SIGTERM`.
+pub(super) fn without_prefix(signal: Name) -> Option<&'static str> {
+    let number = Number::from_str(&signal.as_str().to_ascii_uppercase()).ok()?;
+    number.as_str().strip_prefix("SIG")
+}
+
 fn number(signal: Name) -> Option<i32> {
     let number = Number::from_str(&format!("SIG{signal}")).ok()?;
     // These stop or break a process whatever is asked; a session may still send them by name.
