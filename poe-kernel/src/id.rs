@@ -100,8 +100,18 @@ pub struct TimerId {
     pub(crate) generation: u32,
 }
 
+/// [`TimerId::NONE`].
+impl Default for TimerId {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl fmt::Display for TimerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::NONE {
+            return f.pad("none");
+        }
         write!(f, "{}.{}", self.slot, self.generation)
     }
 }

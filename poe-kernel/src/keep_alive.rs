@@ -75,6 +75,18 @@ impl Kernel {
     }
 }
 
+/// Each holds the session by itself, and is shown at the line that made the first.
+impl Clone for KeepAlive {
+    fn clone(&self) -> Self {
+        let Self { kernel, session, tag, since } = self;
+        if let Some(kernel) = kernel.upgrade() {
+            // Where the session has stopped, there is nothing to hold.
+            let _ = kernel.take(*session, *tag, since);
+        }
+        Self { kernel: kernel.clone(), session: *session, tag: *tag, since }
+    }
+}
+
 impl Drop for KeepAlive {
     fn drop(&mut self) {
         if let Some(kernel) = self.kernel.upgrade() {

@@ -97,6 +97,7 @@ impl<C: Clone + 'static, A: 'static, R: 'static> Callback<C, A, R> {
 const TAG: &str = "anon_event";
 
 /// A session to be kept alive, and the event it gets.
+#[derive(Clone)]
 struct Target<C> {
     kernel: WeakKernel,
     session: SessionId,
@@ -115,6 +116,20 @@ impl<C> Target<C> {
 
     fn gone(&self) -> NoSession {
         NoSession { destination: self.session.to_string(), event: self.event }
+    }
+}
+
+/// Both post the event. Each keeps the session alive by itself, but for a weakened one.
+impl<C: Clone, A> Clone for Postback<C, A> {
+    fn clone(&self) -> Self {
+        Self { target: self.target.clone(), invoked: PhantomData }
+    }
+}
+
+/// Both call the session. Each keeps it alive by itself, but for a weakened one.
+impl<C: Clone, A, R> Clone for Callback<C, A, R> {
+    fn clone(&self) -> Self {
+        Self { target: self.target.clone(), invoked: PhantomData }
     }
 }
 

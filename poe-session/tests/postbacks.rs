@@ -143,3 +143,58 @@ fn one_kept_in_its_own_sessions_heap_holds_it_until_idle_would_and_no_longer_tha
     drop(kernel);
     assert_eq!(drops.count(), 1);
 }
+
+#[test]
+fn each_copy_of_a_postback_holds_its_session_and_is_shown_at_the_line_of_the_first() {
+    let kernel = kernel();
+    let kept = Rc::new(RefCell::new(Vec::<Postback<u32, u32>>::new()));
+    let k = Rc::clone(&kept);
+    let session = Session::build(0)
+        .on_start(move |cx| {
+            let first = cx.postback("answer", 1_u32);
+            k.replace(vec![first.clone(), first.clone(), first.clone().weaken()]);
+        })
+        .on("answer", |cx, (created, invoked): (u32, u32)| *cx.heap += created + invoked)
+        .on_stop(|cx| assert_eq!(*cx.heap, 18))
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run_one_timeslice().unwrap();
+    let reasons = kernel.why_alive(session);
+    let [reason] = reasons.as_slice() else { panic!("{reasons:?}") };
+    assert!(reason.to_string().contains("2 references tagged \"anon_event\""), "{reason}");
+
+    let weak = kept.borrow_mut().pop().unwrap();
+    let copy_of_weak = weak.clone();
+    copy_of_weak.post(5).unwrap();
+    drop((weak, kept.borrow_mut().pop()));
+    kernel.run_one_timeslice().unwrap();
+    assert!(kernel.is_live(session));
+    let last = kept.take();
+    last[0].clone().post(11).unwrap();
+    drop(last);
+    kernel.run().unwrap();
+    copy_of_weak.clone().post(1).unwrap_err();
+}
+
+#[test]
+fn each_copy_of_a_callback_and_of_what_keeps_alive_holds_until_the_session_is_stopped() {
+    let kernel = kernel();
+    let callback = Rc::new(RefCell::new(None::<Callback<(), u32, u32>>));
+    let c = Rc::clone(&callback);
+    let session = Session::build(())
+        .on_start(move |cx| *c.borrow_mut() = Some(cx.callback("double", ())))
+        .on("double", |_, ((), n): ((), u32)| Reply(2 * n))
+        .spawn(&kernel)
+        .unwrap();
+    let callback = callback.take().unwrap();
+    let (copy, kept) = (callback.clone(), kernel.keep_alive(session, "kept").unwrap());
+    let kept_too = kept.clone();
+    drop((callback, kept));
+    kernel.run_one_timeslice().unwrap();
+    assert_eq!(copy.call(&kernel, 21).unwrap(), 42);
+    drop(copy);
+    assert_eq!(kernel.why_alive(session).len(), 1);
+    kernel.stop().unwrap();
+    drop((kept_too.clone(), kept_too));
+    assert_eq!(kernel.session_count(), 0);
+}

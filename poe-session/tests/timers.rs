@@ -481,3 +481,21 @@ impl Random {
         (self.0 >> 11) as i64 % limit
     }
 }
+
+#[test]
+fn a_heap_begins_with_a_timer_that_there_is_not() {
+    #[derive(Default)]
+    struct Watchdog {
+        timer: TimerId,
+    }
+    let kernel = kernel();
+    Session::build(Watchdog::default())
+        .on_start(|cx| {
+            assert_eq!(cx.heap.timer, TimerId::NONE);
+            let error = cx.delay_adjust(cx.heap.timer, seconds(1)).unwrap_err();
+            assert_eq!(error.to_string(), "timer none has fired or was removed");
+        })
+        .spawn(&kernel)
+        .unwrap();
+    kernel.run().unwrap();
+}
