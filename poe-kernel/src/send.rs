@@ -17,6 +17,10 @@ use crate::{
 /// Who an event is for: a [`SessionId`], or an alias as text.
 ///
 /// An alias is looked up when the event is sent; what is queued stays with the session it was sent to.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` names no session",
+    note = "events are sent to a `SessionId`, as `cx.session()` and `cx.sender()`, or to an alias as text"
+)]
 pub trait Destination {
     /// The session meant, if it is alive.
     fn resolve(&self, kernel: &Kernel) -> Option<SessionId>;

@@ -18,9 +18,17 @@ use poe_kernel::{BoxError, Failure, Outcome, ReplyTo, TimerId};
 pub struct Reply<T>(pub T);
 
 /// What a handler that may fail returns, when it is to be written out: `|cx, n: u32| -> HandlerResult { … Ok(()) }`.
+///
+/// A `main` may return it, too. One that returns a `Result<(), Box<dyn Error>>` cannot pass on the error of a function that
+/// returns this by `?` alone.
 pub type HandlerResult<T = ()> = Result<T, BoxError>;
 
 /// What a handler returns: nothing, a [`Reply`], or a `Result` of either. An error raises `DIE` in the session.
+#[diagnostic::on_unimplemented(
+    message = "a handler cannot return `{Self}`",
+    note = "a handler returns nothing, `Reply(value)` for whoever calls it, or a `Result` of either, as `HandlerResult`",
+    note = "one that never returns says what it would: `|cx, ()| -> HandlerResult {{ todo!() }}`"
+)]
 pub trait IntoOutcome {
     /// Hands the value to the caller.
     ///

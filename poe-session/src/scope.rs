@@ -5,6 +5,10 @@ use poe_kernel::Kernel;
 use crate::{Cx, Kind};
 
 /// Where something that runs other handlers may be done from: `&kernel` outside handlers, `cx` inside.
+#[diagnostic::on_unimplemented(
+    message = "nothing can be done from `{Self}` that runs other handlers",
+    note = "pass `&kernel` outside of handlers, and in a handler `cx`, or `&mut *cx` where it is needed again"
+)]
 pub trait Scope {
     /// What the scope becomes while it lends the heap.
     type Suspended: Suspended;
