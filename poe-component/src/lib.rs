@@ -150,6 +150,9 @@ mod maker;
 pub mod server;
 mod tcp;
 
+/// The crates below, for what the prelude does not have.
+pub use {poe_driver, poe_filter, poe_kernel, poe_session, poe_wheel};
+
 pub use error::ComponentError;
 pub use tcp::{Driven, IntoDriven, Link};
 

@@ -127,6 +127,9 @@ mod scope;
 mod session;
 mod table;
 
+/// The crate below, for what the prelude does not have.
+pub use poe_kernel;
+
 pub use cx::Cx;
 pub use handlers::{Handlers, Unhandled};
 pub use heap::Heap;
@@ -140,9 +143,10 @@ pub use session::Session;
 /// What a program of sessions uses.
 pub mod prelude {
     pub use poe_kernel::{
-        Alarm, BlockingError, CallError, Change, Child, ChildExit, Event, Kernel, KernelError,
-        Mode, Name, Parent, Payload, PostId, Poster, Priority, Ready, SessionId, SessionOption,
-        SessionPoster, Shift, Signal, TimerId,
+        Alarm, Asserts, BlockingError, CallError, Change, Child, ChildExit, Event, KeepAlive,
+        Kernel, KernelError, Mode, Name, Parent, Payload, PostId, Poster, Priority, Ready,
+        SessionId, SessionOption, SessionPoster, Shift, Signal, SpawnError, TimerId, Traces,
+        WeakKernel,
     };
 
     pub use crate::{

@@ -156,8 +156,7 @@ fn what_is_given_back_late_is_no_fault() {
             })
             .spawn(&kernel)
             .unwrap();
-        type Given =
-            Option<(Postback<(), ()>, Callback<(), (), ()>, SessionPoster, poe_kernel::KeepAlive)>;
+        type Given = Option<(Postback<(), ()>, Callback<(), (), ()>, SessionPoster, KeepAlive)>;
         let dropped = Rc::new(Cell::new(false));
         let d = dropped.clone();
         Session::build(None::<Given>.flatten())
