@@ -135,13 +135,20 @@ impl<H, K: Kind> Table<H, K> {
     }
 
     pub(crate) fn remove(&mut self, event: Name) -> bool {
-        let Some(place) = self.find(event) else { return false };
-        if self.places[place].take().is_none() {
-            return false;
-        }
+        let Some(mut vacant) = self.find(event) else { return false };
+        let Some(_removed) = self.places[vacant].take() else { return false };
         self.len -= 1;
-        // Those after it may have been pushed on by it.
-        self.rehash(self.places.len());
+        // Those behind it come up to where they would be without it, as far as they were pushed on.
+        let mask = self.places.len() - 1;
+        let mut place = (vacant + 1) & mask;
+        while let Some((name, _)) = &self.places[place] {
+            let pushed = place.wrapping_sub(Self::hash(*name)) & mask;
+            if pushed >= place.wrapping_sub(vacant) & mask {
+                self.places.swap(vacant, place);
+                vacant = place;
+            }
+            place = (place + 1) & mask;
+        }
         true
     }
 
