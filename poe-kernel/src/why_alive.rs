@@ -107,7 +107,9 @@ impl Kernel {
     /// Why a session is alive: every event, timer, alias, child, watched handle, child process and extra reference that holds it, with the
     /// file and line that gave it; of [`SessionId::KERNEL`], why the kernel goes on: the reasons of all sessions.
     ///
-    /// Nothing is kept for this that the kernel does not need itself, but it looks at all there is.
+    /// Nothing is kept for this that the kernel does not need itself, but it looks at all there is. An event that is being
+    /// handled is no reason any more: in the order of things it let go of its sessions before. That it keeps them until its
+    /// handler has returned is what [`Holds::handling`](crate::Holds::handling) counts.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
