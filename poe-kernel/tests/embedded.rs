@@ -81,31 +81,30 @@ fn hosts() -> impl Iterator<Item = (Kernel, Host)> {
     })
 }
 
-/// Sessions that post, wait and have children; the log says in which order.
+/// Sessions that post and have children, and one that waits then; the log says in which order. Were there two that wait,
+/// how busy the machine is would say whether they come in one turn.
 fn program(kernel: &Kernel) -> Rc<RefCell<Vec<String>>> {
     let log = Rc::new(RefCell::new(Vec::new()));
-    let soon = kernel.time() + Duration::from_millis(3);
     for name in ["a", "b", "c"] {
         let l = Rc::clone(&log);
         spawn(kernel, move |delivery| {
             let kernel = delivery.kernel;
             l.borrow_mut().push(format!("{name} {}", delivery.event));
             match delivery.event.as_str() {
-                "_start" => {
-                    kernel.yield_event("first", 0_u32).unwrap();
-                }
-                "first" => match take::<u32>(delivery.payload) {
-                    Some(n @ 0..3) => kernel.yield_event("first", n + 1).unwrap(),
-                    // All at one time, so that however busy the machine is they come together.
-                    _ => _ = kernel.alarm("later", soon, ()).unwrap(),
-                },
-                "later" => {
+                "_start" => kernel.yield_event("first", 0_u32).unwrap(),
+                "first" => {
+                    if let Some(n @ 0..3) = take::<u32>(delivery.payload) {
+                        return kernel.yield_event("first", n + 1).unwrap();
+                    }
                     let l = Rc::clone(&l);
                     spawn(kernel, move |delivery| {
                         l.borrow_mut().push(format!("{name}'s child {}", delivery.event));
                     });
-                    kernel.alarm("at last", soon + Duration::from_millis(2), ()).unwrap();
+                    if name == "a" {
+                        kernel.delay("later", Duration::from_millis(3), ()).unwrap();
+                    }
                 }
+                "later" => _ = kernel.delay("at last", Duration::from_millis(1), ()).unwrap(),
                 _ => {}
             }
         });
