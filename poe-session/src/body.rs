@@ -229,6 +229,27 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     }
 
     /// Removes the handler of an event of this session (POE: `state` without a handler). Whether there was one.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(0)
+    ///     .on_start(|cx| {
+    ///         cx.yield_event("once", ());
+    ///         cx.yield_event("once", ());
+    ///     })
+    ///     .on("once", |cx, ()| {
+    ///         *cx.heap += 1;
+    ///         assert!(cx.state_remove("once"));
+    ///     })
+    ///     .option(SessionOption::Default, false) // Nobody is to be told of the second one.
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, 1))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn state_remove(&self, event: impl Into<Name>) -> bool {
         let event = event.into();
         let removed = self.body.changeable().borrow().get(event).cloned();

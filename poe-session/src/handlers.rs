@@ -61,6 +61,37 @@ impl<H: 'static, K: Kind> Handlers<H, K> {
     ///
     /// The handler is a closure, a function, or a method of the heap's type; its second parameter is the event's
     /// payload. An event that carries another type is an error of the session it is sent to.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// #[derive(Default)]
+    /// struct Account {
+    ///     balance: u32,
+    /// }
+    ///
+    /// impl Account {
+    ///     fn pay_in(cx: &mut Cx<'_, Self>, amount: u32) {
+    ///         cx.heap.balance += amount;
+    ///     }
+    /// }
+    ///
+    /// const PAY_OUT: Event<u32> = Event::new("pay out");
+    ///
+    /// let handlers = Handlers::new()
+    ///     .on("pay in", Account::pay_in)
+    ///     .on(PAY_OUT, |cx, amount| -> HandlerResult<Reply<u32>> {
+    ///         cx.heap.balance = cx.heap.balance.checked_sub(amount).ok_or("too much")?;
+    ///         Ok(Reply(cx.heap.balance))
+    ///     });
+    /// let account = Session::with(&handlers, Account::default()).spawn(&kernel)?;
+    /// kernel.call::<(), _>(account, "pay in", 10_u32)?;
+    /// assert_eq!(kernel.call::<u32, _>(account, PAY_OUT, 3)?, 7);
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on<P: 'static, R: IntoOutcome>(
         mut self,
         event: impl EventFor<P>,
@@ -71,6 +102,33 @@ impl<H: 'static, K: Kind> Handlers<H, K> {
     }
 
     /// Handles an event with a method of an object that is not the heap (POE: `object_states`).
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    ///
+    /// #[derive(Default)]
+    /// struct Log(RefCell<Vec<String>>);
+    ///
+    /// impl Log {
+    ///     fn line(&self, cx: &mut Cx<'_, ()>, line: &str) {
+    ///         self.0.borrow_mut().push(format!("session {}: {line}", cx.session()));
+    ///     }
+    /// }
+    ///
+    /// let log = Rc::new(Log::default());
+    /// for _ in 0..2 {
+    ///     let session = Session::build(()).object(&log, "log", Log::line).spawn(&kernel)?;
+    ///     kernel.post(session, "log", "hello")?;
+    /// }
+    /// kernel.run()?;
+    /// assert_eq!(*log.0.borrow(), ["session 1: hello", "session 2: hello"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn object<T: 'static, P: 'static, R: IntoOutcome>(
         self,
         object: &Rc<T>,
@@ -98,6 +156,29 @@ impl<H: 'static, K: Kind> Handlers<H, K> {
     }
 
     /// Handles `_child`: a child was created, gained, or lost.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(Vec::new())
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         Session::build(())
+    ///             .on_start(|_| Reply("born"))
+    ///             .on_stop(|_| Reply("gone"))
+    ///             .spawn(cx)?;
+    ///         Ok(())
+    ///     })
+    ///     .on_child(|cx, child| {
+    ///         let value = child.value.downcast_ref().copied().unwrap_or("nothing said");
+    ///         cx.heap.push((child.change, value));
+    ///     })
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, [(Change::Create, "born"), (Change::Stop, "gone")]))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_child<R: IntoOutcome>(
         self,
         handler: impl Fn(&mut Cx<'_, H, K>, Child) -> R + 'static,
@@ -115,6 +196,23 @@ impl<H: 'static, K: Kind> Handlers<H, K> {
 
     /// Handles every event that has no handler of its own (POE: `_default`), `_stop`, `_child` and `_parent` among them; of a
     /// machine not `_start` and `_stop`.
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// let inner = Session::build(0).on("add", |cx, n: i32| *cx.heap += n).spawn(&kernel)?;
+    /// // Passes on what it does not know.
+    /// let outer = Session::build(())
+    ///     .on_start(|_| ())
+    ///     .on_stop(|_| ())
+    ///     .on_default(move |cx, unhandled| cx.post(inner, unhandled.event, unhandled.payload))
+    ///     .spawn(&kernel)?;
+    /// kernel.post(outer, "add", 5)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_default<R: IntoOutcome>(
         mut self,
         handler: impl Fn(&mut Cx<'_, H, K>, Unhandled) -> R + 'static,

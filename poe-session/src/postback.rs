@@ -61,6 +61,30 @@ impl<C: Clone + 'static, A: 'static> Postback<C, A> {
 }
 
 /// Calls its session when it is invoked; made by [`Cx::callback`](crate::Cx::callback).
+///
+/// ```
+/// # use poe_session::prelude::*;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+/// type Price = Callback<&'static str, u32, u32>;
+///
+/// let shop = Session::build(3_u32)
+///     .on("price", |cx, (currency, count): (&str, u32)| {
+///         assert_eq!(currency, "EUR");
+///         Reply(*cx.heap * count)
+///     })
+///     .on("ask", |cx, ()| {
+///         let price: Price = cx.callback("price", "EUR");
+///         Reply(price)
+///     })
+///     .spawn(&kernel)?;
+/// let price: Price = kernel.call(shop, "ask", ())?;
+/// assert_eq!(price.call(&kernel, 7)?, 21);
+/// drop(price); // It has kept the shop open.
+/// # kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Callback<C, A, R> {
     target: Target<C>,
     invoked: PhantomData<fn(A) -> R>,

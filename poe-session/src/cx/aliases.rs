@@ -8,6 +8,29 @@ use crate::Kind;
 impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// As [`Kernel::alias_set`](poe_kernel::Kernel::alias_set).
     ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// let logger = Session::build(Vec::new())
+    ///     .on_start(|cx| cx.alias_set("logger"))
+    ///     .on("log", |cx, line: String| cx.heap.push(line))
+    ///     .on("close", |cx, ()| cx.alias_remove("logger"))
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, ["hello"]))
+    ///     .spawn(&kernel)?;
+    /// Session::build(())
+    ///     .on_start(move |cx| -> HandlerResult {
+    ///         assert_eq!(cx.alias_resolve("logger"), Some(logger));
+    ///         cx.post("logger", "log", String::from("hello"))?;
+    ///         cx.post("logger", "close", ())?;
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`AliasError::InUse`] when another session has it.

@@ -80,6 +80,29 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
 
     /// As [`Kernel::select_with`](poe_kernel::Kernel::select_with).
     ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use std::rc::Rc;
+    ///
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// theirs.write_all(b"hello")?;
+    /// Session::build(Rc::new(ours))
+    ///     .on_start(|cx| cx.select_with(&cx.heap, Mode::Read, "readable", "client 7"))
+    ///     .on("readable", |cx, ready: Ready<UnixStream, &str>| -> HandlerResult {
+    ///         assert_eq!((ready.args, (&*ready.handle).read(&mut [0; 100])?), ("client 7", 5));
+    ///         cx.select_end(&ready.handle, ready.mode);
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`WatchError`] when the operating system will not have the handle watched.
@@ -117,6 +140,37 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
     }
 
     /// As [`Kernel::select_pause`](poe_kernel::Kernel::select_pause).
+    ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    ///
+    /// // Reads no more than once a second, whatever comes.
+    /// let (ours, mut theirs) = UnixStream::pair()?;
+    /// theirs.write_all(b"hello")?;
+    /// drop(theirs);
+    /// Session::build(Rc::new(ours))
+    ///     .on_start(|cx| cx.select_read(&cx.heap, "readable"))
+    ///     .on("readable", |cx, ready: Ready<UnixStream>| -> HandlerResult {
+    ///         if (&*ready.handle).read(&mut [0; 2])? == 0 {
+    ///             cx.select_end(&ready.handle, Mode::Read);
+    ///         } else {
+    ///             cx.select_pause(&ready.handle, Mode::Read);
+    ///             cx.delay("go on", Duration::from_secs(1), ());
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .on("go on", |cx, ()| cx.select_resume(&cx.heap, Mode::Read))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn select_pause<T: AsFd>(&self, handle: &Rc<T>, mode: Mode) -> bool {
         self.kernel.select_pause(handle, mode)

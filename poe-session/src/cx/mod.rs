@@ -24,6 +24,38 @@ use crate::{Heap, Kind, Plain};
 /// Its methods are the kernel's, for the session whose handler this is. Those that may run other handlers before they
 /// return take the context as `&mut`, because the session lends its heap meanwhile: a session that is called may call
 /// back.
+///
+/// While something in the heap is borrowed, of the rest only `cx.kernel` can be used beside it. So what else is needed of
+/// the context is taken before; and two fields of a heap are borrowed at once from a plain reference to it:
+///
+/// ```
+/// # use poe_session::prelude::*;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+/// use std::collections::HashMap;
+///
+/// #[derive(Default)]
+/// struct Callers {
+///     names: Vec<String>,
+///     numbers: HashMap<SessionId, usize>,
+/// }
+///
+/// let register = Session::build(Callers::default())
+///     .on("enter", |cx, name: &str| {
+///         let sender = cx.sender();
+///         let heap = &mut *cx.heap;
+///         heap.numbers.entry(sender).or_insert_with(|| {
+///             heap.names.push(name.to_owned());
+///             heap.names.len()
+///         });
+///     })
+///     .on_stop(|cx| assert_eq!((cx.heap.names.len(), cx.heap.numbers.len()), (1, 1)))
+///     .spawn(&kernel)?;
+/// kernel.post(register, "enter", "Ada")?;
+/// # kernel.run()?;
+/// # Ok(())
+/// # }
+/// ```
 #[non_exhaustive]
 pub struct Cx<'a, H, K: Kind = Plain> {
     /// The session's heap.

@@ -8,6 +8,35 @@ use crate::Kind;
 impl<H: 'static, K: Kind> Cx<'_, H, K> {
     /// As [`Kernel::refcount_increment`](poe_kernel::Kernel::refcount_increment).
     ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// use std::time::Duration;
+    ///
+    /// // Whoever asks waits for the answer, though nothing else keeps it.
+    /// let oracle = Session::build(())
+    ///     .on("ask", |cx, question: &str| -> HandlerResult {
+    ///         cx.refcount_increment(cx.sender(), "answer")?;
+    ///         cx.delay_set("answer", Duration::from_secs(1), (cx.sender(), question.len()));
+    ///         Ok(())
+    ///     })
+    ///     .on("answer", |cx, (asked, answer): (SessionId, usize)| -> HandlerResult {
+    ///         cx.post(asked, "answer", answer)?;
+    ///         cx.refcount_decrement(asked, "answer")?;
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// Session::build(0)
+    ///     .on_start(move |cx| cx.post(oracle, "ask", "why?"))
+    ///     .on("answer", |cx, answer: usize| *cx.heap = answer)
+    ///     .on_stop(|cx| assert_eq!(*cx.heap, 4))
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`RefcountError::NoSession`].

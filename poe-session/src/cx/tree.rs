@@ -37,6 +37,24 @@ impl<H: 'static, K: Kind> Cx<'_, H, K> {
 
     /// As [`Kernel::detach_child`](poe_kernel::Kernel::detach_child).
     ///
+    /// ```
+    /// # use poe_session::prelude::*;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let kernel = Kernel::builder().virtual_clock(std::time::UNIX_EPOCH).build()?;
+    /// Session::build(())
+    ///     .on_start(|cx| -> HandlerResult {
+    ///         let child = Session::build(()).on_parent(|_, parent| assert!(parent.new.is_kernel()));
+    ///         let child = child.spawn(&mut *cx)?;
+    ///         cx.detach_child(child)?;
+    ///         assert_eq!(cx.kernel.parent(child), Some(SessionId::KERNEL));
+    ///         Ok(())
+    ///     })
+    ///     .spawn(&kernel)?;
+    /// # kernel.run()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`DetachError`] when there is no such child.
