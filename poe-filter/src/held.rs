@@ -53,6 +53,8 @@ pub(crate) struct Held {
     parts: usize,
     /// How many of the last ones, at most, are slices of the chunk that they came with.
     sliced: usize,
+    /// How many of the first ones came before the record that the layer made last, and how many octets these are.
+    passed: (usize, usize),
 }
 
 impl Held {
@@ -109,8 +111,12 @@ impl Held {
     }
 
     /// Cuts so many octets out.
-    fn cut(&mut self, mut before: usize, mut count: usize, used: &mut impl Extend<Portion>) {
-        let mut index = 0;
+    fn cut(&mut self, before: usize, mut count: usize, used: &mut impl Extend<Portion>) {
+        if self.passed.1 > before {
+            self.passed = (0, 0);
+        }
+        let mut index = self.passed.0;
+        let mut before = before - self.passed.1;
         while count > 0
             && let Some(portion) = self.portions.get_mut(index)
         {
@@ -118,6 +124,7 @@ impl Held {
             if before > 0 && before >= len {
                 before -= len;
                 index += 1;
+                self.passed = (index, self.passed.1 + len);
                 continue;
             }
             if before == 0 && count >= len {
@@ -141,6 +148,9 @@ impl Held {
 
     fn remove(&mut self, index: usize) -> Option<Portion> {
         let portion = self.portions.remove(index)?;
+        if index < self.passed.0 {
+            self.passed = (0, 0);
+        }
         self.octets -= portion.octets.len();
         self.content -= portion.content.len();
         self.parts -= usize::from(portion.is_part);
@@ -152,6 +162,7 @@ impl Held {
         let portions = std::mem::take(&mut self.portions).into_iter();
         let (parts, whole): (Vec<_>, Vec<_>) = portions.partition(|portion| portion.is_part);
         self.octets = 0;
+        self.passed = (0, 0);
         self.content = parts.iter().map(|part| part.content.len()).sum();
         self.portions = parts.into();
         join(whole.into_iter().map(|portion| portion.octets))
@@ -195,4 +206,33 @@ fn write<F: Filter + ?Sized>(filter: &F, record: &Bytes) -> Option<Bytes> {
     let read = another.get_one().ok()??;
     let is_same = (&read as &dyn Any).downcast_ref::<Bytes>() == Some(record);
     (is_same && another.pending_len() == 0).then_some(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else each control frame in a message of many fragments takes as long as there are fragments.
+    #[test]
+    fn what_came_before_is_passed_over_once() {
+        let mut held = Held::default();
+        let mut used = Vec::new();
+        let mut left = 0;
+        let mut follow = |held: &mut Held, before| {
+            held.follow(Left::Octets { left: before, before }, &mut used);
+            std::mem::take(&mut used).into_iter().map(|portion| portion.octets).collect::<Vec<_>>()
+        };
+        for record in ["ab", "c", "d"] {
+            held.push(record.into(), record.into());
+            left += record.len();
+            held.push("ping".into(), "ping".into());
+            assert_eq!(follow(&mut held, left), ["ping"]);
+        }
+        assert_eq!((held.passed, held.len()), ((3, 4), 3));
+        // One of them is let go, and then all.
+        assert_eq!(follow(&mut held, 3).concat(), b"d");
+        assert_eq!(held.passed, (2, 3));
+        assert_eq!(follow(&mut held, 0).concat(), b"abc");
+        assert_eq!((held.passed, held.len()), ((0, 0), 0));
+    }
 }

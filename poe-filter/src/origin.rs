@@ -1,5 +1,7 @@
 //! Which octets the records came from that the filter next to the wire has given.
 
+use std::mem;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::buffer::InputBuffer;
@@ -9,7 +11,10 @@ use crate::buffer::InputBuffer;
 /// A stack has to hand these over when it is replaced: no record of its own was made of them.
 #[derive(Debug, Default)]
 pub(crate) struct Origin {
-    /// The same octets as are pending in the lowest filter.
+    /// Those at the start of what is pending in the lowest filter that came before its latest record. They are apart, so
+    /// that it costs nothing to pass them over for each of many such records.
+    before: Vec<u8>,
+    /// The same octets as are pending behind these.
     pending: InputBuffer,
 }
 
@@ -21,38 +26,40 @@ impl Origin {
     }
 
     /// Follows the filter, which has so many octets left, and so many of them `before` its latest record; gives what
-    /// it has used up. A `copy` of all that is left is needed only if there are some before.
-    pub(crate) fn take_used(
-        &mut self,
-        left: usize,
-        before: usize,
-        copy: impl FnOnce() -> Bytes,
-    ) -> Bytes {
-        let used = self.pending.len().saturating_sub(left);
+    /// it has used up.
+    pub(crate) fn take_used(&mut self, left: usize, before: usize) -> Bytes {
+        let used = self.len().saturating_sub(left);
         if used == 0 {
             return Bytes::new();
         }
-        if before == 0 {
-            return self.pending.take(used).unwrap_or_default();
+        if let Some(more) = before.checked_sub(self.before.len()).filter(|more| *more > 0) {
+            self.before.extend_from_slice(&self.pending.take(more).unwrap_or_default());
         }
-        // From the midst of what is pending.
-        let mut used = self.pending.take(before + used).unwrap_or_default();
-        self.pending.take_all();
-        self.append(copy());
-        used.split_off(before.min(used.len()))
+        let mut after = Bytes::from(match before {
+            0 => mem::take(&mut self.before),
+            before => self.before.split_off(before.min(self.before.len())),
+        });
+        if let Some(more) = used.checked_sub(after.len()) {
+            return join([after, self.pending.take(more).unwrap_or_default()].into_iter());
+        }
+        let used = after.split_to(used);
+        let rest = join([after, self.pending.take_all()].into_iter());
+        self.append(rest);
+        used
     }
 
     /// All that is pending.
     pub(crate) fn take_all(&mut self) -> Bytes {
-        self.pending.take_all()
+        let before = Bytes::from(mem::take(&mut self.before));
+        join([before, self.pending.take_all()].into_iter())
     }
 
     pub(crate) fn copy_all(&self) -> Bytes {
-        self.pending.copy_all()
+        join([Bytes::copy_from_slice(&self.before), self.pending.copy_all()].into_iter())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.pending.len()
+        self.before.len() + self.pending.len()
     }
 
     /// Lets go of the chunk that the filter has parsed.

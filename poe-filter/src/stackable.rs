@@ -497,8 +497,7 @@ fn pull_filter(
         made = filter.finish(give);
     }
     let known = filter.take_used();
-    let (left, before) = (filter.octets().unwrap_or(0), filter.octets_before());
-    let used = origin.take_used(left, before, || filter.copy_octets());
+    let used = origin.take_used(filter.octets().unwrap_or(0), filter.octets_before());
     if made? {
         return Ok(Some(known.unwrap_or(used)));
     }

@@ -103,9 +103,7 @@ impl<F: Filter, T: Transform<From = F::In, To = F::Out>> Then<F, T> {
             let used = match known {
                 Some(known) => known,
                 None if gathers => {
-                    let lower = &self.lower;
-                    let (left, before) = (lower.pending_len(), lower.pending_before());
-                    self.origin.take_used(left, before, || lower.get_pending())
+                    self.origin.take_used(self.lower.pending_len(), self.lower.pending_before())
                 }
                 None => Bytes::new(),
             };

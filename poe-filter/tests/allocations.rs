@@ -5,6 +5,8 @@ mod sys;
 
 use bytes::Bytes;
 use poe_filter::{Block, Filter, IntegerLength, Line, LineBlock, Netstring, Stream};
+#[cfg(feature = "websocket")]
+use poe_filter::{FilterLayer, Map, Stackable, WebSocket, WebSocketMessage};
 use sys::measure;
 
 type Octets = Box<dyn Filter<In = Bytes, Out = Bytes>>;
@@ -110,5 +112,37 @@ fn only_a_record_that_spreads_over_chunks_is_copied() {
         assert_eq!(copied, usize::from(name != "a stream"), "{name}");
         // What waits, what it grows into with the rest, and the counter of the record; the beginning of one more line.
         assert!(allocations <= AHEAD + 5, "{name}: {allocations}");
+    }
+}
+
+/// Else whoever sends a long fragment first has each ping of a few octets cost as much.
+#[cfg(feature = "websocket")]
+#[test]
+fn a_control_frame_costs_nothing_for_the_message_around_it() {
+    const FRAGMENT: usize = 1 << 20;
+    let octets = |message| match message {
+        WebSocketMessage::Binary(octets) | WebSocketMessage::Ping(octets) => octets,
+        other => panic!("{other:?}"),
+    };
+    let messages = || Map::new(octets, WebSocketMessage::Binary);
+    let mut stack: Stackable = Stackable::new();
+    stack.push(WebSocket::client()).unwrap();
+    stack.push(messages()).unwrap();
+    let typed = WebSocket::client().then(messages()).then(FilterLayer::new(Stream::new()));
+    for mut filter in [stack.boxed(), typed.boxed()] {
+        let header = [&[0x02, 0x7f], &(FRAGMENT as u64).to_be_bytes()[..]].concat();
+        let fragment = [&header[..], &vec![b'x'; FRAGMENT]].concat();
+        assert!(filter.get(fragment.into()).unwrap().is_empty());
+        let ping = || Bytes::from_static(b"\x89\x01p");
+        assert_eq!(filter.get(ping()).unwrap(), ["p"]);
+        let (records, _, growth) = measure(|| filter.get(ping()).unwrap());
+        assert_eq!(records, ["p"]);
+        assert!(growth < 1000, "{growth}");
+        assert_eq!(filter.pending_len(), header.len() + FRAGMENT);
+        assert_eq!(
+            filter.get(b"\x80\x00\x89\x01q"[..].into()).unwrap().concat().len(),
+            FRAGMENT + 1
+        );
+        assert_eq!(filter.pending_len(), 0);
     }
 }
