@@ -243,6 +243,8 @@
 //!   [a time](ReadLineBuilder::escape_time), a paste is no command, and arrows work in both of their encodings.
 //! - `undo`, numeric arguments, `character-search`, `vi-complete`, `vi-fetch-history` and the direction of `vi-char-search` work.
 //!   Incremental search looks for text, not for a regular expression. `suspend` is there, at `^Z`.
+//! - A search that is given up leaves the line as it was; in POE `^G` gives up the line. `end-of-history` goes back to the line that was
+//!   being typed, POE's to the last one of the history.
 //! - Kills one after another are one, words are letters and digits for `transpose-words` too, and `transpose-chars` goes on, as in GNU
 //!   readline. Keys typed behind one that ends a line are for the next.
 //! - The arguments of `yank` and `unix-word-rubout` repeat them. Those of `transpose-chars`, `transpose-words`,
@@ -316,10 +318,11 @@ pub use wheel_id::WheelId;
 /// What a program of wheels uses.
 pub mod prelude {
     pub use crate::{
-        Address, Conduit, Connection, Domain, Exception, FollowTail, FollowTailEvent, Input,
-        IoCause, IoError, ListenAccept, Listening, Position, PutMode, ReadLine, ReadLineEvent,
-        ReadWrite, ReadWriteEvent, Redirect, Run, RunEvent, RunExit, Socket, SocketFactory,
-        SocketType, Udp, UdpEvent, WheelId,
+        Address, CodeIn, CodeIo, Completion, Conduit, Connection, Domain, EditedLine, Exception,
+        FollowTail, FollowTailEvent, Input, IoCause, IoError, ListenAccept, Listening,
+        ListeningSocket, Position, PutMode, ReadLine, ReadLineEvent, ReadWrite, ReadWriteEvent,
+        Redirect, Run, RunEvent, RunExit, Socket, SocketFactory, SocketType, Udp, UdpEvent,
+        WheelError, WheelId, Winsize, pipe, udp,
     };
     #[cfg(feature = "curses")]
     pub use crate::{Curses, CursesEvent, TerminalInput};

@@ -30,7 +30,6 @@ use crate::{Address, IoError, Socket, WheelError, WheelId};
 /// ```
 /// use poe_session::prelude::*;
 /// use poe_wheel::prelude::*;
-/// use poe_wheel::udp;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let kernel = Kernel::new()?;
