@@ -47,7 +47,9 @@ impl UnixPath {
             return Ok(None);
         }
         let identity = identity(path).map_err(|e| ("stat", e))?;
-        Ok(Some(Self { path: path.to_path_buf(), identity, process: std::process::id() }))
+        // Where it is though the program changes its directory.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        Ok(Some(Self { path, identity, process: std::process::id() }))
     }
 
     /// Has the path stay where it is.

@@ -51,6 +51,18 @@ fn a_path_that_nobody_listens_at_any_more_is_taken_over() {
     assert!(!place.path().exists());
 }
 
+#[test]
+fn a_path_is_removed_wherever_the_program_has_gone() {
+    let place = Place::new("gone");
+    // The other tests here have paths that do not depend on it.
+    std::env::set_current_dir(place.path().parent().unwrap()).unwrap();
+    let listening = factory().bind_path(place.path().file_name().unwrap()).listen().unwrap();
+    std::env::set_current_dir("/").unwrap();
+    assert!(place.path().exists());
+    drop(listening);
+    assert!(!place.path().exists());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn as_many_clients_wait_as_the_queue_is_long() {
