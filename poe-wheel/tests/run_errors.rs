@@ -105,6 +105,16 @@ fn what_the_shell_does_not_find_is_an_exit_status_and_what_is_there_has_its_own(
 }
 
 #[test]
+fn a_command_is_none_of_the_shells_options() {
+    let _alone = ALONE.lock();
+    let kernel = kernel();
+    let command = Run::build_shell("-x 2>&-; echo \"$0 $1\"").program_args(["-y"]);
+    let log = record(&kernel, with_outputs(command));
+    run(&kernel);
+    assert!(log.take().contains(&"out sh -y".to_owned()));
+}
+
+#[test]
 fn what_cannot_be_executed_is_an_error() {
     let _alone = ALONE.lock();
     let folder = Folder::new("not-executable");
@@ -133,12 +143,14 @@ fn what_cannot_be_executed_is_an_error() {
 }
 
 #[test]
-fn a_name_with_a_nul_is_an_error() {
+fn what_cannot_be_told_to_a_program_is_an_error() {
     let _alone = ALONE.lock();
     for child in [
         Run::build("tr\0ue"),
         Run::build("true").program_args(["\0"]),
         Run::build("true").env("A", "\0"),
+        Run::build("true").env("A=B", "C"),
+        Run::build("true").env("", "C"),
         Run::build_shell("\0"),
     ] {
         let (operation, _, error) = refused_error(child);

@@ -64,8 +64,10 @@ impl Surroundings {
             }
             Name::Shell(command) => {
                 let dummy = "sh"; // What `$0` is; the arguments are `$1` and so on.
-                let first = [OsStr::new("sh"), OsStr::new("-c"), command, OsStr::new(dummy)];
-                (PathBuf::from("/bin/sh"), first.to_vec())
+                // A command that begins with `-` is none of the shell's options.
+                let first = ["sh", "-c", "--"].map(OsStr::new).into_iter();
+                let first = first.chain([command, OsStr::new(dummy)]).collect();
+                (PathBuf::from("/bin/sh"), first)
             }
         };
         let arguments = first.into_iter().chain(arguments.iter().map(OsString::as_os_str));
@@ -88,6 +90,7 @@ impl Surroundings {
             kept.map(|(name, value)| assignment(&name, &value)).collect::<io::Result<_>>()?;
         for (name, value) in &self.changes {
             if let Some(value) = value {
+                check_name(name)?;
                 environment.push(assignment(name, value)?);
             }
         }
@@ -153,6 +156,16 @@ impl fmt::Display for Name<'_> {
 fn may_execute(path: &Path) -> io::Result<()> {
     access(path, AccessFlags::X_OK)?;
     if path.is_dir() { Err(nix::errno::Errno::EACCES.into()) } else { Ok(()) }
+}
+
+/// Refuses what the child would take for another variable.
+fn check_name(name: &OsStr) -> io::Result<()> {
+    if name.is_empty() || name.as_bytes().contains(&b'=') {
+        let message =
+            format!("{name:?} is no name of a variable; it may not be empty, nor have = in it");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(())
 }
 
 fn assignment(name: &OsStr, value: &OsStr) -> io::Result<CString> {
