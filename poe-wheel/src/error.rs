@@ -255,7 +255,7 @@ pub enum WheelError {
         #[source]
         source: io::Error,
     },
-    /// Parameters that exclude each other (POE croaks).
+    /// Parameters that exclude each other, or are none (POE croaks).
     #[error("{0}")]
     Parameters(&'static str),
     /// An event of a stream that the wheel does not have.

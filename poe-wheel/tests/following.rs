@@ -423,6 +423,8 @@ fn mistakes_are_errors_of_spawn() {
             assert!(matches!(error, WheelError::NoInputEvent), "{error}");
             let error = follow(&path).seek(1).seek_back(1).spawn(cx.kernel).unwrap_err();
             assert!(matches!(error, WheelError::OnePlace), "{error}");
+            let error = follow("").spawn(cx.kernel).unwrap_err();
+            assert_eq!(error.to_string(), "a file to follow needs a name; this one is empty");
             let error = follow(&folder).spawn(cx.kernel).unwrap_err();
             assert!(error.to_string().ends_with(": it is a directory"), "{error}");
             let handle = File::open(&folder).unwrap();

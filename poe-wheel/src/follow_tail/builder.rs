@@ -175,8 +175,8 @@ impl<In: 'static> FollowTailBuilder<In> {
     /// # Errors
     ///
     /// [`WheelError::NoActiveSession`] outside a handler; [`WheelError::NoInputEvent`]; [`WheelError::Directory`];
-    /// [`WheelError::OnePlace`] when there are several of `seek`, `seek_back` and `position`; [`WheelError::Watch`] when what
-    /// is no plain file cannot be watched.
+    /// [`WheelError::OnePlace`] when there are several of `seek`, `seek_back` and `position`; [`WheelError::Parameters`] for a name
+    /// that is empty; [`WheelError::Watch`] when what is no plain file cannot be watched.
     #[track_caller]
     pub fn spawn(self, kernel: &Kernel) -> Result<FollowTail<In>, WheelError> {
         if kernel.active_session().is_kernel() {
@@ -192,6 +192,10 @@ impl<In: 'static> FollowTailBuilder<In> {
             (None, None, Some(position)) => Place::Position(position),
             _ => return Err(WheelError::OnePlace),
         };
+        if matches!(&self.what, What::File(path) if path.as_os_str().is_empty()) {
+            // No file will ever have it.
+            return Err(WheelError::Parameters("a file to follow needs a name; this one is empty"));
+        }
         let is_directory = |error: &io::Error| error.raw_os_error() == Some(Errno::EISDIR as i32);
         let (path, opened) = match self.what {
             What::File(path) => match Opened::by_name(&path) {

@@ -63,6 +63,10 @@ impl Port {
     pub(super) fn number(&self, kind: SocketType) -> io::Result<u16> {
         match self {
             Self::Number(port) => Ok(*port),
+            Self::Service(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => {
+                let message = format!("{digits:?} is no port; they are numbers up to 65535");
+                Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+            }
             Self::Service(service) => {
                 let services = std::fs::read_to_string("/etc/services")?;
                 let protocol = match kind {
@@ -194,6 +198,10 @@ mod tests {
     fn digits_are_a_number() {
         assert_eq!(Port::from("80"), Port::Number(80));
         assert_eq!(Port::from("www"), Port::Service("www".into()));
+        for text in ["70000", ""] {
+            let error = Port::from(text).number(SocketType::Stream).unwrap_err().to_string();
+            assert_eq!(error, format!("{text:?} is no port; they are numbers up to 65535"));
+        }
     }
 
     #[test]
