@@ -140,7 +140,13 @@ impl Kernel {
         ready.clear();
         self.inner.handles.borrow().always_ready(&mut ready);
         let timeout = if ready.is_empty() { self.timeout() } else { Some(Duration::ZERO) };
-        trace!(self, EVENTS, SessionId::KERNEL, "waits for handles for at most {timeout:?}");
+        trace!(
+            self,
+            EVENTS,
+            SessionId::KERNEL,
+            "waits for handles{}",
+            timeout.map_or_else(String::new, |time| format!(" for at most {time:?}"))
+        );
         let result = self.tell_loop().and_then(|()| {
             let waited = self.inner.event_loop.borrow_mut().wait(&mut ready, timeout);
             waited.map_err(|source| KernelError::EventLoop { operation: "wait", source })

@@ -27,7 +27,7 @@ pub type HandlerResult<T = ()> = Result<T, BoxError>;
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     note = "a handler returns nothing, `Reply(value)` for whoever calls it, or a `Result` of either, as `HandlerResult`",
-    note = "one that never returns says what it would: `|cx, ()| -> HandlerResult {{ todo!() }}`"
+    note = "one that never returns says what it would: `|cx, ()| -> HandlerResult {{ … }}`"
 )]
 pub trait IntoOutcome {
     /// Hands the value to the caller.
