@@ -72,10 +72,11 @@ pub enum FilterError {
 
     /// The input ended within a record. The octets stay pending.
     #[error(
-        "input ended within a record, {held} octets after its start; the peer closed too early"
+        "input ended within a record, with {held} octets of it pending; the peer closed too early"
     )]
     Truncated {
-        /// How many octets of the record had arrived, its length prefix included.
+        /// How many octets of the record are pending, its length prefix included: not those of a body that were given
+        /// piece by piece, or skipped.
         held: usize,
     },
 
