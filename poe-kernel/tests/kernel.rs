@@ -8,8 +8,8 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, UNIX_EPOCH};
 
 use poe_kernel::{
-    CallError, Cause, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, Outcome,
-    SessionId, Signal, SpawnError, Timeout, Traces, Watch, WatchId, take,
+    CallError, Cause, Delivery, Dispatch, Failure, Flush, Kernel, KernelError, Mode, Name, Outcome,
+    ReasonCause, SessionId, Signal, SpawnError, Timeout, Traces, Watch, WatchId, take,
 };
 
 /// A session that is a function.
@@ -296,6 +296,41 @@ fn watches_of_one_session_end_in_any_order() {
     }
     kernel.stop().unwrap();
     assert!(watches.iter().all(|&id| !kernel.resume_watch(id)), "all have ended with it");
+}
+
+/// It would not end in minutes if each tag were looked for among all the others.
+#[test]
+fn a_session_has_as_many_tags_as_it_likes() {
+    const TAGS: usize = 100_000;
+    let kernel = virtual_kernel();
+    let session = spawn(&kernel, |_| Ok(()));
+    let tags: Vec<Name> = (0..TAGS).map(|tag| Name::from(format!("tag {tag}"))).collect();
+    let mut kept = Vec::new();
+    for &tag in &tags {
+        assert_eq!(kernel.refcount_increment(session, tag).unwrap(), 1);
+        kept.push(kernel.keep_alive(session, tag).unwrap());
+    }
+    assert_eq!(kernel.refcount_increment(session, tags[TAGS / 2]).unwrap(), 2);
+    assert_eq!(kernel.refcount_decrement(session, tags[TAGS / 2]).unwrap(), 1);
+    let reasons = kernel.why_alive(session);
+    let shown: Vec<Name> = reasons
+        .iter()
+        .filter_map(|reason| match reason.cause {
+            ReasonCause::Reference { tag, .. } => Some(tag),
+            _ => None,
+        })
+        .collect();
+    let twice: Vec<Name> = tags.iter().flat_map(|&tag| [tag, tag]).collect();
+    assert!(shown == twice, "in the order in which they were taken");
+    drop(kept);
+    kernel.run_one_timeslice().unwrap();
+    assert!(kernel.is_live(session));
+    for &tag in &tags {
+        assert_eq!(kernel.refcount_decrement(session, tag).unwrap(), 0);
+    }
+    assert!(kernel.refcount_decrement(session, tags[0]).is_err());
+    kernel.run().unwrap();
+    assert!(!kernel.is_live(session));
 }
 
 #[test]

@@ -1,34 +1,19 @@
 //! Extra references: tagged counts that keep a session alive.
 
+mod tags;
+
 use std::panic::Location;
 
+use self::tags::{Owner, Reference, Tags};
 use crate::hash::IdMap;
 use crate::sessions::table::Hold;
 use crate::trace::trace;
 use crate::{Asserts, Kernel, Name, Place, RefcountError, SessionId};
 
-/// The references of one tag that were taken at one place.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reference {
-    pub(crate) tag: Name,
-    owner: Owner,
-    pub(crate) count: u32,
-    pub(crate) since: Place,
-}
-
-/// Who may give a reference back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
-    /// Whoever knows the tag.
-    Anyone,
-    /// What took it, such as a postback.
-    Taker,
-}
-
 /// The references of each session that has any.
 #[derive(Debug, Default)]
 pub(crate) struct References {
-    by_session: IdMap<SessionId, Vec<Reference>>,
+    by_session: IdMap<SessionId, Tags>,
 }
 
 impl References {
@@ -41,39 +26,28 @@ impl References {
         self.by_session.len()
     }
 
-    pub(crate) fn of(&self, session: SessionId) -> &[Reference] {
-        self.by_session.get(&session).map_or(&[], Vec::as_slice)
+    /// In the order in which they were taken.
+    pub(crate) fn of(&self, session: SessionId) -> Vec<Reference> {
+        self.by_session.get(&session).map_or_else(Vec::new, Tags::all)
     }
 
     /// How many tags a session has: each holds it once, however often it is counted.
     pub(crate) fn tags(&self, session: SessionId) -> usize {
-        let all = self.of(session);
-        let is_first = |(index, one): &(usize, &Reference)| {
-            !all[..*index].iter().any(|other| other.is(one.tag, one.owner))
-        };
-        all.iter().enumerate().filter(is_first).count()
+        self.by_session.get(&session).map_or(0, Tags::count)
     }
 
     /// A place at which a reference was taken that its taker is to give back.
     pub(crate) fn taken(&self, session: SessionId, tag: Name) -> Option<Place> {
-        let reference = self.of(session).iter().find(|one| one.is(tag, Owner::Taker))?;
-        Some(reference.since)
+        Some(self.by_session.get(&session)?.first(tag, Owner::Taker)?.since)
     }
 
-    pub(crate) fn clear(&mut self, session: SessionId) -> Option<Vec<Reference>> {
+    pub(crate) fn clear(&mut self, session: SessionId) -> Option<Tags> {
         self.by_session.remove(&session)
     }
 
     /// Counts one more; how many there are of this tag and owner.
     fn increment(&mut self, session: SessionId, tag: Name, owner: Owner, since: Place) -> u32 {
-        let all = self.by_session.entry(session).or_insert_with(|| Vec::with_capacity(1));
-        let mut alike = all.iter_mut().filter(|one| one.is(tag, owner));
-        if let Some(reference) = alike.find(|one| one.since == since) {
-            reference.count += 1;
-        } else {
-            all.push(Reference { tag, owner, count: 1, since });
-        }
-        count(all, tag, owner)
+        self.by_session.entry(session).or_insert_with(Tags::new).increment(tag, owner, since)
     }
 
     /// Counts one less: of those taken at this place, or the place named last if that is not known.
@@ -85,29 +59,12 @@ impl References {
         since: Option<Place>,
     ) -> Option<u32> {
         let all = self.by_session.get_mut(&session)?;
-        let position = all
-            .iter()
-            .rposition(|one| one.is(tag, owner) && since.is_none_or(|since| since == one.since))?;
-        all[position].count -= 1;
-        if all[position].count == 0 {
-            all.remove(position);
-        }
-        let count = count(all, tag, owner);
+        let count = all.decrement(tag, owner, since)?;
         if all.is_empty() {
             self.by_session.remove(&session);
         }
         Some(count)
     }
-}
-
-impl Reference {
-    fn is(&self, tag: Name, owner: Owner) -> bool {
-        self.tag == tag && self.owner == owner
-    }
-}
-
-fn count(all: &[Reference], tag: Name, owner: Owner) -> u32 {
-    all.iter().filter(|one| one.is(tag, owner)).map(|one| one.count).sum()
 }
 
 impl Kernel {
