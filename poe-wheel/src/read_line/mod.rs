@@ -11,6 +11,7 @@ mod inputrc;
 mod key;
 mod keymap;
 mod kill_ring;
+mod layout;
 pub(crate) mod output;
 mod plain;
 mod raw_terminals;

@@ -1,10 +1,6 @@
 //! The prompt and the line on a terminal: what is to be sent so that it shows them.
 
-use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// Where the next word goes after a tab in a prompt.
-const TAB: usize = 8;
+use super::layout::{Layout, Picture, width};
 
 /// How many columns and rows a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,38 +15,12 @@ impl Default for Size {
     }
 }
 
-/// What one place shows, with what has no width before it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Cell {
-    text: String,
-    width: usize,
-    /// The width if terminals do not agree about it: those that show the parts of an emoji side by side need so much room.
-    unsure: Option<usize>,
-}
-
-impl Cell {
-    fn new(text: impl Into<String>, width: usize) -> Self {
-        Self { text: text.into(), width, unsure: None }
-    }
-
-    fn room(&self) -> usize {
-        self.width.max(self.unsure.unwrap_or(0))
-    }
-}
-
-/// The rows that a prompt and a line take, and where the cursor is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Picture {
-    rows: Vec<Vec<Cell>>,
-    row: usize,
-    column: usize,
-}
-
 /// What a terminal shows of a line.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     size: Size,
     prompt: String,
+    layout: Layout,
     shown: Option<Picture>,
 }
 
@@ -69,8 +39,7 @@ impl Screen {
             self.wipe(out);
             prompt.clone_into(&mut self.prompt);
         }
-        let mut picture = picture(prompt, line, cursor, self.size.columns);
-        picture.cut(self.size.rows);
+        let picture = self.layout.picture(prompt, line, cursor, self.size);
         let fresh = Picture { rows: vec![Vec::new()], row: 0, column: 0 };
         let mut old = self.shown.take().unwrap_or(fresh);
         for row in 0..picture.rows.len().max(old.rows.len()) {
@@ -115,6 +84,7 @@ impl Screen {
 
     /// Leaves prompt and line where they are, and goes below them.
     pub(super) fn leave(&mut self, out: &mut String) {
+        self.layout = Layout::default();
         if let Some(picture) = self.shown.take() {
             for _ in picture.row..picture.rows.len() {
                 out.push_str("\r\n");
@@ -130,18 +100,6 @@ impl Screen {
     pub(super) fn clear(&mut self, out: &mut String) {
         self.forget();
         out.push_str("\x1B[H\x1B[2J");
-    }
-}
-
-impl Picture {
-    /// Leaves the rows around the cursor, when a terminal has fewer than there are.
-    fn cut(&mut self, most: usize) {
-        if self.rows.len() > most {
-            let first = (self.row + 1).saturating_sub(most);
-            self.rows.drain(..first);
-            self.rows.truncate(most);
-            self.row -= first;
-        }
     }
 }
 
@@ -174,157 +132,6 @@ fn step(
 fn up(rows: usize, out: &mut String) {
     if rows > 0 {
         out.push_str(&format!("\x1B[{rows}A"));
-    }
-}
-
-fn width(cells: &[Cell]) -> usize {
-    cells.iter().map(|cell| cell.width).sum()
-}
-
-/// Lays a prompt and a line out on rows of so many columns.
-fn picture(prompt: &str, line: &str, cursor: usize, columns: usize) -> Picture {
-    let picture = Picture { rows: vec![Vec::new()], row: 0, column: 0 };
-    let mut layout = Layout { picture, at: 0, columns };
-    prompt_cells(prompt).into_iter().for_each(|cell| layout.put(cell));
-    let mut is_before = true;
-    for (place, grapheme) in line.grapheme_indices(true) {
-        let cells = line_cells(grapheme);
-        if is_before && cursor < place + grapheme.len() {
-            is_before = false;
-            layout.put_cursor(cells.first().map_or(1, Cell::room));
-        }
-        cells.into_iter().for_each(|cell| layout.put(cell));
-    }
-    if is_before {
-        layout.put_cursor(1);
-    }
-    layout.picture
-}
-
-/// A picture that is being made.
-struct Layout {
-    picture: Picture,
-    /// The column of the next cell.
-    at: usize,
-    columns: usize,
-}
-
-impl Layout {
-    fn put(&mut self, mut cell: Cell) {
-        if cell.text == "\n" {
-            return self.begin_row();
-        }
-        if cell.room() > self.columns {
-            // There is no room for it anywhere.
-            cell = Cell::new("?", 1);
-        }
-        self.make_room(cell.room());
-        self.at += cell.width;
-        if let Some(row) = self.picture.rows.last_mut() {
-            row.push(cell);
-        }
-    }
-
-    /// The cursor is where the next cell will be, which is so wide.
-    fn put_cursor(&mut self, width: usize) {
-        self.make_room(width.min(self.columns));
-        (self.picture.row, self.picture.column) = (self.picture.rows.len() - 1, self.at);
-    }
-
-    /// What does not fit into this row goes to the next, whole.
-    fn make_room(&mut self, width: usize) {
-        if self.at + width > self.columns {
-            self.begin_row();
-        }
-    }
-
-    fn begin_row(&mut self) {
-        self.picture.rows.push(Vec::new());
-        self.at = 0;
-    }
-}
-
-/// What a character of the line looks like: control characters as `^X`.
-fn line_cells(grapheme: &str) -> Vec<Cell> {
-    let char = grapheme.chars().next().unwrap_or_default();
-    if grapheme == "\r\n" {
-        return [line_cells("\r"), line_cells("\n")].concat();
-    }
-    if char.is_control() {
-        let shown = u8::try_from(char).map_or(b'?', |octet| octet & 0x7F ^ 0x40) as char;
-        return ['^', shown].map(|char| Cell::new(char, 1)).into();
-    }
-    match grapheme.width() {
-        // What has no width would be lost on the cell before it.
-        0 => vec![Cell::new(format!("\u{25CC}{grapheme}"), 1)],
-        width => {
-            let parts = grapheme.chars().map(|char| char.width().unwrap_or(0)).sum();
-            vec![Cell { unsure: (parts != width).then_some(parts), ..Cell::new(grapheme, width) }]
-        }
-    }
-}
-
-/// The cells of a prompt, in which escape sequences, and what is between `\[` and `\]`, take no room.
-fn prompt_cells(prompt: &str) -> Vec<Cell> {
-    let mut cells: Vec<Cell> = Vec::new();
-    let mut hidden = String::new();
-    let mut rest = prompt;
-    while !rest.is_empty() {
-        let length =
-            if let Some(inside) = rest.strip_prefix("\\[") {
-                let end = inside.find("\\]").unwrap_or(inside.len());
-                hidden.push_str(&inside[..end]);
-                (2 + end + 2).min(rest.len())
-            } else if rest.starts_with('\x1B') {
-                let length = escape_length(rest);
-                hidden.push_str(&rest[..length]);
-                length
-            } else {
-                let grapheme = rest.graphemes(true).next().unwrap_or(rest);
-                match grapheme {
-                    "\n" | "\r\n" => cells.push(Cell::new("\n", 0)),
-                    "\t" => {
-                        let row = cells.rsplit(|cell| cell.text == "\n").next().unwrap_or_default();
-                        let blank = |_| Cell::new(std::mem::take(&mut hidden) + " ", 1);
-                        cells.extend((width(row) % TAB..TAB).map(blank).collect::<Vec<_>>());
-                    }
-                    _ => cells.extend(line_cells(grapheme).into_iter().map(|cell| Cell {
-                        text: std::mem::take(&mut hidden) + &cell.text,
-                        ..cell
-                    })),
-                }
-                grapheme.len()
-            };
-        rest = &rest[length..];
-    }
-    match cells.last_mut() {
-        Some(last) if last.text != "\n" => last.text.push_str(&hidden),
-        _ if !hidden.is_empty() => cells.push(Cell::new(hidden, 0)),
-        _ => {}
-    }
-    cells
-}
-
-/// How long the escape sequence is that a text begins with.
-fn escape_length(text: &str) -> usize {
-    let body = &text.as_bytes()[1..];
-    match body.first() {
-        Some(b'[') => {
-            let last = body[1..].iter().position(|octet| (0x40..=0x7E).contains(octet));
-            last.map_or(text.len(), |last| last + 3)
-        }
-        Some(b']' | b'P' | b'X' | b'^' | b'_') => {
-            // A string, as a title or a link: it ends with BEL or ESC \.
-            let bell = text.find('\x07').map(|at| at + 1);
-            let end = text.find("\x1B\\").map(|at| at + 2);
-            [bell, end].into_iter().flatten().min().unwrap_or(text.len())
-        }
-        Some(octet) if octet.is_ascii() => {
-            // As of the character sets, which `tput sgr0` names too: `ESC ( B`.
-            let last = body.iter().position(|octet| !(0x20..=0x2F).contains(octet));
-            last.filter(|last| body[*last].is_ascii()).map_or(1, |last| last + 2)
-        }
-        _ => 1,
     }
 }
 
