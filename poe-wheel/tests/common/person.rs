@@ -52,6 +52,11 @@ impl Person {
         assert_eq!(rustix::io::write(&self.master, octets), Ok(octets.len()));
     }
 
+    /// As much of these as the terminal takes now; how many that are.
+    pub fn types_some(&self, octets: &[u8]) -> usize {
+        rustix::io::write(&self.master, octets).unwrap_or(0)
+    }
+
     /// The screen, without blank rows at the end.
     pub fn sees(&self) -> String {
         let mut room = [0; 65536];

@@ -1,5 +1,6 @@
 //! Keys, lines and what the screen shows of them.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use poe_wheel::ReadLineEvent;
@@ -120,4 +121,24 @@ fn names_of_events_change() {
     program.until_seen(">");
     program.person.types("line\r");
     assert_eq!(program.end(), ["renamed Ok(\"line\")"]);
+}
+
+#[test]
+fn a_long_text_is_pasted_into_a_line() {
+    let text = "0123456789".repeat(10_000);
+    for (before, behind) in [("", ""), ("\x1B[200~", "\x1B[201~")] {
+        let program = Program::sized(80, 24, |builder| builder);
+        let keys = format!("()\x02{before}{text}{behind}\x05|");
+        let rest = Cell::new(keys.as_bytes());
+        program.until(|| {
+            rest.set(&rest.get()[program.person.types_some(rest.get())..]);
+            rest.get().is_empty() && program.person.sees().ends_with("789)|")
+        });
+        let rows = program.person.sees();
+        assert!(rows.lines().take(23).all(|row| row.len() == 80 && row.ends_with('6')), "{rows}");
+        assert_eq!(program.person.cursor(), (23, 5), "{rows}");
+        program.person.types("\r");
+        program.person.types("\x04");
+        assert_eq!(program.end(), [format!("line ({text})|"), "eot".to_owned()]);
+    }
 }

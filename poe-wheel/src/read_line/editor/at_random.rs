@@ -93,4 +93,66 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn keys_that_come_together_do_what_they_do_one_by_one(
+        is_vi in any::<bool>(),
+        keys in prop::collection::vec(prop_oneof![3 => letters(), 1 => prop::collection::vec(key(), 1..3)], 0..20),
+    ) {
+        let [mut one, mut other] = [(); 2].map(|()| {
+            let mut editor = Editor::new("test");
+            editor.history.add(["one two", "漢字 é"].map(str::to_owned));
+            if is_vi {
+                editor.set("editing-mode", "vi");
+            }
+            editor.begin();
+            editor
+        });
+        let mut strokes: VecDeque<Stroke> = keys.concat().into_iter().map(Stroke::Key).collect();
+        for stroke in strokes.clone() {
+            if !one.is_over {
+                let effects = one.typed(stroke);
+                follow(&mut one, effects);
+            }
+        }
+        while !other.is_over {
+            other.go_on_inserting(&mut strokes);
+            let Some(stroke) = strokes.pop_front() else { break };
+            let effects = other.typed(stroke);
+            follow(&mut other, effects);
+        }
+        loop {
+            prop_assert_eq!(&one.text, &other.text);
+            prop_assert_eq!((one.map, one.last), (other.map, other.last));
+            let undone = one.undo.pop();
+            prop_assert_eq!(&undone, &other.undo.pop());
+            let Some(before) = undone else { break };
+            (one.text, other.text) = (before.clone(), before);
+        }
+    }
+}
+
+fn letters() -> impl Strategy<Value = Vec<Key>> {
+    "[a-z é漢\u{301}]{0,20}".prop_map(|text| text.chars().map(Key::char).collect())
+}
+
+#[test]
+fn a_text_is_inserted_at_once() {
+    let mut editor = Editor::new("test");
+    editor.begin();
+    editor.set_text(")", 0);
+    let mut strokes: VecDeque<_> = "a text(".chars().map(Key::char).map(Stroke::Key).collect();
+    strokes.push_back(Stroke::Key(Key::ctrl('b')));
+    let first = strokes.pop_front().unwrap();
+    assert!(editor.typed(first).is_empty());
+    editor.go_on_inserting(&mut strokes);
+    assert_eq!(strokes, [Stroke::Key(Key::ctrl('b'))]);
+    assert_eq!((editor.text(), editor.cursor()), ("a text()", 7));
+    // No more than there is room for.
+    editor.set_text(&"x".repeat(LONGEST - 4), 0);
+    let mut strokes: VecDeque<_> = "漢漢".chars().map(Key::char).map(Stroke::Key).collect();
+    editor.last = F::SelfInsert;
+    editor.go_on_inserting(&mut strokes);
+    assert_eq!((strokes.len(), editor.cursor()), (1, 3));
+    assert_eq!(editor.typed(strokes.pop_front().unwrap()), [Effect::Bell]);
 }

@@ -218,6 +218,36 @@ impl Editor {
         self.go_on()
     }
 
+    /// Takes keys that go on with inserting themselves, all at once: one by one, each would move what is behind the cursor.
+    pub(super) fn go_on_inserting(&mut self, strokes: &mut VecDeque<Stroke>) {
+        let mut text = String::new();
+        while let Some(&Stroke::Key(key)) = strokes.front()
+            && let Some(char) = self.inserted(key)
+            && self.text.len() + text.len() + char.len_utf8() <= LONGEST
+        {
+            text.push(char);
+            self.typing.push(Stroke::Key(key));
+            strokes.pop_front();
+        }
+        self.text.insert(&text);
+    }
+
+    /// What a key inserts, if it does nothing else, and the one before did nothing else.
+    fn inserted(&self, key: Key) -> Option<char> {
+        let goes_on = self.last == F::SelfInsert
+            && matches!(self.map, MapName::Emacs | MapName::ViInsert)
+            && self.is_at_rest()
+            && self.queue.is_empty()
+            && !self.overwrite
+            && !self.is_over;
+        let is_bound = || match self.maps.find(self.map, &[key]) {
+            Found::Binding(binding) => *binding != Binding::Function(F::SelfInsert),
+            Found::Beginning => true,
+            Found::Nothing => false,
+        };
+        key.printable().filter(|_| goes_on && !is_bound())
+    }
+
     /// Takes what is left of a macro.
     pub(super) fn go_on(&mut self) -> Vec<Effect> {
         while self.effects.is_empty()

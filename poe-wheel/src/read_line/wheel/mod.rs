@@ -392,8 +392,11 @@ impl Wheel {
             // What is left of a macro comes before what is typed.
             let mut effects = self.editor.borrow_mut().go_on();
             if effects.is_empty() {
-                let Some(stroke) = self.strokes.borrow_mut().pop_front() else { break };
-                effects = self.editor.borrow_mut().typed(stroke);
+                let mut editor = self.editor.borrow_mut();
+                let mut strokes = self.strokes.borrow_mut();
+                editor.go_on_inserting(&mut strokes);
+                let Some(stroke) = strokes.pop_front() else { break };
+                effects = editor.typed(stroke);
             }
             while !effects.is_empty() && !self.ended.get() {
                 for effect in effects {
