@@ -40,6 +40,8 @@ struct Top {
     problem: Option<String>,
     /// A snapshot is on its way.
     is_asked: bool,
+    /// What is shown is of before the last key.
+    is_stale: bool,
     is_over: bool,
 }
 
@@ -67,6 +69,7 @@ fn main() -> examples::Result {
         watched: None,
         problem: Some("connecting".to_owned()),
         is_asked: false,
+        is_stale: false,
         is_over: false,
     };
     let kernel = Kernel::new()?;
@@ -119,6 +122,7 @@ fn main() -> examples::Result {
             top.draw();
         })
         .state("input", |cx, input: Input<TerminalInput>| meet(cx, input.record))
+        .state("draw", |cx, ()| cx.heap.user.draw())
         .state("screen error", |cx, _: IoError| quit(cx))
         .state("resized", |cx, _: Signal| cx.heap.user.screen.iter().for_each(Curses::refresh))
         .state("quit", |cx, _: Signal| {
@@ -179,12 +183,16 @@ fn meet(cx: &mut Client<'_>, input: TerminalInput) {
         }
         _ => Wish::Nothing,
     };
-    top.draw();
+    let was_stale = std::mem::replace(&mut top.is_stale, true);
     match wish {
         Wish::Quit => return quit(cx),
         Wish::Suspend => top.screen.iter().for_each(Curses::suspend_program),
         Wish::Redraw => top.screen.iter().for_each(Curses::refresh),
         Wish::Nothing => {}
+    }
+    if !was_stale {
+        // Keys that come together are drawn once.
+        cx.yield_event("draw", ());
     }
     if was_paused && !cx.heap.user.view.is_paused {
         ask(cx);
@@ -200,6 +208,7 @@ fn quit(cx: &mut Client<'_>) {
 
 impl Top {
     fn draw(&mut self) {
+        self.is_stale = false;
         let Some(screen) = &self.screen else { return };
         let scene = Scene {
             address: &self.address,
