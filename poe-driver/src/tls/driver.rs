@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -46,6 +46,8 @@ pub struct Tls {
     goodbye: Goodbye,
     /// Nothing can be sent any more.
     is_cut: bool,
+    /// What was read from last.
+    input: Option<RawFd>,
     tolerates_truncation: bool,
     server_name: Arc<OnceLock<String>>,
     on_handshake: Option<OnHandshake>,
@@ -103,6 +105,7 @@ impl Tls {
             end: None,
             goodbye: Goodbye::default(),
             is_cut: false,
+            input: None,
             tolerates_truncation,
             server_name,
             on_handshake: None,
@@ -322,6 +325,24 @@ impl Tls {
     }
 
     fn write(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
+        self.write_what_it_takes(handle).map_err(|error| match self.refusal(handle) {
+            Some(refusal) => refusal.clone().into(),
+            None => error,
+        })
+    }
+
+    /// Why the peer takes no more, if it has said so: that came before it was gone, and may not have been read.
+    fn refusal(&mut self, handle: BorrowedFd<'_>) -> Option<&TlsError> {
+        if self.input == Some(handle.as_raw_fd()) {
+            while self.end.is_none()
+                && self.plaintext.len() < BATCH
+                && self.receive(handle, &mut []).is_ok()
+            {}
+        }
+        self.failure().filter(|error| matches!(error, TlsError::Refused { .. }))
+    }
+
+    fn write_what_it_takes(&mut self, handle: BorrowedFd<'_>) -> io::Result<()> {
         if self.clear.flush(handle)? > 0 || !self.outgoing.flush(handle)? {
             return Ok(());
         }
@@ -340,6 +361,7 @@ impl Tls {
 
 impl Driver for Tls {
     fn get(&mut self, handle: BorrowedFd<'_>, buffer: &mut ReadBuffer) -> io::Result<Get> {
+        self.input = Some(handle.as_raw_fd());
         if self.plaintext.is_empty() && self.end.is_none() {
             match buffer.read(usize::MAX, |space| self.receive(handle, space)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Get::Nothing),
@@ -407,7 +429,7 @@ impl Driver for Tls {
             return Ok(());
         }
         self.goodbye.wanted = true;
-        self.write(handle)
+        self.write_what_it_takes(handle)
     }
 
     fn discard_output(&mut self) -> usize {

@@ -63,6 +63,8 @@
 //!   the protocol tells by itself whether all has come, it can be [tolerated](TlsServerBuilder::tolerate_truncation).
 //! - All else is an error of the read that met it, and stays one; the peer is sent the alert. [`TlsError::of`] gets it out of
 //!   the [`io::Error`](std::io::Error).
+//! - A write that fails because the peer is gone says why it refused us, if it did and that is yet to be read; the read says it
+//!   again.
 //!
 //! # A connection that is in clear text already
 //!

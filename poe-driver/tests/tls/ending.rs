@@ -4,9 +4,9 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use poe_driver::{Driver, ReadBuffer, TlsError, TlsHandshake, Wants};
+use poe_driver::{Driver, ReadBuffer, TlsClient, TlsError, TlsHandshake, TlsServer, Wants};
 
-use crate::peers::{End, connect, established, octets, pair_of, settle};
+use crate::peers::{Authority, End, connect, established, octets, pair_of, settle};
 
 #[test]
 fn each_direction_ends_by_itself() {
@@ -249,6 +249,54 @@ fn a_peer_that_is_gone_fails_a_write() {
     assert_eq!(server.driver.wants(), Wants::default());
     assert_eq!(server.driver.discard_output(), 1000);
     assert_eq!(server.driver.get_out_octets(), 0);
+}
+
+#[test]
+fn a_write_fails_as_the_peer_said_before_it_was_gone() {
+    let authority = Authority::new();
+    let server = TlsServer::build()
+        .identity(authority.issue("localhost"))
+        .require_client_certificate(authority.roots());
+    let client = TlsClient::build().roots(authority.roots()).only_tls13();
+    let (mut server, mut client) =
+        connect(&server.build().unwrap(), &client.build().unwrap(), "localhost");
+    // The client is done before the server has seen what it has.
+    while !client.is_done() {
+        client.step();
+        server.step();
+    }
+    client.driver.flush(client.socket.as_fd()).unwrap();
+    while server.end.is_none() {
+        server.read();
+    }
+    drop(server);
+    client.put(b"never received");
+    let error = client.driver.flush(client.socket.as_fd()).unwrap_err();
+    let error = TlsError::of(&error).expect("the refusal, and not that nobody is there");
+    assert!(error.to_string().contains("wants a certificate"), "{error}");
+    client.read();
+    assert_eq!(client.failure(), error);
+}
+
+#[test]
+fn what_came_before_a_refusal_is_not_lost_to_a_write_that_fails() {
+    let (mut server, mut client) = established();
+    let last_words = octets(100_000, 1);
+    server.put(&last_words);
+    assert_eq!(server.driver.flush(server.socket.as_fd()).unwrap(), 0);
+    client.socket.write_all(&[0xff; 100]).unwrap();
+    server.read();
+    assert!(matches!(server.failure(), TlsError::NotTls { .. }), "{:?}", server.failure());
+    drop(server);
+    for _ in 0..2 {
+        // No more is looked at than is worth it, and no write is forgiven.
+        client.put(b"never received");
+        client.driver.flush(client.socket.as_fd()).unwrap_err();
+        client.driver.discard_output();
+    }
+    while client.read() {}
+    assert_eq!(client.received, last_words);
+    assert!(matches!(client.failure(), TlsError::Refused { .. }), "{:?}", client.failure());
 }
 
 #[test]
