@@ -15,7 +15,8 @@ const DEFAULT_BLOCK_SIZE: usize = 64 * 1024;
 /// Reads and writes plainly: for sockets, pipes, terminals, files. POE's `POE::Driver::SysRW`.
 ///
 /// Its handle should be non-blocking. That a peer is gone shows as an error of
-/// [`flush`](Driver::flush), for a Rust program ignores `SIGPIPE`.
+/// [`flush`](Driver::flush), for a Rust program ignores `SIGPIPE`. A full disk does too; where files may not grow beyond a limit
+/// (`ulimit -f`), the system kills who does not ignore or catch `SIGXFSZ`.
 ///
 /// ```
 /// use std::os::fd::AsFd;
