@@ -218,6 +218,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes, and there is nothing here for Miri to find")]
     fn few_and_many_are_as_a_list_of_them() {
         let places = [Location::caller(), here(), here()];
         let mut seed = 1_u64;
