@@ -630,3 +630,27 @@ fn a_child_is_not_waited_for_by_run_while() {
     });
     run_while(&kernel, || !done.get());
 }
+
+#[test]
+fn many_children_at_once_are_kept_apart() {
+    let kernel = kernel();
+    let seen = Rc::new(Cell::new(0_u32));
+    for number in 0..50 {
+        let s = seen.clone();
+        let child = Run::build_shell("cat; exit $1").program_args([number.to_string()]);
+        spawn(&kernel, with_events(child).stdout_event("out"), move |cx, event| match event {
+            Event::Start => {
+                own(cx).put(format!("child {number}"));
+                own(cx).shutdown_stdin();
+            }
+            Event::Stdout(record) => assert_eq!(record, format!("child {number}")),
+            Event::Exit(exit) => {
+                assert_eq!(exit.status.and_then(|status| status.code()), Some(number));
+                s.set(s.get() + 1);
+            }
+            _ => {}
+        });
+    }
+    run(&kernel);
+    assert_eq!(seen.get(), 50);
+}
